@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core/rollout.h - where a rollout stands in its plan, and what comes next.
+ *
+ * Pure. A rollout walks its plan forwards; on a failure, an abort or a rollback it walks back over
+ * the undos, and ends in exactly one terminal status. `commit` is the border: behind it nothing is
+ * undone, and the rollout is promoted while its tail (drain, stop, hook) still runs.
+ */
+#ifndef BASCULE_CORE_ROLLOUT_H
+#define BASCULE_CORE_ROLLOUT_H
+
+#include "core/plan.h"
+
+enum bsc_rollout_status {
+    BSC_ROLLOUT_RUNNING,
+    BSC_ROLLOUT_UNDOING,
+    BSC_ROLLOUT_PROMOTED,
+    BSC_ROLLOUT_STAGED,
+    BSC_ROLLOUT_ROLLED_BACK,
+    BSC_ROLLOUT_FAILED,
+    BSC_ROLLOUT_CANCELLED,
+    BSC_ROLLOUT_SUPERSEDED,
+    BSC_ROLLOUT_STATUS_COUNT
+};
+
+struct bsc_walk {
+    enum bsc_rollout_status status;
+    enum bsc_rollout_status ending; /* while UNDOING: what it will end as */
+    unsigned cursor;                /* index of the current step; plan.count when all are done */
+};
+
+enum bsc_walk_event {
+    BSC_WALK_BEGIN,     /* the rollout starts */
+    BSC_WALK_DONE,      /* the current step, or its undo, is done */
+    BSC_WALK_FAIL,      /* the current step failed */
+    BSC_WALK_CANCEL,    /* abort was asked for */
+    BSC_WALK_ROLL_BACK, /* rollback was asked for */
+    BSC_WALK_CUT,       /* a new rollout wants to begin: leave the tail */
+};
+
+enum bsc_walk_action {
+    BSC_ACT_NOTHING,
+    BSC_ACT_STEP,   /* begin the step at the cursor */
+    BSC_ACT_UNDO,   /* begin the undo of the step at the cursor */
+    BSC_ACT_FINISH, /* the walk is over; status is terminal */
+};
+
+/* Advances. Marks the steps' states in `plan`. Events without meaning here change nothing. */
+enum bsc_walk_action bsc_walk_handle(struct bsc_walk *walk, struct bsc_plan *plan,
+                                     enum bsc_walk_event event);
+
+/* Terminal for the one who waits: promoted counts although its tail may still run. */
+bool bsc_rollout_ended(enum bsc_rollout_status status);
+/* Nothing left to do, tail included. */
+bool bsc_walk_over(const struct bsc_walk *walk, const struct bsc_plan *plan);
+
+const char *bsc_rollout_status_name(enum bsc_rollout_status status); /* "rolled-back" */
+bool bsc_rollout_status_parse(const char *name, enum bsc_rollout_status *out);
+
+#endif

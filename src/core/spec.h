@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core/spec.h - what the user wants of one service, as plain data.
+ *
+ * Made by src/config from bascule.yaml, stored with every release, read by everybody. A
+ * specification is immutable once built; it is shared by counting (bsc_spec_acquire/release).
+ * Durations are in milliseconds, sizes in bytes, weights in basis points (1/10,000).
+ *
+ * The first group of fields takes effect when the file is applied; the second belongs to a release
+ * and takes effect with the next one.
+ */
+#ifndef BASCULE_CORE_SPEC_H
+#define BASCULE_CORE_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "core/slots.h"
+
+enum { BSC_NAME_MAX = 63, BSC_VERSION_MAX = 128, BSC_WEIGHT_FULL_BP = 10000 };
+
+/* A service name: a-z, 0-9 and inner '-', starting with a letter, up to 63 (a DNS label). */
+enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error) BSC_MUST_CHECK;
+/* A version: letters, digits and . _ - + : @, starting with a letter or digit, up to 128. */
+enum bsc_status bsc_version_check(const char *version, struct bsc_error *error) BSC_MUST_CHECK;
+
+struct bsc_strings {
+    unsigned count;
+    const char *const *items;
+};
+
+/* Either argv, or one string for `/bin/sh -c`. Neither: no command. */
+struct bsc_command {
+    struct bsc_strings argv;
+    const char *shell;
+};
+
+struct bsc_route {
+    const char *host; /* lower case, without port; "*.example.org" one level; NULL any host */
+    const char *path; /* prefix, starts with '/'; matches on segment borders */
+};
+
+enum bsc_balance { BSC_BALANCE_ROUND_ROBIN, BSC_BALANCE_LEAST_REQUESTS };
+enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
+enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
+enum bsc_probe_kind { BSC_PROBE_HTTP, BSC_PROBE_TCP, BSC_PROBE_COMMAND };
+enum bsc_strategy { BSC_STRATEGY_BLUE_GREEN };
+
+struct bsc_traffic_spec {
+    enum bsc_balance balance;
+    int64_t connect_ms;      /* connecting to an instance */
+    int64_t answer_ms;       /* from the request's end to the answer's head */
+    int64_t idle_ms;         /* nothing moves in the middle of an exchange */
+    int64_t hold_ms;         /* a held request waits at most so long, then 504 */
+    unsigned hold_max;       /* held requests at once; more get 503 */
+};
+
+struct bsc_health_spec {
+    enum bsc_probe_kind kind;
+    const char *path;        /* HTTP: request target */
+    const char *host;        /* HTTP: Host field; NULL: the instance's address */
+    unsigned port;           /* HTTP, TCP: 0 is the instance's own */
+    unsigned status_low, status_high; /* HTTP: accepted answers, inclusive */
+    struct bsc_command command; /* COMMAND: exit status 0 is a pass */
+    int64_t interval_ms, timeout_ms;
+    int64_t deadline_ms;     /* a new instance must be healthy by then */
+    unsigned rise, fall;     /* passes in a row to become healthy, failures to become ill */
+    unsigned min_healthy_percent; /* of a release's instances, 1..100 */
+};
+
+struct bsc_hook_spec {
+    struct bsc_command command; /* none: no hook */
+    struct bsc_command undo;    /* run when the rollout is undone */
+    int64_t timeout_ms;
+};
+
+struct bsc_deploy_spec {
+    enum bsc_strategy strategy;
+    int64_t bake_ms;    /* watch the new version under full traffic before `commit` */
+    int64_t standby_ms; /* the old version stays warm so long after `commit`; 0: stopped at once */
+    int64_t drain_ms;   /* requests in flight get so long */
+    int64_t switch_ms;  /* the proxy must acknowledge a split within this */
+    struct bsc_hook_spec pre_deploy, post_promote;
+};
+
+struct bsc_spec {
+    /* takes effect: now */
+    const char *name;
+    unsigned route_count;
+    const struct bsc_route *routes;
+    struct bsc_traffic_spec traffic;
+
+    /* takes effect: next release */
+    const char *version; /* NULL in a file's specification, set in a release's */
+    enum bsc_runtime_kind runtime;
+    struct bsc_command command;
+    const char *directory;           /* absolute */
+    struct bsc_strings environment;  /* NAME=VALUE */
+    struct bsc_strings env_files;    /* absolute paths, read at each start */
+    const char *user;                /* NULL: the daemon's own */
+    unsigned replicas;
+    enum bsc_restart restart;
+    int64_t grace_ms;                /* between TERM and KILL */
+    struct bsc_strings targets[BSC_SLOT_COUNT]; /* STATIC: "host:port", "[v6]:port", "unix:/path" */
+    struct bsc_health_spec health;
+    struct bsc_deploy_spec deploy;
+
+    unsigned references;
+    struct bsc_arena arena; /* owns everything above */
+};
+
+struct bsc_spec *bsc_spec_create(void); /* empty, with one reference */
+struct bsc_spec *bsc_spec_acquire(struct bsc_spec *spec);
+void bsc_spec_release(struct bsc_spec *spec); /* NULL is allowed */
+
+/* How many instances slot `slot` of this release has. */
+unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ports/event.h - everything that the engine is told: commands of users, results of ports, time.
+ *
+ * Results carry the token of the call that they answer. All pointers are borrowed: they are valid
+ * only during bsc_engine_handle, which copies what it keeps (specifications by counting).
+ */
+#ifndef BASCULE_PORTS_EVENT_H
+#define BASCULE_PORTS_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "core/spec.h"
+
+struct bsc_config;       /* config/config.h, opaque to the ports */
+struct bsc_stored_state; /* ports/store.h */
+struct bsc_engine;
+
+typedef uint64_t bsc_token; /* 0: nobody waits for an answer */
+
+enum bsc_event_kind {
+    /* commands */
+    BSC_EVENT_APPLY,    /* a new configuration */
+    BSC_EVENT_DEPLOY,   /* service, version; stage */
+    BSC_EVENT_SWITCH,   /* service */
+    BSC_EVENT_ROLLBACK, /* service; version or NULL */
+    BSC_EVENT_ABORT,    /* service */
+    BSC_EVENT_CHECK,    /* service */
+    BSC_EVENT_CLEANUP,  /* service */
+    BSC_EVENT_TRAFFIC,  /* service, traffic */
+    BSC_EVENT_QUERY,    /* run `query` when nothing is on its way to the store */
+    BSC_EVENT_TERMINATE, /* stop every instance, then reply */
+    /* results */
+    BSC_EVENT_TICK,             /* the time that bsc_engine_next_ms named has come */
+    BSC_EVENT_LOADED,           /* store: state, or status and text */
+    BSC_EVENT_COMMITTED,        /* store: status and text */
+    BSC_EVENT_LISTED,           /* runtime: what runs, after a restart */
+    BSC_EVENT_STARTED,          /* runtime: id, pid */
+    BSC_EVENT_EXITED,           /* runtime: id, wait_status, text */
+    BSC_EVENT_PROBED,           /* prober: id, passed, text, duration_us */
+    BSC_EVENT_CONFIGURED,       /* router: listeners and workers are in force, or status and text */
+    BSC_EVENT_PUBLISHED,        /* router: every worker of every generation has swapped */
+    BSC_EVENT_DRAINED,          /* router: nothing new goes there, nothing is in flight */
+    BSC_EVENT_KIND_COUNT
+};
+
+enum bsc_traffic { BSC_TRAFFIC_SERVE, BSC_TRAFFIC_HOLD, BSC_TRAFFIC_MAINTENANCE, BSC_TRAFFIC_STOP };
+
+/* One instance or hook that a runtime found. */
+struct bsc_found {
+    const char *id;
+    int64_t pid;       /* 0 when it has exited */
+    int wait_status;   /* as of waitpid(2) when it has exited; -1: unknown (power loss) */
+    const char *text;  /* why it never started, or NULL */
+};
+
+enum { BSC_WAIT_UNKNOWN = -1 };
+
+struct bsc_event {
+    enum bsc_event_kind kind;
+    bsc_token token;        /* of the answer expected (commands) or of the call answered (results) */
+    const char *actor;      /* commands: who asked, for the audit: "root", "uid 1000", "SIGHUP" */
+    const char *service;
+    const char *version;
+    bool stage;
+    enum bsc_traffic traffic;
+    const struct bsc_config *config;
+    void (*query)(struct bsc_engine *engine, void *argument);
+    void *argument;
+
+    enum bsc_status status; /* results: BSC_OK or what went wrong, with `text` */
+    const char *text;
+    const char *id;         /* of the instance or hook */
+    int64_t pid;
+    int wait_status;
+    bool passed;
+    int64_t duration_us;
+    const struct bsc_stored_state *state;
+    const struct bsc_found *found;
+    unsigned found_count;
+    enum bsc_runtime_kind runtime; /* LISTED: which runtime answers */
+};
+
+const char *bsc_traffic_name(enum bsc_traffic traffic);
+bool bsc_traffic_parse(const char *name, enum bsc_traffic *out);
+
+#endif

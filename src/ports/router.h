@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ports/router.h - what the engine needs from whatever carries the traffic.
+ *
+ * The engine always gives a service's whole routing state; the adapter sends what changed and
+ * repeats it to every proxy generation that comes. Answers are events.
+ */
+#ifndef BASCULE_PORTS_ROUTER_H
+#define BASCULE_PORTS_ROUTER_H
+
+#include "ports/event.h"
+
+struct bsc_endpoint {
+    const char *id;      /* of the instance */
+    const char *address; /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
+    enum bsc_slot slot;
+    bool healthy;        /* gets requests */
+};
+
+struct bsc_routing {
+    const struct bsc_spec *spec; /* name, routes, traffic options */
+    enum bsc_traffic traffic;
+    uint64_t generation;         /* of the split; grows with each change of the weights */
+    unsigned weight_bp[BSC_SLOT_COUNT]; /* sum BSC_WEIGHT_FULL_BP */
+    const struct bsc_endpoint *endpoints;
+    unsigned endpoint_count;
+};
+
+struct bsc_router_ops {
+    const char *name;
+    /* Listening addresses and workers: CONFIGURED, or CONFIGURED with status and text and the old
+     * ones still in force. */
+    void (*configure)(void *self, const struct bsc_strings *listen, unsigned workers,
+                      bsc_token token);
+    /* PUBLISHED when every worker of every live generation uses this or a newer state of the
+     * service. While no generation is there, it waits for one. Borrowed during the call. */
+    void (*publish)(void *self, const struct bsc_routing *routing, bsc_token token);
+    /* PUBLISHED when the service is gone everywhere. */
+    void (*remove)(void *self, const char *service, bsc_token token);
+    /* DRAINED when no generation sends anything new to these instances, nothing is in flight on
+     * them in any generation, and the snapshot for a fresh proxy says so too. No time limit. */
+    void (*drain)(void *self, const char *const *ids, unsigned count, bsc_token token);
+    /* No DRAINED for this token any more. */
+    void (*cancel)(void *self, bsc_token token);
+};
+
+struct bsc_router {
+    const struct bsc_router_ops *ops;
+    void *self;
+};
+
+#endif

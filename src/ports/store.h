@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ports/store.h - where state lives. One transaction at a time; durable when COMMITTED says so.
+ */
+#ifndef BASCULE_PORTS_STORE_H
+#define BASCULE_PORTS_STORE_H
+
+#include "core/record.h"
+#include "core/rollout.h"
+#include "ports/event.h"
+
+enum { BSC_ID_BYTES = 160, BSC_ADDRESS_BYTES = 128, BSC_ACTOR_BYTES = 64 };
+
+/* The values of a table's row are what the engine's memory is made of. Numbers as ids come from one
+ * sequence (bsc_settings.next_id) and are never used twice. */
+
+struct bsc_service_row {
+    const char *name;
+    const struct bsc_spec *spec; /* as the file says */
+    struct bsc_slots slots;
+    uint64_t release[BSC_SLOT_COUNT]; /* 0: none */
+    uint64_t record[BSC_SLOT_COUNT];  /* 0: none */
+    int64_t standby_until_ms; /* wall clock; 0: no limit runs */
+    enum bsc_traffic traffic;
+    uint64_t generation;
+    unsigned weight_bp[BSC_SLOT_COUNT];
+    enum bsc_slot stable;
+};
+
+struct bsc_release_row {
+    uint64_t id;
+    const char *service;
+    const struct bsc_spec *spec; /* expanded; its version may be NULL: what was there before us */
+    int64_t created_ms;
+    int64_t live_ms;             /* last time it became live; 0: never */
+    bool rejected;               /* a rollback took it back */
+};
+
+enum bsc_instance_phase {
+    BSC_INSTANCE_STARTING, /* should run */
+    BSC_INSTANCE_RUNNING,  /* runs */
+    BSC_INSTANCE_RESTARTING, /* exited, will be started again */
+    BSC_INSTANCE_DRAINING, /* should go: waits until nothing is in flight */
+    BSC_INSTANCE_STOPPING, /* should go: was told to stop */
+    BSC_INSTANCE_PHASE_COUNT
+};
+
+struct bsc_instance_row {
+    char id[BSC_ID_BYTES];
+    const char *service;
+    uint64_t release;
+    enum bsc_slot slot;
+    unsigned position; /* 0 .. replicas-1 */
+    unsigned port;     /* 0: none of ours */
+    char address[BSC_ADDRESS_BYTES];
+    enum bsc_instance_phase phase;
+};
+
+struct bsc_rollout_row {
+    uint64_t id; /* shown as "r12" */
+    const char *service;
+    enum bsc_plan_kind kind;
+    enum bsc_strategy strategy;
+    uint64_t release, record;
+    enum bsc_slot slot; /* the candidate */
+    struct bsc_plan plan;
+    struct bsc_walk walk;
+    int64_t started_ms, ended_ms; /* wall clock; ended: 0 while it runs */
+    char actor[BSC_ACTOR_BYTES];
+    char reason[BSC_REASON_BYTES]; /* why it failed, was aborted or rolled back */
+};
+
+/* The audit: never changed, never deleted. */
+struct bsc_audit_row {
+    uint64_t sequence;
+    int64_t at_ms;
+    const char *service; /* NULL: of the whole */
+    uint64_t rollout;    /* 0: none */
+    char kind[32];       /* "deploy", "step", "promoted", "health", "traffic", ... */
+    char actor[BSC_ACTOR_BYTES];
+    char text[BSC_REASON_BYTES];
+};
+
+struct bsc_settings {
+    uint64_t next_id;
+    uint64_t epoch;         /* grows with each start of a controller */
+    uint64_t next_sequence; /* of the audit */
+    unsigned next_port;
+};
+
+enum bsc_change_kind {
+    BSC_PUT_SERVICE,
+    BSC_DELETE_SERVICE, /* with its releases, instances; records, rollouts and audit stay */
+    BSC_PUT_RELEASE,
+    BSC_DELETE_RELEASE, /* by id */
+    BSC_PUT_INSTANCE,
+    BSC_DELETE_INSTANCE, /* by id */
+    BSC_PUT_ROLLOUT,
+    BSC_PUT_RECORD,
+    BSC_ADD_AUDIT,
+    BSC_PUT_SETTINGS,
+    BSC_CHANGE_KIND_COUNT
+};
+
+struct bsc_change {
+    enum bsc_change_kind kind;
+    union {
+        struct bsc_service_row service; /* DELETE: only name */
+        struct bsc_release_row release; /* DELETE: only id */
+        struct bsc_instance_row instance;
+        struct bsc_rollout_row *rollout; /* large: owned by the change list */
+        struct {
+            const char *service;
+            struct bsc_record record;
+        } record;
+        struct bsc_audit_row audit;
+        struct bsc_settings settings;
+    };
+};
+
+/* All that lives; ended rollouts only where a service has no newer one, records only those that a
+ * slot names. Valid during the LOADED event. */
+struct bsc_stored_state {
+    struct bsc_settings settings;
+    const struct bsc_service_row *services;
+    unsigned service_count;
+    const struct bsc_release_row *releases;
+    unsigned release_count;
+    const struct bsc_instance_row *instances;
+    unsigned instance_count;
+    const struct bsc_rollout_row *rollouts;
+    unsigned rollout_count;
+    const struct bsc_stored_record {
+        const char *service;
+        struct bsc_record record;
+    } *records;
+    unsigned record_count;
+};
+
+struct bsc_store_ops {
+    const char *name;
+    /* LOADED. */
+    void (*load)(void *self, bsc_token token);
+    /* COMMITTED: all of `changes` in one transaction, or none. The array and what it points to
+     * stays valid and unchanged until then. BSC_NO_SPACE: the disk is full. */
+    void (*commit)(void *self, const struct bsc_change *changes, unsigned count, bsc_token token);
+};
+
+struct bsc_store {
+    const struct bsc_store_ops *ops;
+    void *self;
+};
+
+#endif

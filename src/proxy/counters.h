@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/counters.h - the shared memory in which the proxy counts and the controller reads.
+ *
+ * One memfd a proxy process, sealed against shrinking and growing; one shard a worker, each with a
+ * single writer, so counting takes no lock and no atomic read-modify-write (relaxed stores only).
+ * Memory that no cell uses is never touched and costs nothing. The controller chooses the indices:
+ * a `cell` for each (service, slot, split generation), a `gauge` for each instance. An index is
+ * reused only after the controller folded what it held, and a new owner's base values are read
+ * before it is handed out, so counters never need to be cleared.
+ */
+#ifndef BASCULE_PROXY_COUNTERS_H
+#define BASCULE_PROXY_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/histogram.h"
+
+enum {
+    BSC_COUNTERS_VERSION = 1,
+    BSC_COUNTERS_WORKERS_MAX = 64,
+    BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
+    BSC_GAUGES = 65536, /* index 0 is never handed out: "no instance" */
+};
+
+typedef _Atomic uint64_t bsc_counter;
+
+struct bsc_cell {
+    bsc_counter requests;      /* units: charged when the request ended, after retries in the slot */
+    bsc_counter errors;        /* of them: status >= 500, reset, time-out, no healthy instance */
+    bsc_counter status[6];     /* by class: [2] is 2xx; [0] no answer was sent */
+    bsc_counter no_instance, connect_failed, reset, timed_out; /* causes of errors */
+    bsc_counter client_left;   /* the client went away first (499); not an error */
+    bsc_counter retries;
+    bsc_counter bytes_in, bytes_out; /* body bytes from and to clients */
+    bsc_counter latency_sum_us;
+    bsc_counter latency[BSC_HISTOGRAM_BUCKETS]; /* request head complete to answer head */
+};
+
+/* In flight on an instance = started - finished, summed over shards (and over generations). */
+struct bsc_gauge {
+    bsc_counter started, finished;
+};
+
+struct bsc_shard {
+    bsc_counter connections_opened, connections_closed; /* of clients */
+    bsc_counter held, held_refused, held_timed_out; /* `held`: now */
+    bsc_counter own_answers; /* without a service: 400, 404, 414, 431 ... */
+    bsc_counter loops;       /* grows while the worker is alive */
+    _Alignas(64) struct bsc_gauge gauges[BSC_GAUGES];
+    _Alignas(64) struct bsc_cell cells[BSC_CELLS];
+};
+
+struct bsc_counters {
+    uint32_t version, workers;
+    _Alignas(4096) struct bsc_shard shards[]; /* `workers` of them */
+};
+
+static inline uint64_t bsc_counter_get(const bsc_counter *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* For the single writer of the shard. */
+static inline void bsc_counter_add(bsc_counter *counter, uint64_t amount)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+#endif
