@@ -12,15 +12,15 @@
 
 enum bsc_status {
     BSC_OK = 0,
-    BSC_FAILED,      /* nothing more specific fits */
-    BSC_INVALID,     /* input or configuration is wrong */
-    BSC_NOT_FOUND,   /* the thing named does not exist */
-    BSC_BUSY,        /* another operation holds it: environment-busy */
-    BSC_STATE,       /* not possible in this state: invalid-state */
-    BSC_DENIED,      /* the caller may not */
-    BSC_EXISTS,      /* it is there already; also: address in use */
+    BSC_FAILED,    /* nothing more specific fits */
+    BSC_INVALID,   /* input or configuration is wrong */
+    BSC_NOT_FOUND, /* the thing named does not exist */
+    BSC_BUSY,      /* another operation holds it: environment-busy */
+    BSC_STATE,     /* not possible in this state: invalid-state */
+    BSC_DENIED,    /* the caller may not */
+    BSC_EXISTS,    /* it is there already; also: address in use */
     BSC_NO_MEMORY,
-    BSC_NO_SPACE,    /* disk full */
+    BSC_NO_SPACE, /* disk full */
     BSC_TIMEOUT,
     BSC_UNAVAILABLE, /* the other side is not there */
     BSC_CORRUPT,     /* stored data is damaged */

@@ -64,8 +64,12 @@ const char *bsc_text_get(const struct bsc_text *text)
 /* Length of the well-formed UTF-8 sequence at `s` (RFC 3629 section 4), or 0. */
 static size_t utf8_length(const unsigned char *s, size_t size)
 {
-    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-                    : s[0] < 0xf5 ? 4 : 0;
+    size_t length = s[0] < 0x80   ? 1
+                    : s[0] < 0xc2 ? 0
+                    : s[0] < 0xe0 ? 2
+                    : s[0] < 0xf0 ? 3
+                    : s[0] < 0xf5 ? 4
+                                  : 0;
     if (!length || length > size)
         return 0;
     for (size_t i = 1; i < length; i++)

@@ -11,9 +11,10 @@
 #include "core/spec.h"
 
 struct bsc_config {
-    struct bsc_strings listen_http; /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
-    unsigned workers;               /* proxy.workers; default: the cores */
-    unsigned port_low, port_high;   /* for instances */
+    struct bsc_strings
+        listen_http;  /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
+    unsigned workers; /* proxy.workers; default: the cores */
+    unsigned port_low, port_high; /* for instances */
     unsigned service_count;
     struct bsc_spec *const *services; /* sorted by name */
     struct bsc_arena arena;           /* owns the above; the specifications are counted */
@@ -21,8 +22,8 @@ struct bsc_config {
 
 struct bsc_config_problem {
     const char *file;
-    unsigned line;   /* from 1; 0: the file as a whole */
-    const char *key; /* "services.web.health.interval"; "" for the whole */
+    unsigned line;    /* from 1; 0: the file as a whole */
+    const char *key;  /* "services.web.health.interval"; "" for the whole */
     const char *text; /* what was found and what is accepted */
 };
 
@@ -34,12 +35,13 @@ struct bsc_config_problems {
 
 void bsc_config_problems_deinit(struct bsc_config_problems *problems);
 
-/* Reads a configuration from memory. `file` is named in problems, relative paths are relative to its
- * directory. At most 4 MiB, 32 levels, no aliases. NULL when there is any problem. */
+/* Reads a configuration from memory. `file` is named in problems, relative paths are relative to
+ * its directory. At most 4 MiB, 32 levels, no aliases. NULL when there is any problem. */
 struct bsc_config *bsc_config_parse(const char *file, const char *text, size_t size,
                                     struct bsc_config_problems *problems);
 struct bsc_config *bsc_config_read(const char *file, struct bsc_config_problems *problems);
-void bsc_config_destroy(struct bsc_config *config); /* releases its specifications; NULL is allowed */
+void bsc_config_destroy(
+    struct bsc_config *config); /* releases its specifications; NULL is allowed */
 
 /* The form in which a specification is stored: JSON with the keys of the file. */
 void bsc_spec_write_json(const struct bsc_spec *spec, struct bsc_text *out);

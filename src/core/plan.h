@@ -49,12 +49,12 @@ struct bsc_step {
     enum bsc_step_kind kind;
     enum bsc_step_state state;
     enum bsc_undo undo;
-    enum bsc_slot slot;   /* START, CHECK, SPLIT, BAKE, COMMIT: the candidate; DRAIN, STOP: which */
-    enum bsc_hook hook;   /* HOOK */
-    unsigned weight_bp;   /* SPLIT: the candidate's share */
-    unsigned instances;   /* START: how many */
-    int64_t duration_ms;  /* BAKE */
-    int64_t timeout_ms;   /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
+    enum bsc_slot slot;  /* START, CHECK, SPLIT, BAKE, COMMIT: the candidate; DRAIN, STOP: which */
+    enum bsc_hook hook;  /* HOOK */
+    unsigned weight_bp;  /* SPLIT: the candidate's share */
+    unsigned instances;  /* START: how many */
+    int64_t duration_ms; /* BAKE */
+    int64_t timeout_ms;  /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
 };
 
 enum { BSC_PLAN_STEPS_MAX = 32 };
@@ -83,11 +83,11 @@ enum bsc_status bsc_plan_compile(enum bsc_plan_kind kind, const struct bsc_spec 
 void bsc_step_describe(const struct bsc_step *step, char *out, size_t size);
 void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size); /* "" if none */
 
-const char *bsc_step_kind_name(enum bsc_step_kind kind);   /* "start" */
+const char *bsc_step_kind_name(enum bsc_step_kind kind);    /* "start" */
 const char *bsc_step_state_name(enum bsc_step_state state); /* "running" */
-const char *bsc_plan_kind_name(enum bsc_plan_kind kind);   /* "deploy" */
-const char *bsc_strategy_name(enum bsc_strategy strategy); /* "blue-green" */
-const char *bsc_hook_name(enum bsc_hook hook);             /* "pre_deploy" */
+const char *bsc_plan_kind_name(enum bsc_plan_kind kind);    /* "deploy" */
+const char *bsc_strategy_name(enum bsc_strategy strategy);  /* "blue-green" */
+const char *bsc_hook_name(enum bsc_hook hook);              /* "pre_deploy" */
 const char *bsc_undo_name(enum bsc_undo undo);
 bool bsc_step_kind_parse(const char *name, enum bsc_step_kind *out);
 bool bsc_step_state_parse(const char *name, enum bsc_step_state *out);

@@ -24,8 +24,8 @@ enum bsc_record_status {
 enum { BSC_REASON_BYTES = 512 };
 
 struct bsc_record {
-    uint64_t id;             /* of the deployment; shown as "d12" */
-    enum bsc_slot slot;      /* environment */
+    uint64_t id;        /* of the deployment; shown as "d12" */
+    enum bsc_slot slot; /* environment */
     char version[BSC_VERSION_MAX + 1];
     enum bsc_record_status status;
     int64_t deployed_at_ms, switched_at_ms, rolled_back_at_ms; /* wall clock; 0: not (yet) */

@@ -32,8 +32,8 @@ struct bsc_slots {
 
 /* What happens to the slot that is not live. */
 enum bsc_slot_event {
-    BSC_SLOT_DEPLOY,       /* a deployment begins there */
-    BSC_SLOT_DEPLOYED,     /* its instances run */
+    BSC_SLOT_DEPLOY,   /* a deployment begins there */
+    BSC_SLOT_DEPLOYED, /* its instances run */
     BSC_SLOT_CHECK_PASSED,
     BSC_SLOT_CHECK_FAILED, /* or anything else that makes the deployment unusable */
     BSC_SLOT_SWITCH,       /* traffic goes there: it becomes live, the live one standby */

@@ -48,23 +48,23 @@ enum bsc_strategy { BSC_STRATEGY_BLUE_GREEN };
 
 struct bsc_traffic_spec {
     enum bsc_balance balance;
-    int64_t connect_ms;      /* connecting to an instance */
-    int64_t answer_ms;       /* from the request's end to the answer's head */
-    int64_t idle_ms;         /* nothing moves in the middle of an exchange */
-    int64_t hold_ms;         /* a held request waits at most so long, then 504 */
-    unsigned hold_max;       /* held requests at once; more get 503 */
+    int64_t connect_ms; /* connecting to an instance */
+    int64_t answer_ms;  /* from the request's end to the answer's head */
+    int64_t idle_ms;    /* nothing moves in the middle of an exchange */
+    int64_t hold_ms;    /* a held request waits at most so long, then 504 */
+    unsigned hold_max;  /* held requests at once; more get 503 */
 };
 
 struct bsc_health_spec {
     enum bsc_probe_kind kind;
-    const char *path;        /* HTTP: request target */
-    const char *host;        /* HTTP: Host field; NULL: the instance's address */
-    unsigned port;           /* HTTP, TCP: 0 is the instance's own */
+    const char *path;                 /* HTTP: request target */
+    const char *host;                 /* HTTP: Host field; NULL: the instance's address */
+    unsigned port;                    /* HTTP, TCP: 0 is the instance's own */
     unsigned status_low, status_high; /* HTTP: accepted answers, inclusive */
-    struct bsc_command command; /* COMMAND: exit status 0 is a pass */
+    struct bsc_command command;       /* COMMAND: exit status 0 is a pass */
     int64_t interval_ms, timeout_ms;
-    int64_t deadline_ms;     /* a new instance must be healthy by then */
-    unsigned rise, fall;     /* passes in a row to become healthy, failures to become ill */
+    int64_t deadline_ms;          /* a new instance must be healthy by then */
+    unsigned rise, fall;          /* passes in a row to become healthy, failures to become ill */
     unsigned min_healthy_percent; /* of a release's instances, 1..100 */
 };
 
@@ -94,13 +94,13 @@ struct bsc_spec {
     const char *version; /* NULL in a file's specification, set in a release's */
     enum bsc_runtime_kind runtime;
     struct bsc_command command;
-    const char *directory;           /* absolute */
-    struct bsc_strings environment;  /* NAME=VALUE */
-    struct bsc_strings env_files;    /* absolute paths, read at each start */
-    const char *user;                /* NULL: the daemon's own */
+    const char *directory;          /* absolute */
+    struct bsc_strings environment; /* NAME=VALUE */
+    struct bsc_strings env_files;   /* absolute paths, read at each start */
+    const char *user;               /* NULL: the daemon's own */
     unsigned replicas;
     enum bsc_restart restart;
-    int64_t grace_ms;                /* between TERM and KILL */
+    int64_t grace_ms;                           /* between TERM and KILL */
     struct bsc_strings targets[BSC_SLOT_COUNT]; /* STATIC: "host:port", "[v6]:port", "unix:/path" */
     struct bsc_health_spec health;
     struct bsc_deploy_spec deploy;

@@ -10,12 +10,12 @@
 struct bsc_instance {
     struct bsc_instance_row row;
     struct bsc_health health;
-    int64_t pid;               /* 0: none */
-    unsigned exits;            /* unasked ones, since it was last healthy */
-    int64_t restart_at_ms;     /* RESTARTING: when (boot clock) */
-    int64_t drain_until_ms;    /* DRAINING: stop waiting then (boot clock) */
+    int64_t pid;            /* 0: none */
+    unsigned exits;         /* unasked ones, since it was last healthy */
+    int64_t restart_at_ms;  /* RESTARTING: when (boot clock) */
+    int64_t drain_until_ms; /* DRAINING: stop waiting then (boot clock) */
     bsc_token runtime_token, probe_token, drain_token; /* of the call under way; 0: none */
-    char last_exit[128];       /* "exited with status 1", "killed by signal 9"; "" */
+    char last_exit[128]; /* "exited with status 1", "killed by signal 9"; "" */
 };
 
 struct bsc_release {
@@ -24,11 +24,11 @@ struct bsc_release {
 
 struct bsc_rollout {
     struct bsc_rollout_row row;
-    int64_t step_until_ms;   /* the current step's deadline (boot clock); 0: none */
-    int64_t step_began_ms;   /* boot clock */
-    bsc_token step_token;    /* what the step waits for: a publish, a drain, a hook; 0: nothing */
-    bool step_answered;      /* ... and it came */
-    bool step_unknown;       /* a hook whose end nobody knows: a person must abort */
+    int64_t step_until_ms; /* the current step's deadline (boot clock); 0: none */
+    int64_t step_began_ms; /* boot clock */
+    bsc_token step_token;  /* what the step waits for: a publish, a drain, a hook; 0: nothing */
+    bool step_answered;    /* ... and it came */
+    bool step_unknown;     /* a hook whose end nobody knows: a person must abort */
     char waiting[BSC_REASON_BYTES]; /* why it has not gone on, for status and why; "" */
 };
 
@@ -40,13 +40,13 @@ struct bsc_service {
     struct bsc_release *releases; /* oldest first; all that a rollback may go to */
     size_t release_count, release_capacity;
     struct bsc_record records[BSC_SLOT_COUNT]; /* of the slots; id 0: none */
-    struct bsc_rollout *rollout; /* the newest one; NULL: none yet */
-    bool removed;                /* left the file: drains, stops, then disappears */
-    int64_t standby_at_ms;       /* row.standby_until_ms on the boot clock; 0: none */
-    bsc_token published;         /* the newest publish under way; 0: none */
-    bsc_token check_reply;       /* who waits for a CHECK of the staging slot; 0: nobody */
+    struct bsc_rollout *rollout;               /* the newest one; NULL: none yet */
+    bool removed;                              /* left the file: drains, stops, then disappears */
+    int64_t standby_at_ms;                     /* row.standby_until_ms on the boot clock; 0: none */
+    bsc_token published;                       /* the newest publish under way; 0: none */
+    bsc_token check_reply; /* who waits for a CHECK of the staging slot; 0: nobody */
     int64_t check_until_ms;
-    struct bsc_service *next;    /* sorted by name */
+    struct bsc_service *next; /* sorted by name */
 };
 
 /* For views: call them from a BSC_EVENT_QUERY, or from a notifier. */
@@ -61,7 +61,7 @@ bool bsc_service_busy(const struct bsc_service *service);
 /* The plan that a command would run now: for `bascule plan`. `kind` DEPLOY, STAGE, SWITCH or
  * ROLLBACK (which may turn out a REVERT: *kind is updated). `version` as in the command. */
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *service,
-                                const char *version, enum bsc_plan_kind *kind,
-                                struct bsc_plan *out, struct bsc_error *error);
+                                const char *version, enum bsc_plan_kind *kind, struct bsc_plan *out,
+                                struct bsc_error *error);
 
 #endif

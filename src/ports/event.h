@@ -21,27 +21,27 @@ typedef uint64_t bsc_token; /* 0: nobody waits for an answer */
 
 enum bsc_event_kind {
     /* commands */
-    BSC_EVENT_APPLY,    /* a new configuration */
-    BSC_EVENT_DEPLOY,   /* service, version; stage */
-    BSC_EVENT_SWITCH,   /* service */
-    BSC_EVENT_ROLLBACK, /* service; version or NULL */
-    BSC_EVENT_ABORT,    /* service */
-    BSC_EVENT_CHECK,    /* service */
-    BSC_EVENT_CLEANUP,  /* service */
-    BSC_EVENT_TRAFFIC,  /* service, traffic */
-    BSC_EVENT_QUERY,    /* run `query` when nothing is on its way to the store */
+    BSC_EVENT_APPLY,     /* a new configuration */
+    BSC_EVENT_DEPLOY,    /* service, version; stage */
+    BSC_EVENT_SWITCH,    /* service */
+    BSC_EVENT_ROLLBACK,  /* service; version or NULL */
+    BSC_EVENT_ABORT,     /* service */
+    BSC_EVENT_CHECK,     /* service */
+    BSC_EVENT_CLEANUP,   /* service */
+    BSC_EVENT_TRAFFIC,   /* service, traffic */
+    BSC_EVENT_QUERY,     /* run `query` when nothing is on its way to the store */
     BSC_EVENT_TERMINATE, /* stop every instance, then reply */
     /* results */
-    BSC_EVENT_TICK,             /* the time that bsc_engine_next_ms named has come */
-    BSC_EVENT_LOADED,           /* store: state, or status and text */
-    BSC_EVENT_COMMITTED,        /* store: status and text */
-    BSC_EVENT_LISTED,           /* runtime: what runs, after a restart */
-    BSC_EVENT_STARTED,          /* runtime: id, pid */
-    BSC_EVENT_EXITED,           /* runtime: id, wait_status, text */
-    BSC_EVENT_PROBED,           /* prober: id, passed, text, duration_us */
-    BSC_EVENT_CONFIGURED,       /* router: listeners and workers are in force, or status and text */
-    BSC_EVENT_PUBLISHED,        /* router: every worker of every generation has swapped */
-    BSC_EVENT_DRAINED,          /* router: nothing new goes there, nothing is in flight */
+    BSC_EVENT_TICK,       /* the time that bsc_engine_next_ms named has come */
+    BSC_EVENT_LOADED,     /* store: state, or status and text */
+    BSC_EVENT_COMMITTED,  /* store: status and text */
+    BSC_EVENT_LISTED,     /* runtime: what runs, after a restart */
+    BSC_EVENT_STARTED,    /* runtime: id, pid */
+    BSC_EVENT_EXITED,     /* runtime: id, wait_status, text */
+    BSC_EVENT_PROBED,     /* prober: id, passed, text, duration_us */
+    BSC_EVENT_CONFIGURED, /* router: listeners and workers are in force, or status and text */
+    BSC_EVENT_PUBLISHED,  /* router: every worker of every generation has swapped */
+    BSC_EVENT_DRAINED,    /* router: nothing new goes there, nothing is in flight */
     BSC_EVENT_KIND_COUNT
 };
 
@@ -50,17 +50,17 @@ enum bsc_traffic { BSC_TRAFFIC_SERVE, BSC_TRAFFIC_HOLD, BSC_TRAFFIC_MAINTENANCE,
 /* One instance or hook that a runtime found. */
 struct bsc_found {
     const char *id;
-    int64_t pid;       /* 0 when it has exited */
-    int wait_status;   /* as of waitpid(2) when it has exited; -1: unknown (power loss) */
-    const char *text;  /* why it never started, or NULL */
+    int64_t pid;      /* 0 when it has exited */
+    int wait_status;  /* as of waitpid(2) when it has exited; -1: unknown (power loss) */
+    const char *text; /* why it never started, or NULL */
 };
 
 enum { BSC_WAIT_UNKNOWN = -1 };
 
 struct bsc_event {
     enum bsc_event_kind kind;
-    bsc_token token;        /* of the answer expected (commands) or of the call answered (results) */
-    const char *actor;      /* commands: who asked, for the audit: "root", "uid 1000", "SIGHUP" */
+    bsc_token token;   /* of the answer expected (commands) or of the call answered (results) */
+    const char *actor; /* commands: who asked, for the audit: "root", "uid 1000", "SIGHUP" */
     const char *service;
     const char *version;
     bool stage;
@@ -71,7 +71,7 @@ struct bsc_event {
 
     enum bsc_status status; /* results: BSC_OK or what went wrong, with `text` */
     const char *text;
-    const char *id;         /* of the instance or hook */
+    const char *id; /* of the instance or hook */
     int64_t pid;
     int wait_status;
     bool passed;

@@ -11,8 +11,8 @@
 
 struct bsc_reply {
     enum bsc_status status;
-    const char *text;      /* what went wrong, or what was done */
-    uint64_t rollout;      /* the rollout that the command began or acted on; 0: none */
+    const char *text;         /* what went wrong, or what was done */
+    uint64_t rollout;         /* the rollout that the command began or acted on; 0: none */
     const char *const *lines; /* APPLY: what changed; CHECK: a line per instance */
     unsigned line_count;
 };

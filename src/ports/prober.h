@@ -7,8 +7,8 @@
 #include "ports/event.h"
 
 struct bsc_probe {
-    const char *id;          /* of the instance */
-    const char *address;     /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
+    const char *id;      /* of the instance */
+    const char *address; /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
     const struct bsc_health_spec *health;
     struct bsc_strings environment; /* COMMAND probes: what the instance itself got */
     const char *directory, *user;   /* COMMAND probes: as the instance */

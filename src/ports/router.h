@@ -13,13 +13,13 @@ struct bsc_endpoint {
     const char *id;      /* of the instance */
     const char *address; /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
     enum bsc_slot slot;
-    bool healthy;        /* gets requests */
+    bool healthy; /* gets requests */
 };
 
 struct bsc_routing {
     const struct bsc_spec *spec; /* name, routes, traffic options */
     enum bsc_traffic traffic;
-    uint64_t generation;         /* of the split; grows with each change of the weights */
+    uint64_t generation;                /* of the split; grows with each change of the weights */
     unsigned weight_bp[BSC_SLOT_COUNT]; /* sum BSC_WEIGHT_FULL_BP */
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;

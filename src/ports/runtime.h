@@ -14,15 +14,15 @@
 
 /* Everything expanded; borrowed during the call only. */
 struct bsc_launch {
-    const char *id;               /* of the instance or hook: a-z 0-9 and '-' */
+    const char *id; /* of the instance or hook: a-z 0-9 and '-' */
     struct bsc_strings argv;
     struct bsc_strings environment; /* NAME=VALUE, the service's own and bascule's */
     struct bsc_strings env_files;   /* read now; what `environment` names wins */
-    const char *directory;        /* NULL: the state directory */
-    const char *user;             /* NULL: the daemon's */
-    unsigned port;                /* must be free; 0: none */
-    int64_t grace_ms;             /* between TERM and KILL whenever it is stopped */
-    int64_t timeout_ms;           /* hooks: stopped after that long; 0: never */
+    const char *directory;          /* NULL: the state directory */
+    const char *user;               /* NULL: the daemon's */
+    unsigned port;                  /* must be free; 0: none */
+    int64_t grace_ms;               /* between TERM and KILL whenever it is stopped */
+    int64_t timeout_ms;             /* hooks: stopped after that long; 0: never */
 };
 
 struct bsc_runtime_ops {
@@ -37,7 +37,8 @@ struct bsc_runtime_ops {
     void (*list)(void *self, bsc_token token);
     /* Forgets a finished instance or hook and its output. No answer. */
     void (*forget)(void *self, const char *id);
-    /* The last lines of output, at most size-1 bytes, cut at line borders; "" when there is none. */
+    /* The last lines of output, at most size-1 bytes, cut at line borders; "" when there is none.
+     */
     void (*tail)(void *self, const char *id, char *out, size_t size);
 };
 

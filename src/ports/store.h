@@ -19,7 +19,7 @@ struct bsc_service_row {
     struct bsc_slots slots;
     uint64_t release[BSC_SLOT_COUNT]; /* 0: none */
     uint64_t record[BSC_SLOT_COUNT];  /* 0: none */
-    int64_t standby_until_ms; /* wall clock; 0: no limit runs */
+    int64_t standby_until_ms;         /* wall clock; 0: no limit runs */
     enum bsc_traffic traffic;
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
@@ -31,16 +31,16 @@ struct bsc_release_row {
     const char *service;
     const struct bsc_spec *spec; /* expanded; its version may be NULL: what was there before us */
     int64_t created_ms;
-    int64_t live_ms;             /* last time it became live; 0: never */
-    bool rejected;               /* a rollback took it back */
+    int64_t live_ms; /* last time it became live; 0: never */
+    bool rejected;   /* a rollback took it back */
 };
 
 enum bsc_instance_phase {
-    BSC_INSTANCE_STARTING, /* should run */
-    BSC_INSTANCE_RUNNING,  /* runs */
+    BSC_INSTANCE_STARTING,   /* should run */
+    BSC_INSTANCE_RUNNING,    /* runs */
     BSC_INSTANCE_RESTARTING, /* exited, will be started again */
-    BSC_INSTANCE_DRAINING, /* should go: waits until nothing is in flight */
-    BSC_INSTANCE_STOPPING, /* should go: was told to stop */
+    BSC_INSTANCE_DRAINING,   /* should go: waits until nothing is in flight */
+    BSC_INSTANCE_STOPPING,   /* should go: was told to stop */
     BSC_INSTANCE_PHASE_COUNT
 };
 
@@ -132,7 +132,7 @@ struct bsc_stored_state {
     const struct bsc_stored_record {
         const char *service;
         struct bsc_record record;
-    } *records;
+    } * records;
     unsigned record_count;
 };
 

@@ -26,11 +26,11 @@ enum {
 typedef _Atomic uint64_t bsc_counter;
 
 struct bsc_cell {
-    bsc_counter requests;      /* units: charged when the request ended, after retries in the slot */
-    bsc_counter errors;        /* of them: status >= 500, reset, time-out, no healthy instance */
-    bsc_counter status[6];     /* by class: [2] is 2xx; [0] no answer was sent */
+    bsc_counter requests;  /* units: charged when the request ended, after retries in the slot */
+    bsc_counter errors;    /* of them: status >= 500, reset, time-out, no healthy instance */
+    bsc_counter status[6]; /* by class: [2] is 2xx; [0] no answer was sent */
     bsc_counter no_instance, connect_failed, reset, timed_out; /* causes of errors */
-    bsc_counter client_left;   /* the client went away first (499); not an error */
+    bsc_counter client_left; /* the client went away first (499); not an error */
     bsc_counter retries;
     bsc_counter bytes_in, bytes_out; /* body bytes from and to clients */
     bsc_counter latency_sum_us;
@@ -44,7 +44,7 @@ struct bsc_gauge {
 
 struct bsc_shard {
     bsc_counter connections_opened, connections_closed; /* of clients */
-    bsc_counter held, held_refused, held_timed_out; /* `held`: now */
+    bsc_counter held, held_refused, held_timed_out;     /* `held`: now */
     bsc_counter own_answers; /* without a service: 400, 404, 414, 431 ... */
     bsc_counter loops;       /* grows while the worker is alive */
     _Alignas(64) struct bsc_gauge gauges[BSC_GAUGES];

@@ -4,8 +4,8 @@
  * usage: bascule-shim --directory DIR --id ID [--grace-ms N] [--log-bytes N] [--log-files N]
  *                     [--user NAME] [--chdir DIR] [--timeout-ms N] [--port N] -- COMMAND [ARG...]
  *
- * The environment is passed on as it is. DIR is made by the caller (0700) and holds the state of one
- * instance or hook, so that any later process can find out what happened:
+ * The environment is passed on as it is. DIR is made by the caller (0700) and holds the state of
+ * one instance or hook, so that any later process can find out what happened:
  *
  *   lock     flock()ed by the shim for its whole life, taken before anything is started: a second
  *            shim for the same directory exits with BSC_SHIM_LOCKED and starts nothing
@@ -34,8 +34,8 @@
 enum bsc_shim_exit {
     BSC_SHIM_DONE = 0,
     BSC_SHIM_USAGE = 2,
-    BSC_SHIM_LOCKED = 3,  /* another shim has the directory */
-    BSC_SHIM_FAILED = 4,  /* could not work; `state` says why if it could be written */
+    BSC_SHIM_LOCKED = 3, /* another shim has the directory */
+    BSC_SHIM_FAILED = 4, /* could not work; `state` says why if it could be written */
 };
 
 #define BSC_SHIM_LOCK "lock"
