@@ -38,7 +38,6 @@ enum bsc_slot_event {
     BSC_SLOT_CHECK_FAILED, /* or anything else that makes the deployment unusable */
     BSC_SLOT_SWITCH,       /* traffic goes there: it becomes live, the live one standby */
     BSC_SLOT_ROLLBACK,     /* the same towards a standby */
-    BSC_SLOT_REVIVE,       /* a standby that must be checked again before it gets traffic */
     BSC_SLOT_EMPTY,        /* its deployment is gone */
     BSC_SLOT_EVENT_COUNT
 };

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core/rollout.c - see rollout.h. */
+#include "core/rollout.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char *const status_names[BSC_ROLLOUT_STATUS_COUNT] = {
+    [BSC_ROLLOUT_RUNNING] = "running",         [BSC_ROLLOUT_UNDOING] = "undoing",
+    [BSC_ROLLOUT_PROMOTED] = "promoted",       [BSC_ROLLOUT_STAGED] = "staged",
+    [BSC_ROLLOUT_ROLLED_BACK] = "rolled-back", [BSC_ROLLOUT_FAILED] = "failed",
+    [BSC_ROLLOUT_CANCELLED] = "cancelled",     [BSC_ROLLOUT_SUPERSEDED] = "superseded",
+};
+
+static bool began(const struct bsc_step *step)
+{
+    return step->state == BSC_STEP_RUNNING || step->state == BSC_STEP_DONE ||
+           step->state == BSC_STEP_FAILED;
+}
+
+static bool moved_traffic(const struct bsc_plan *plan)
+{
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == BSC_STEP_SPLIT && began(&plan->steps[i]))
+            return true;
+    return false;
+}
+
+static enum bsc_walk_action begin_step(struct bsc_walk *walk, struct bsc_plan *plan)
+{
+    if (walk->cursor < plan->count) {
+        plan->steps[walk->cursor].state = BSC_STEP_RUNNING;
+        return BSC_ACT_STEP;
+    }
+    if (walk->status == BSC_ROLLOUT_RUNNING) /* no commit in this plan: it was a stage */
+        walk->status = BSC_ROLLOUT_STAGED;
+    return BSC_ACT_FINISH;
+}
+
+/* The next undo at or below the cursor, or the end. */
+static enum bsc_walk_action undo_next(struct bsc_walk *walk, struct bsc_plan *plan)
+{
+    for (unsigned i = walk->cursor + 1; i-- > 0;) {
+        struct bsc_step *step = &plan->steps[i];
+        if (i >= plan->count || !began(step) || step->undo == BSC_UNDO_NOTHING)
+            continue;
+        step->state = BSC_STEP_UNDOING;
+        walk->cursor = i;
+        return BSC_ACT_UNDO;
+    }
+    walk->cursor = 0;
+    walk->status = walk->ending;
+    return BSC_ACT_FINISH;
+}
+
+static enum bsc_walk_action turn_back(struct bsc_walk *walk, struct bsc_plan *plan,
+                                      enum bsc_rollout_status ending)
+{
+    walk->status = BSC_ROLLOUT_UNDOING;
+    walk->ending = ending;
+    return undo_next(walk, plan);
+}
+
+static enum bsc_walk_action forward(struct bsc_walk *walk, struct bsc_plan *plan,
+                                    enum bsc_walk_event event)
+{
+    struct bsc_step *step = &plan->steps[walk->cursor];
+    switch (event) {
+    case BSC_WALK_BEGIN:
+        return begin_step(walk, plan);
+    case BSC_WALK_DONE:
+        step->state = BSC_STEP_DONE;
+        if (step->kind == BSC_STEP_COMMIT)
+            walk->status = BSC_ROLLOUT_PROMOTED;
+        walk->cursor++;
+        return begin_step(walk, plan);
+    case BSC_WALK_FAIL:
+        step->state = BSC_STEP_FAILED;
+        return turn_back(walk, plan,
+                         moved_traffic(plan) ? BSC_ROLLOUT_ROLLED_BACK : BSC_ROLLOUT_FAILED);
+    case BSC_WALK_CANCEL:
+        return turn_back(walk, plan, BSC_ROLLOUT_CANCELLED);
+    case BSC_WALK_ROLL_BACK:
+        return turn_back(walk, plan, BSC_ROLLOUT_ROLLED_BACK);
+    case BSC_WALK_CUT:
+        break;
+    }
+    return BSC_ACT_NOTHING;
+}
+
+static enum bsc_walk_action backward(struct bsc_walk *walk, struct bsc_plan *plan,
+                                     enum bsc_walk_event event)
+{
+    struct bsc_step *step = &plan->steps[walk->cursor];
+    switch (event) {
+    case BSC_WALK_BEGIN:
+        return BSC_ACT_UNDO;
+    case BSC_WALK_DONE:
+        step->state = BSC_STEP_UNDONE;
+        return undo_next(walk, plan);
+    case BSC_WALK_FAIL: /* told by the engine; what is below must still be undone */
+        step->state = BSC_STEP_SKIPPED;
+        return undo_next(walk, plan);
+    case BSC_WALK_ROLL_BACK:
+        walk->ending = BSC_ROLLOUT_ROLLED_BACK;
+        break;
+    case BSC_WALK_CANCEL:
+    case BSC_WALK_CUT:
+        break;
+    }
+    return BSC_ACT_NOTHING;
+}
+
+/* Behind the commit nothing is undone: a failed step is left failed and the next one begins. */
+static enum bsc_walk_action tail(struct bsc_walk *walk, struct bsc_plan *plan,
+                                 enum bsc_walk_event event)
+{
+    if (walk->cursor >= plan->count)
+        return BSC_ACT_NOTHING;
+    switch (event) {
+    case BSC_WALK_BEGIN:
+        return BSC_ACT_STEP;
+    case BSC_WALK_DONE:
+    case BSC_WALK_FAIL:
+        plan->steps[walk->cursor].state = event == BSC_WALK_DONE ? BSC_STEP_DONE : BSC_STEP_FAILED;
+        walk->cursor++;
+        return begin_step(walk, plan);
+    case BSC_WALK_CUT:
+        for (; walk->cursor < plan->count; walk->cursor++)
+            plan->steps[walk->cursor].state = BSC_STEP_SKIPPED;
+        return BSC_ACT_FINISH;
+    case BSC_WALK_CANCEL:
+    case BSC_WALK_ROLL_BACK:
+        break;
+    }
+    return BSC_ACT_NOTHING;
+}
+
+enum bsc_walk_action bsc_walk_handle(struct bsc_walk *walk, struct bsc_plan *plan,
+                                     enum bsc_walk_event event)
+{
+    switch (walk->status) {
+    case BSC_ROLLOUT_RUNNING:
+        return forward(walk, plan, event);
+    case BSC_ROLLOUT_UNDOING:
+        return backward(walk, plan, event);
+    case BSC_ROLLOUT_PROMOTED:
+        return tail(walk, plan, event);
+    default:
+        return BSC_ACT_NOTHING;
+    }
+}
+
+bool bsc_rollout_ended(enum bsc_rollout_status status)
+{
+    return status != BSC_ROLLOUT_RUNNING && status != BSC_ROLLOUT_UNDOING;
+}
+
+bool bsc_walk_over(const struct bsc_walk *walk, const struct bsc_plan *plan)
+{
+    if (walk->status == BSC_ROLLOUT_PROMOTED)
+        return walk->cursor >= plan->count;
+    return bsc_rollout_ended(walk->status);
+}
+
+const char *bsc_rollout_status_name(enum bsc_rollout_status status)
+{
+    return status_names[status];
+}
+
+bool bsc_rollout_status_parse(const char *name, enum bsc_rollout_status *out)
+{
+    for (unsigned i = 0; i < BSC_ROLLOUT_STATUS_COUNT; i++)
+        if (!strcmp(name, status_names[i])) {
+            *out = (enum bsc_rollout_status)i;
+            return true;
+        }
+    return false;
+}
