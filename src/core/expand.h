@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * core/expand.h - ${VERSION}, ${PORT}, ${SLOT}, ${INSTANCE} in a specification's strings.
  *
- * "$${" stands for a literal "${". Pure but for the arena that the caller gives.
+ * "$${" stands for a literal "${"; "$NAME" and "$$" are left as they are, for a shell. A text is
+ * expanded twice, with the version when a release is made and with the rest when an instance or a
+ * hook starts: an expansion without a slot is not the last one and keeps "$${" for the next. Pure
+ * but for the arena that the caller gives.
  */
 #ifndef BASCULE_CORE_EXPAND_H
 #define BASCULE_CORE_EXPAND_H

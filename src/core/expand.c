@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core/expand.c - see expand.h. */
+#include "core/expand.h"
+
+#include <string.h>
+
+static const char accepted[] = "${VERSION}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for "
+                               "a literal \"${\", and $NAME without braces is left to the shell)";
+
+struct part {
+    const char *text;
+    size_t size;
+};
+
+static bool is_variable(const char *name, size_t size, const char *wanted)
+{
+    return strlen(wanted) == size && !memcmp(name, wanted, size);
+}
+
+/* What stands for the "${NAME}" at `at`, whose closing brace is `close`. */
+static enum bsc_status look_up(const struct bsc_variables *variables, const char *at,
+                               const char *close, struct part *out, struct bsc_error *error)
+{
+    const char *name = at + 2, *value;
+    size_t size = (size_t)(close - name);
+    if (is_variable(name, size, "VERSION"))
+        value = variables->version;
+    else if (is_variable(name, size, "PORT"))
+        value = variables->port;
+    else if (is_variable(name, size, "SLOT"))
+        value = variables->slot;
+    else if (is_variable(name, size, "INSTANCE"))
+        value = variables->instance;
+    else
+        return bsc_error_set(error, BSC_INVALID, "unknown variable %.*s; accepted are %s",
+                             (int)(close - at + 1 < 64 ? close - at + 1 : 64), at, accepted);
+    if (value)
+        *out = (struct part){ value, strlen(value) };
+    else
+        *out = (struct part){ at, (size_t)(close - at + 1) };
+    return BSC_OK;
+}
+
+/* The next part of `text`: up to the next "$", or what stands for what begins there. */
+static enum bsc_status next_part(const char **text, const struct bsc_variables *variables,
+                                 struct part *out, struct bsc_error *error)
+{
+    const char *at = *text;
+    if (!strncmp(at, "$${", 3)) {
+        *out = variables->slot ? (struct part){ "${", 2 } : (struct part){ at, 3 };
+        *text = at + 3;
+        return BSC_OK;
+    }
+    if (!strncmp(at, "${", 2)) {
+        const char *close = strchr(at, '}');
+        if (!close)
+            return bsc_error_set(error, BSC_INVALID, "\"${\" without \"}\"; accepted are %s",
+                                 accepted);
+        *text = close + 1;
+        return look_up(variables, at, close, out, error);
+    }
+    size_t size = 1 + strcspn(at + 1, "$");
+    *out = (struct part){ at, size };
+    *text = at + size;
+    return BSC_OK;
+}
+
+enum bsc_status bsc_expand(struct bsc_arena *arena, const char *text,
+                           const struct bsc_variables *variables, const char **out,
+                           struct bsc_error *error)
+{
+    struct part part;
+    size_t size = 0;
+    for (const char *at = text; *at; size += part.size) {
+        enum bsc_status status = next_part(&at, variables, &part, error);
+        if (status)
+            return status;
+    }
+    char *made = bsc_arena_alloc(arena, size + 1), *end = made;
+    for (const char *at = text; *at; end += part.size) {
+        enum bsc_status status = next_part(&at, variables, &part, error);
+        if (status)
+            return status;
+        memcpy(end, part.text, part.size);
+    }
+    *end = '\0';
+    *out = made;
+    return BSC_OK;
+}
+
+/* One copy of a specification in the making. */
+struct copy {
+    struct bsc_arena *arena;
+    struct bsc_variables variables;
+    struct bsc_error *error;
+};
+
+static enum bsc_status expand_text(struct copy *copy, const char **text)
+{
+    if (!*text)
+        return BSC_OK;
+    return bsc_expand(copy->arena, *text, &copy->variables, text, copy->error);
+}
+
+static enum bsc_status expand_strings(struct copy *copy, struct bsc_strings *strings)
+{
+    const char **items = bsc_arena_alloc(copy->arena, strings->count * sizeof *items);
+    for (unsigned i = 0; i < strings->count; i++) {
+        items[i] = strings->items[i];
+        enum bsc_status status = expand_text(copy, &items[i]);
+        if (status)
+            return status;
+    }
+    strings->items = strings->count ? items : NULL;
+    return BSC_OK;
+}
+
+static enum bsc_status expand_command(struct copy *copy, struct bsc_command *command)
+{
+    enum bsc_status status = expand_text(copy, &command->shell);
+    return status ? status : expand_strings(copy, &command->argv);
+}
+
+/* Everything in which a file may write ${VERSION}: see the key table in src/config. */
+static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
+{
+    struct bsc_command *commands[] = {
+        &spec->command,
+        &spec->health.command,
+        &spec->deploy.pre_deploy.command,
+        &spec->deploy.pre_deploy.undo,
+        &spec->deploy.post_promote.command,
+        &spec->deploy.post_promote.undo,
+    };
+    enum bsc_status status = BSC_OK;
+    for (size_t i = 0; !status && i < sizeof commands / sizeof *commands; i++)
+        status = expand_command(copy, commands[i]);
+    if (!status)
+        status = expand_text(copy, &spec->directory);
+    if (!status)
+        status = expand_strings(copy, &spec->environment);
+    if (!status)
+        status = expand_strings(copy, &spec->env_files);
+    return status;
+}
+
+static void copy_strings(struct bsc_arena *arena, struct bsc_strings *strings)
+{
+    const char **items = bsc_arena_alloc(arena, strings->count * sizeof *items);
+    for (unsigned i = 0; i < strings->count; i++)
+        items[i] = bsc_arena_copy(arena, strings->items[i]);
+    strings->items = strings->count ? items : NULL;
+}
+
+/* The strings that are not expanded still have to move into the new arena. */
+static void copy_rest(struct bsc_spec *spec)
+{
+    struct bsc_arena *arena = &spec->arena;
+    struct bsc_route *routes = bsc_arena_alloc(arena, spec->route_count * sizeof *routes);
+    for (unsigned i = 0; i < spec->route_count; i++) {
+        routes[i].host = bsc_arena_copy(arena, spec->routes[i].host);
+        routes[i].path = bsc_arena_copy(arena, spec->routes[i].path);
+    }
+    spec->routes = spec->route_count ? routes : NULL;
+    spec->name = bsc_arena_copy(arena, spec->name);
+    spec->user = bsc_arena_copy(arena, spec->user);
+    spec->health.path = bsc_arena_copy(arena, spec->health.path);
+    spec->health.host = bsc_arena_copy(arena, spec->health.host);
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+        copy_strings(arena, &spec->targets[slot]);
+}
+
+enum bsc_status bsc_spec_for_version(const struct bsc_spec *file, const char *version,
+                                     struct bsc_spec **out, struct bsc_error *error)
+{
+    enum bsc_status status = bsc_version_check(version, error);
+    if (status)
+        return status;
+    struct bsc_spec *spec = bsc_spec_create();
+    struct bsc_arena arena = spec->arena;
+    *spec = *file;
+    spec->arena = arena;
+    spec->references = 1;
+    copy_rest(spec);
+    spec->version = bsc_arena_copy(&spec->arena, version);
+    struct copy copy = { &spec->arena, { .version = spec->version }, error };
+    status = expand_spec(&copy, spec);
+    if (status) {
+        bsc_error_wrap(error, "service %s", spec->name ? spec->name : "?");
+        bsc_spec_release(spec);
+        return status;
+    }
+    *out = spec;
+    return BSC_OK;
+}

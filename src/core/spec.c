@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core/spec.c - a specification's life: created, shared by counting, freed with its arena. */
+#include "core/spec.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct bsc_spec *bsc_spec_create(void)
+{
+    struct bsc_spec *spec = bsc_alloc(sizeof *spec);
+    bsc_arena_init(&spec->arena);
+    spec->references = 1;
+    return spec;
+}
+
+/* The count is atomic: a store may drop its reference on a thread of its own. */
+struct bsc_spec *bsc_spec_acquire(struct bsc_spec *spec)
+{
+    unsigned before = __atomic_fetch_add(&spec->references, 1, __ATOMIC_RELAXED);
+    assert(before > 0);
+    return spec;
+}
+
+void bsc_spec_release(struct bsc_spec *spec)
+{
+    if (!spec)
+        return;
+    unsigned before = __atomic_fetch_sub(&spec->references, 1, __ATOMIC_ACQ_REL);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    bsc_arena_deinit(&spec->arena);
+    free(spec);
+}
+
+unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot)
+{
+    return spec->runtime == BSC_RUNTIME_STATIC ? spec->targets[slot].count : spec->replicas;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ${VERSION} and its like, and the specification of a release. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/expand.h"
+
+static const struct bsc_variables all = { "v2", "31001", "green", "web-green-12-0" };
+static const struct bsc_variables version_only = { .version = "v2" };
+
+static void expands_to(const char *text, const struct bsc_variables *variables, const char *wanted)
+{
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    const char *out = NULL;
+    assert_int_equal(bsc_expand(&arena, text, variables, &out, NULL), BSC_OK);
+    assert_string_equal(out, wanted);
+    bsc_arena_deinit(&arena);
+}
+
+static void variables_are_replaced_wherever_they_stand(void **unused)
+{
+    (void)unused;
+    expands_to("", &all, "");
+    expands_to("plain", &all, "plain");
+    expands_to("${VERSION}", &all, "v2");
+    expands_to("a${VERSION}b${VERSION}", &all, "av2bv2");
+    expands_to("--listen=127.0.0.1:${PORT} ${SLOT}/${INSTANCE}", &all,
+               "--listen=127.0.0.1:31001 green/web-green-12-0");
+}
+
+static void variables_without_a_value_yet_are_kept(void **unused)
+{
+    (void)unused;
+    expands_to("${VERSION} on ${PORT}", &version_only, "v2 on ${PORT}");
+    expands_to("${SLOT}${INSTANCE}", &version_only, "${SLOT}${INSTANCE}");
+}
+
+static void other_dollars_belong_to_the_shell(void **unused)
+{
+    (void)unused;
+    expands_to("$HOME $$ $(date) $", &all, "$HOME $$ $(date) $");
+    expands_to("$}{$", &all, "$}{$");
+}
+
+static void a_doubled_dollar_stands_for_a_literal_brace_after_both_expansions(void **unused)
+{
+    (void)unused;
+    expands_to("$${HOME:-x} ${VERSION}", &version_only, "$${HOME:-x} v2");
+    expands_to("$${HOME:-x} v2", &all, "${HOME:-x} v2");
+    expands_to("$$${VERSION}", &all, "$${VERSION}");
+    expands_to("$${", &all, "${");
+}
+
+static void an_unknown_variable_is_named_with_the_accepted_ones(void **unused)
+{
+    (void)unused;
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    struct bsc_error error;
+    const char *out = NULL;
+    static const char *const bad[] = { "${HOME}",     "${}",       "${version}",
+                                       "${VERSION }", "${VERSIO}", "${VERSION:-v1}" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(bsc_expand(&arena, bad[i], &all, &out, &error), BSC_INVALID);
+    assert_int_equal(bsc_expand(&arena, "x ${HOME} y", &all, &out, &error), BSC_INVALID);
+    assert_string_equal(error.text,
+                        "unknown variable ${HOME}; accepted are ${VERSION}, ${PORT}, ${SLOT} and "
+                        "${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without "
+                        "braces is left to the shell)");
+    assert_int_equal(bsc_expand(&arena, "x ${VERSION", &all, &out, &error), BSC_INVALID);
+    assert_string_equal(error.text,
+                        "\"${\" without \"}\"; accepted are ${VERSION}, ${PORT}, ${SLOT} and "
+                        "${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without "
+                        "braces is left to the shell)");
+    assert_null(out);
+    bsc_arena_deinit(&arena);
+}
+
+static struct bsc_strings strings(const char *const *items, unsigned count)
+{
+    return (struct bsc_strings){ count, items };
+}
+
+static const char *const argv[] = { "app", "--release=${VERSION}", "--port=${PORT}" };
+static const char *const environment[] = { "RELEASE=${VERSION}", "RAW=$${VERSION}" };
+static const char *const env_files[] = { "/srv/${VERSION}/env" };
+static const char *const blue[] = { "127.0.0.1:3000" };
+static const struct bsc_route routes[] = { { "shop.example", "/" }, { NULL, "/api" } };
+
+static struct bsc_spec *file_spec(void)
+{
+    struct bsc_spec *spec = bsc_spec_create();
+    spec->name = "web";
+    spec->routes = routes;
+    spec->route_count = 2;
+    spec->command.argv = strings(argv, 3);
+    spec->directory = "/srv/${VERSION}";
+    spec->environment = strings(environment, 2);
+    spec->env_files = strings(env_files, 1);
+    spec->targets[BSC_BLUE] = strings(blue, 1);
+    spec->health.path = "/health";
+    spec->health.command.shell = "test -e ${VERSION}";
+    spec->deploy.pre_deploy.command.shell = "migrate ${VERSION}";
+    spec->deploy.pre_deploy.undo.shell = "migrate --undo ${VERSION}";
+    spec->deploy.post_promote.command.shell = "announce ${VERSION} ${SLOT}";
+    spec->deploy.bake_ms = 5000;
+    spec->replicas = 2;
+    return spec;
+}
+
+static void a_release_has_its_version_everywhere(void **unused)
+{
+    (void)unused;
+    struct bsc_spec *file = file_spec(), *release = NULL;
+    assert_int_equal(bsc_spec_for_version(file, "v2", &release, NULL), BSC_OK);
+    bsc_spec_release(file); /* the release must not lean on it */
+    assert_string_equal(release->name, "web");
+    assert_string_equal(release->version, "v2");
+    assert_int_equal(release->references, 1);
+    assert_int_equal(release->route_count, 2);
+    assert_string_equal(release->routes[0].host, "shop.example");
+    assert_null(release->routes[1].host);
+    assert_string_equal(release->routes[1].path, "/api");
+    assert_int_equal(release->command.argv.count, 3);
+    assert_string_equal(release->command.argv.items[1], "--release=v2");
+    assert_string_equal(release->command.argv.items[2], "--port=${PORT}");
+    assert_string_equal(release->directory, "/srv/v2");
+    assert_string_equal(release->environment.items[0], "RELEASE=v2");
+    assert_string_equal(release->environment.items[1], "RAW=$${VERSION}");
+    assert_string_equal(release->env_files.items[0], "/srv/v2/env");
+    assert_string_equal(release->targets[BSC_BLUE].items[0], "127.0.0.1:3000");
+    assert_int_equal(release->targets[BSC_GREEN].count, 0);
+    assert_string_equal(release->health.path, "/health");
+    assert_string_equal(release->health.command.shell, "test -e v2");
+    assert_string_equal(release->deploy.pre_deploy.command.shell, "migrate v2");
+    assert_string_equal(release->deploy.pre_deploy.undo.shell, "migrate --undo v2");
+    assert_string_equal(release->deploy.post_promote.command.shell, "announce v2 ${SLOT}");
+    assert_null(release->deploy.post_promote.undo.shell);
+    assert_int_equal(release->deploy.bake_ms, 5000);
+    assert_int_equal(release->replicas, 2);
+    bsc_spec_release(release);
+}
+
+static void a_release_of_a_bad_version_is_refused(void **unused)
+{
+    (void)unused;
+    struct bsc_spec *file = file_spec(), *release = NULL;
+    assert_int_equal(bsc_spec_for_version(file, "../v2", &release, NULL), BSC_INVALID);
+    struct bsc_error error;
+    file->directory = "/srv/${RELEASE}";
+    assert_int_equal(bsc_spec_for_version(file, "v2", &release, &error), BSC_INVALID);
+    assert_memory_equal(error.text, "service web: unknown variable ${RELEASE}; ", 42);
+    assert_null(release);
+    bsc_spec_release(file);
+}
+
+static void a_specification_lives_until_its_last_release(void **unused)
+{
+    (void)unused;
+    struct bsc_spec *spec = bsc_spec_create();
+    assert_ptr_equal(bsc_spec_acquire(spec), spec);
+    assert_int_equal(spec->references, 2);
+    bsc_spec_release(spec);
+    assert_int_equal(spec->references, 1);
+    bsc_spec_release(spec);
+    bsc_spec_release(NULL);
+}
+
+static void the_number_of_instances_depends_on_who_runs_them(void **unused)
+{
+    (void)unused;
+    struct bsc_spec *spec = file_spec();
+    assert_int_equal(bsc_spec_instances(spec, BSC_GREEN), 2);
+    spec->runtime = BSC_RUNTIME_STATIC;
+    assert_int_equal(bsc_spec_instances(spec, BSC_BLUE), 1);
+    assert_int_equal(bsc_spec_instances(spec, BSC_GREEN), 0);
+    bsc_spec_release(spec);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(variables_are_replaced_wherever_they_stand),
+        cmocka_unit_test(variables_without_a_value_yet_are_kept),
+        cmocka_unit_test(other_dollars_belong_to_the_shell),
+        cmocka_unit_test(a_doubled_dollar_stands_for_a_literal_brace_after_both_expansions),
+        cmocka_unit_test(an_unknown_variable_is_named_with_the_accepted_ones),
+        cmocka_unit_test(a_release_has_its_version_everywhere),
+        cmocka_unit_test(a_release_of_a_bad_version_is_refused),
+        cmocka_unit_test(a_specification_lives_until_its_last_release),
+        cmocka_unit_test(the_number_of_instances_depends_on_who_runs_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
