@@ -5,8 +5,9 @@
  * single writer, so counting takes no lock and no atomic read-modify-write (relaxed stores only).
  * Memory that no cell uses is never touched and costs nothing. The controller chooses the indices:
  * a `cell` for each (service, slot, split generation), a `gauge` for each instance. An index is
- * reused only after the controller folded what it held, and a new owner's base values are read
- * before it is handed out, so counters never need to be cleared.
+ * reused only when nothing is charged to it any more (a gauge: started == finished; a cell: claimed
+ * == requests) and the controller folded what it held; a new owner's base values are read before it
+ * is handed out, so counters never need to be cleared.
  */
 #ifndef BASCULE_PROXY_COUNTERS_H
 #define BASCULE_PROXY_COUNTERS_H
@@ -26,8 +27,9 @@ enum {
 typedef _Atomic uint64_t bsc_counter;
 
 struct bsc_cell {
-    bsc_counter requests;  /* units: charged when the request ended, after retries in the slot */
-    bsc_counter errors;    /* of them: status >= 500, reset, time-out, no healthy instance */
+    bsc_counter claimed;  /* units begun: a request chose this cell; claimed - requests still run */
+    bsc_counter requests; /* units: charged when the request ended, after retries in the slot */
+    bsc_counter errors;   /* of them: status >= 500, reset, time-out, no healthy instance */
     bsc_counter status[6]; /* by class: [2] is 2xx; [0] no answer was sent */
     bsc_counter no_instance, connect_failed, reset, timed_out; /* causes of errors */
     bsc_counter client_left; /* the client went away first (499); not an error */
