@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/store_load.c - the state that lives, as one consistent picture.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adapters/store_internal.h"
+#include "config/config.h"
+
+/* One statement whose rows are being read. */
+struct reading {
+    struct bsc_store_writer *writer;
+    struct bsc_store_loaded *loaded;
+    struct bsc_error *error;
+    sqlite3_stmt *row;
+};
+
+static enum bsc_status begin(struct reading *reading, const char *sql)
+{
+    int code = sqlite3_prepare_v2(reading->writer->db, sql, -1, &reading->row, NULL);
+    return code ? bsc_store_error(reading->writer->db, reading->writer->path, code, reading->error,
+                                  "read the database")
+                : BSC_OK;
+}
+
+/* True while there is a row; afterwards *status says whether that was the end. */
+static bool next(struct reading *reading, enum bsc_status *status)
+{
+    if (*status)
+        return false;
+    int code = sqlite3_step(reading->row);
+    if (code == SQLITE_ROW)
+        return true;
+    if (code != SQLITE_DONE)
+        *status = bsc_store_error(reading->writer->db, reading->writer->path, code, reading->error,
+                                  "read the database");
+    return false;
+}
+
+static enum bsc_status end(struct reading *reading, enum bsc_status status)
+{
+    sqlite3_finalize(reading->row);
+    reading->row = NULL;
+    return status;
+}
+
+static enum bsc_status damaged(struct reading *reading, const char *table, const char *id)
+{
+    char what[BSC_ID_BYTES + 64];
+    snprintf(what, sizeof what, "table %s, row %s: a value that does not belong there", table, id);
+    return bsc_store_damaged(reading->writer->path, what, reading->error);
+}
+
+static const char *keep(struct reading *reading, int column)
+{
+    return bsc_arena_copy(&reading->loaded->arena, bsc_column_text(reading->row, column));
+}
+
+static enum bsc_status read_spec(struct reading *reading, int column, const char *table,
+                                 const char *id, const struct bsc_spec **out)
+{
+    struct bsc_spec *spec = NULL;
+    struct bsc_error why;
+    char what[BSC_ERROR_TEXT_BYTES];
+    if (bsc_spec_read_json(bsc_column_text(reading->row, column), &spec, &why)) {
+        snprintf(what, sizeof what, "table %s, row %s: %.200s", table, id, why.text);
+        return bsc_store_damaged(reading->writer->path, what, reading->error);
+    }
+    *out = spec;
+    return BSC_OK;
+}
+
+static enum bsc_status read_settings(struct reading *reading)
+{
+    struct bsc_settings *out = &reading->loaded->state.settings;
+    *out = (struct bsc_settings){ .next_id = 1, .next_sequence = 1 };
+    enum bsc_status status =
+        begin(reading, "SELECT next_id, epoch, next_sequence, next_port FROM settings");
+    while (next(reading, &status)) {
+        out->next_id = (uint64_t)sqlite3_column_int64(reading->row, 0);
+        out->epoch = (uint64_t)sqlite3_column_int64(reading->row, 1);
+        out->next_sequence = (uint64_t)sqlite3_column_int64(reading->row, 2);
+        if (!bsc_column_unsigned(reading->row, 3, &out->next_port))
+            status = damaged(reading, "settings", "1");
+    }
+    return end(reading, status);
+}
+
+/* One row a service, with the six columns of blue and then those of green. */
+static enum bsc_status read_service(struct reading *reading, struct bsc_service_row *out)
+{
+    sqlite3_stmt *row = reading->row;
+    out->name = keep(reading, 0);
+    out->generation = (uint64_t)sqlite3_column_int64(row, 5);
+    out->standby_until_ms = sqlite3_column_int64(row, 6);
+    bool good = bsc_slot_parse(bsc_column_text(row, 2), &out->slots.live) &&
+                bsc_slot_parse(bsc_column_text(row, 3), &out->stable) &&
+                bsc_traffic_parse(bsc_column_text(row, 4), &out->traffic);
+    for (int slot = 0, at = 7; good && slot < BSC_SLOT_COUNT; slot++, at += 5) {
+        good = bsc_slot_state_parse(bsc_column_text(row, at), &out->slots.state[slot]) &&
+               bsc_column_flag(row, at + 1, &out->slots.checked[slot]) &&
+               bsc_column_unsigned(row, at + 2, &out->weight_bp[slot]);
+        out->release[slot] = (uint64_t)sqlite3_column_int64(row, at + 3);
+        out->record[slot] = (uint64_t)sqlite3_column_int64(row, at + 4);
+    }
+    if (!good)
+        return damaged(reading, "services", out->name);
+    return read_spec(reading, 1, "services", out->name, &out->spec);
+}
+
+static enum bsc_status read_services(struct reading *reading)
+{
+    struct bsc_service_row *rows = NULL;
+    size_t capacity = 0;
+    unsigned count = 0;
+    enum bsc_status status =
+        begin(reading, "SELECT name, spec, live, stable, traffic, generation, standby_until_ms,"
+                       " b.state, b.checked, b.weight_bp, b.release, b.record,"
+                       " g.state, g.checked, g.weight_bp, g.release, g.record FROM services"
+                       " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"
+                       " LEFT JOIN slots g ON g.service = name AND g.slot = 'green'"
+                       " ORDER BY name");
+    while (next(reading, &status)) {
+        rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
+        rows[count] = (struct bsc_service_row){ 0 };
+        status = read_service(reading, &rows[count]);
+        count += !status;
+    }
+    reading->loaded->state.services = rows;
+    reading->loaded->state.service_count = count;
+    return end(reading, status);
+}
+
+static enum bsc_status read_releases(struct reading *reading)
+{
+    struct bsc_release_row *rows = NULL;
+    size_t capacity = 0;
+    unsigned count = 0;
+    enum bsc_status status = begin(reading, "SELECT id, service, spec, created_ms, live_ms,"
+                                            " rejected FROM releases ORDER BY id");
+    while (next(reading, &status)) {
+        rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
+        struct bsc_release_row *row = &rows[count];
+        *row = (struct bsc_release_row){
+            .id = (uint64_t)sqlite3_column_int64(reading->row, 0),
+            .service = keep(reading, 1),
+            .created_ms = sqlite3_column_int64(reading->row, 3),
+            .live_ms = sqlite3_column_int64(reading->row, 4),
+        };
+        const char *id = bsc_column_text(reading->row, 0);
+        if (!bsc_column_flag(reading->row, 5, &row->rejected))
+            status = damaged(reading, "releases", id);
+        else
+            status = read_spec(reading, 2, "releases", id, &row->spec);
+        count += !status;
+    }
+    reading->loaded->state.releases = rows;
+    reading->loaded->state.release_count = count;
+    return end(reading, status);
+}
+
+static bool read_instance(struct reading *reading, struct bsc_instance_row *out)
+{
+    sqlite3_stmt *row = reading->row;
+    *out = (struct bsc_instance_row){
+        .service = keep(reading, 1),
+        .release = (uint64_t)sqlite3_column_int64(row, 2),
+    };
+    return bsc_column_copy(row, 0, out->id, sizeof out->id) &&
+           bsc_slot_parse(bsc_column_text(row, 3), &out->slot) &&
+           bsc_column_unsigned(row, 4, &out->position) && bsc_column_unsigned(row, 5, &out->port) &&
+           bsc_column_copy(row, 6, out->address, sizeof out->address) &&
+           bsc_instance_phase_read(bsc_column_text(row, 7), &out->phase);
+}
+
+static enum bsc_status read_instances(struct reading *reading)
+{
+    struct bsc_instance_row *rows = NULL;
+    size_t capacity = 0;
+    unsigned count = 0;
+    enum bsc_status status =
+        begin(reading, "SELECT id, service, release, slot, position, port, address, phase"
+                       " FROM instances ORDER BY service, release, position, id");
+    while (next(reading, &status)) {
+        rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
+        if (!read_instance(reading, &rows[count++]))
+            status = damaged(reading, "instances", bsc_column_text(reading->row, 0));
+    }
+    reading->loaded->state.instances = rows;
+    reading->loaded->state.instance_count = count;
+    return end(reading, status);
+}
+
+static enum bsc_status read_rollouts(struct reading *reading)
+{
+    struct bsc_rollout_row *rows = NULL;
+    size_t capacity = 0;
+    unsigned count = 0;
+    enum bsc_status status =
+        begin(reading, "SELECT " BSC_ROLLOUT_COLUMNS " FROM rollouts WHERE id IN ("
+                       " SELECT (SELECT max(id) FROM rollouts WHERE service = name) FROM services"
+                       " UNION SELECT r.id FROM services JOIN rollouts r"
+                       " ON r.service = name AND r.ended_ms = 0) ORDER BY id");
+    while (next(reading, &status)) {
+        rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
+        if (!bsc_row_rollout(reading->row, &rows[count]))
+            status = damaged(reading, "rollouts", bsc_column_text(reading->row, 0));
+        rows[count++].service = keep(reading, 1);
+    }
+    reading->loaded->state.rollouts = rows;
+    reading->loaded->state.rollout_count = count;
+    status = end(reading, status);
+    if (status)
+        return status;
+    status = begin(reading, "SELECT " BSC_STEP_COLUMNS ", position FROM steps WHERE rollout = ?"
+                            " ORDER BY position");
+    for (unsigned i = 0; !status && i < count; i++) {
+        struct bsc_plan *plan = &rows[i].plan;
+        sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)rows[i].id);
+        while (next(reading, &status)) {
+            if (plan->count == BSC_PLAN_STEPS_MAX ||
+                sqlite3_column_int64(reading->row, 9) != plan->count ||
+                !bsc_row_step(reading->row, 0, &plan->steps[plan->count]))
+                status = damaged(reading, "steps", bsc_column_text(reading->row, 9));
+            plan->count++;
+        }
+        sqlite3_reset(reading->row);
+    }
+    return end(reading, status);
+}
+
+static enum bsc_status read_records(struct reading *reading)
+{
+    struct bsc_stored_record *rows = NULL;
+    size_t capacity = 0;
+    unsigned count = 0;
+    enum bsc_status status =
+        begin(reading, "SELECT service, " BSC_RECORD_COLUMNS " FROM records WHERE id IN ("
+                       " SELECT record FROM slots WHERE record IS NOT NULL) ORDER BY id");
+    while (next(reading, &status)) {
+        rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
+        rows[count].service = keep(reading, 0);
+        if (!bsc_row_record(reading->row, 1, &rows[count++].record))
+            status = damaged(reading, "records", bsc_column_text(reading->row, 1));
+    }
+    reading->loaded->state.records = rows;
+    reading->loaded->state.record_count = count;
+    return end(reading, status);
+}
+
+enum bsc_status bsc_store_read(struct bsc_store_writer *writer, struct bsc_store_loaded *out,
+                               struct bsc_error *error)
+{
+    static enum bsc_status (*const parts[])(struct reading *) = {
+        read_settings, read_services, read_releases, read_instances, read_rollouts, read_records,
+    };
+    struct reading reading = { .writer = writer, .loaded = out, .error = error };
+    *out = (struct bsc_store_loaded){ 0 };
+    enum bsc_status status = bsc_store_settle(writer, error);
+    if (status)
+        return status;
+    int code = sqlite3_exec(writer->db, "BEGIN", NULL, NULL, NULL);
+    if (code)
+        return bsc_store_error(writer->db, writer->path, code, error, "read the database");
+    for (size_t i = 0; !status && i < sizeof parts / sizeof *parts; i++)
+        status = parts[i](&reading);
+    sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
+    if (status)
+        bsc_store_loaded_deinit(out);
+    return status;
+}
+
+void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded)
+{
+    struct bsc_stored_state *state = &loaded->state;
+    for (unsigned i = 0; i < state->service_count; i++)
+        bsc_spec_release((struct bsc_spec *)(uintptr_t)state->services[i].spec);
+    for (unsigned i = 0; i < state->release_count; i++)
+        bsc_spec_release((struct bsc_spec *)(uintptr_t)state->releases[i].spec);
+    free((void *)(uintptr_t)state->services);
+    free((void *)(uintptr_t)state->releases);
+    free((void *)(uintptr_t)state->instances);
+    free((void *)(uintptr_t)state->rollouts);
+    free((void *)(uintptr_t)state->records);
+    bsc_arena_deinit(&loaded->arena);
+    *loaded = (struct bsc_store_loaded){ 0 };
+}
