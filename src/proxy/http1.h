@@ -125,7 +125,6 @@ struct bsc_request {
     bool replayable;      /* idempotent and without a body: it may be sent twice */
     bool expect_continue; /* HTTP/1.1 and a body follows after "100 Continue" */
     bool absolute;        /* the target was in absolute form */
-    bool secure;          /* ... of an https URI */
     struct bsc_slice method_name;
     struct bsc_slice target;    /* path and query byte for byte; "*" for OPTIONS *. From an absolute
                                  * form it may lack its first "/": empty or "?query". */

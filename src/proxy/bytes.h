@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/bytes.h - classes of bytes in HTTP and the few loops over them that must be fast.
+ */
+#ifndef BASCULE_PROXY_BYTES_H
+#define BASCULE_PROXY_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    BSC_BYTE_TOKEN = 1,  /* tchar, RFC 9110 section 5.6.2 */
+    BSC_BYTE_TARGET = 2, /* visible ASCII but '#': browsers send more than RFC 3986 allows */
+    BSC_BYTE_HOST = 4,   /* letters, digits, "-._~": what a registered name needs */
+    BSC_BYTE_DIGIT = 8,
+    BSC_BYTE_HEX = 16,
+    BSC_BYTE_VALUE = 32, /* field value: HTAB, space, visible, obs-text */
+};
+
+extern const uint8_t bsc_byte_classes[256];
+
+static inline bool bsc_byte_is(char byte, unsigned classes)
+{
+    return bsc_byte_classes[(uint8_t)byte] & classes;
+}
+
+static inline char bsc_byte_lower(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+}
+
+/* The value of a byte of class BSC_BYTE_HEX. */
+static inline unsigned bsc_byte_hex(char byte)
+{
+    return byte <= '9' ? (unsigned)(byte - '0') : (unsigned)((byte | 0x20) - 'a') + 10;
+}
+
+/* The end of the longest run of bytes in `classes` that begins at `at`. */
+static inline const char *bsc_bytes_run(const char *at, const char *end, unsigned classes)
+{
+    while (at < end && bsc_byte_is(*at, classes))
+        at++;
+    return at;
+}
+
+/* Equal without regard to the case of ASCII letters. */
+static inline bool bsc_bytes_equal(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    if (a_size != b_size)
+        return false;
+    for (size_t i = 0; i < a_size; i++)
+        if (bsc_byte_lower(a[i]) != bsc_byte_lower(b[i]))
+            return false;
+    return true;
+}
+
+/* The first byte at or after `at` that may not stand in a field value: a control character but
+ * HTAB, or DEL; `end` when there is none. Looks at eight bytes at once. */
+const char *bsc_bytes_value_end(const char *at, const char *end);
+
+/* The next element of a comma list (RFC 9110 section 5.6.1) in [*at, end), white space around it
+ * removed; advances *at. False when the list is at its end. Elements may be empty. */
+bool bsc_bytes_list_next(const char **at, const char *end, const char **element, size_t *size);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Builds forwarded heads. Field lines that stay and stand together are copied together; the
+ * parsers have validated every byte of them. */
+#include "proxy/head.h"
+
+#include <string.h>
+
+#include "proxy/bytes.h"
+
+#define BIT(id) (UINT64_C(1) << (id))
+
+/* RFC 9110 section 7.6.1, and what is stated anew. */
+static const uint64_t ends_here =
+    BIT(BSC_FIELD_CONNECTION) | BIT(BSC_FIELD_KEEP_ALIVE) | BIT(BSC_FIELD_PROXY_AUTHENTICATE) |
+    BIT(BSC_FIELD_PROXY_AUTHENTICATION_INFO) | BIT(BSC_FIELD_PROXY_AUTHORIZATION) |
+    BIT(BSC_FIELD_PROXY_CONNECTION) | BIT(BSC_FIELD_TE) | BIT(BSC_FIELD_UPGRADE) |
+    BIT(BSC_FIELD_CONTENT_LENGTH) | BIT(BSC_FIELD_TRANSFER_ENCODING) |
+    BIT(BSC_FIELD_X_BASCULE_REASON);
+
+/* Where the next byte goes; at > end once it did not fit. */
+struct writer {
+    char *begin, *at, *end;
+};
+
+static void put(struct writer *writer, const char *bytes, size_t size)
+{
+    if (writer->at > writer->end || size > (size_t)(writer->end - writer->at)) {
+        writer->at = writer->end + 1;
+        return;
+    }
+    memcpy(writer->at, bytes, size);
+    writer->at += size;
+}
+
+static void puts_to(struct writer *writer, const char *text)
+{
+    put(writer, text, strlen(text));
+}
+
+static void put_slice(struct writer *writer, const char *bytes, struct bsc_slice slice)
+{
+    put(writer, bytes + slice.at, slice.size);
+}
+
+static void put_number(struct writer *writer, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    put(writer, digits + at, sizeof digits - at);
+}
+
+static void put_line(struct writer *writer, const char *name, const char *value)
+{
+    puts_to(writer, name);
+    puts_to(writer, value);
+    puts_to(writer, "\r\n");
+}
+
+static void put_framing(struct writer *writer, enum bsc_framing framing, uint64_t length)
+{
+    if (framing == BSC_FRAMING_CHUNKED) {
+        puts_to(writer, "Transfer-Encoding: chunked\r\n");
+    } else if (framing == BSC_FRAMING_LENGTH) {
+        puts_to(writer, "Content-Length: ");
+        put_number(writer, length);
+        puts_to(writer, "\r\n");
+    }
+}
+
+/* Copies bytes from `from` on and all field lines but those in `drop`, those that Connection names
+ * and, with `drop_aliases`, those that pretend to be others. */
+static void put_fields(struct writer *writer, const struct bsc_head *head, const char *bytes,
+                       size_t from, uint64_t drop, bool drop_aliases)
+{
+    size_t end = head->bytes - 2u;
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct bsc_field *field = &head->fields[i];
+        if (!(drop >> field->id & 1) && !field->named && !(field->alias && drop_aliases))
+            continue;
+        if (field->name.at > from)
+            put(writer, bytes + from, field->name.at - from);
+        from = i + 1 < head->field_count ? field[1].name.at : end;
+    }
+    put(writer, bytes + from, end - from);
+}
+
+static void put_request_line(struct writer *writer, const struct bsc_request *request,
+                             const char *bytes)
+{
+    put_slice(writer, bytes, request->method_name);
+    puts_to(writer, " ");
+    struct bsc_slice target = request->target;
+    if (target.size == 0 && request->method == BSC_METHOD_OPTIONS)
+        puts_to(writer, "*"); /* RFC 9112 section 3.2.4 */
+    else if (target.size == 0 || bytes[target.at] == '?')
+        puts_to(writer, "/");
+    put_slice(writer, bytes, target);
+    puts_to(writer, " HTTP/1.1\r\n");
+}
+
+/* The client's X-Request-Id when there is one, once, of visible ASCII and of bearable length. */
+static bool request_id_is_sane(const struct bsc_head *head, const char *bytes)
+{
+    const struct bsc_field *found = NULL;
+    if (!bsc_head_has(head, BSC_FIELD_X_REQUEST_ID))
+        return false;
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct bsc_field *field = &head->fields[i];
+        if (field->id != BSC_FIELD_X_REQUEST_ID || field->alias)
+            continue;
+        if (found || field->named)
+            return false;
+        found = field;
+    }
+    const char *at = bytes + found->value.at, *end = at + found->value.size;
+    if (at == end || end - at > BSC_REQUEST_ID_BYTES)
+        return false;
+    while (at<end && * at> ' ' && *at < 0x7f)
+        at++;
+    return at == end;
+}
+
+static void put_request_connection(struct writer *writer, const struct bsc_request *request,
+                                   const char *bytes, bool close)
+{
+    const struct bsc_head *head = &request->head;
+    bool te = head->te_trailers && head->minor == 1;
+    if (head->upgrade.size) {
+        puts_to(writer, "Upgrade: ");
+        put_slice(writer, bytes, head->upgrade);
+        puts_to(writer, te ? "\r\nConnection: upgrade, te\r\n" : "\r\nConnection: upgrade\r\n");
+    } else if (close) {
+        puts_to(writer, te ? "Connection: close, te\r\n" : "Connection: close\r\n");
+    } else if (te) {
+        puts_to(writer, "Connection: te\r\n");
+    }
+    if (te)
+        puts_to(writer, "TE: trailers\r\n");
+}
+
+static size_t finish(struct writer *writer)
+{
+    puts_to(writer, "\r\n");
+    return writer->at > writer->end ? 0 : (size_t)(writer->at - writer->begin);
+}
+
+size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
+                         const struct bsc_forwarding *with, char *out, size_t capacity)
+{
+    const struct bsc_head *head = &request->head;
+    struct writer writer = { out, out, out + capacity };
+    bool keep_id = request_id_is_sane(head, bytes);
+    uint64_t drop = ends_here | BIT(BSC_FIELD_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED);
+    if (request->absolute)
+        drop |= BIT(BSC_FIELD_HOST);
+    if (!request->expect_continue)
+        drop |= BIT(BSC_FIELD_EXPECT);
+    if (head->framing != BSC_FRAMING_CHUNKED)
+        drop |= BIT(BSC_FIELD_TRAILER);
+    if (!keep_id)
+        drop |= BIT(BSC_FIELD_X_REQUEST_ID);
+
+    bool verbatim = head->minor == 1 && !request->absolute;
+    if (!verbatim)
+        put_request_line(&writer, request, bytes);
+    if (request->absolute || request->authority.size == 0) {
+        puts_to(&writer, "Host: ");
+        if (request->absolute)
+            put_slice(&writer, bytes, request->authority);
+        else
+            puts_to(&writer, with->host);
+        puts_to(&writer, "\r\n");
+    }
+    put_fields(&writer, head, bytes, verbatim ? head->start : head->fields_at, drop, true);
+    put_framing(&writer, head->framing, head->length);
+    put_request_connection(&writer, request, bytes, with->close);
+    put_line(&writer, "X-Forwarded-For: ", with->client);
+    put_line(&writer, "X-Forwarded-Proto: ", with->scheme);
+    if (request->authority.size) {
+        puts_to(&writer, "X-Forwarded-Host: ");
+        put_slice(&writer, bytes, request->authority);
+        puts_to(&writer, "\r\n");
+    }
+    if (!keep_id)
+        put_line(&writer, "X-Request-Id: ", with->request_id);
+    return finish(&writer);
+}
+
+enum bsc_framing bsc_response_framing(const struct bsc_response *response, unsigned minor)
+{
+    enum bsc_framing framing = response->head.framing;
+    if (framing == BSC_FRAMING_CHUNKED || framing == BSC_FRAMING_UNTIL_CLOSE)
+        return minor == 0 ? BSC_FRAMING_UNTIL_CLOSE : BSC_FRAMING_CHUNKED;
+    return framing;
+}
+
+/* Connection and Upgrade for the client. */
+static void put_response_connection(struct writer *writer, const struct bsc_response *response,
+                                    const char *bytes, const struct bsc_answering *with,
+                                    enum bsc_framing framing)
+{
+    bool close = !with->keep_alive || framing == BSC_FRAMING_UNTIL_CLOSE;
+    bool upgrade =
+        (response->status == 101 || response->status == 426) && response->head.upgrade.size != 0;
+    if (upgrade) {
+        puts_to(writer, "Upgrade: ");
+        put_slice(writer, bytes, response->head.upgrade);
+        puts_to(writer, response->status == 101 || !close ? "\r\nConnection: upgrade\r\n"
+                                                          : "\r\nConnection: upgrade, close\r\n");
+    } else if (close) {
+        puts_to(writer, "Connection: close\r\n");
+    } else if (with->minor == 0) {
+        puts_to(writer, "Connection: keep-alive\r\n");
+    }
+}
+
+size_t bsc_response_build(const struct bsc_response *response, const char *bytes,
+                          const struct bsc_answering *with, char *out, size_t capacity)
+{
+    const struct bsc_head *head = &response->head;
+    struct writer writer = { out, out, out + capacity };
+    enum bsc_framing framing = bsc_response_framing(response, with->minor);
+    bool bodiless = response->status < 200 || response->status == 204;
+    uint64_t drop = ends_here;
+    if (framing != BSC_FRAMING_CHUNKED)
+        drop |= BIT(BSC_FIELD_TRAILER);
+
+    size_t from = head->start;
+    if (head->minor == 0 || response->reason.size == 0) {
+        puts_to(&writer, "HTTP/1.1 ");
+        put(&writer, bytes + head->start + 9, 3);
+        puts_to(&writer, " ");
+        put_slice(&writer, bytes, response->reason);
+        puts_to(&writer, "\r\n");
+        from = head->fields_at;
+    }
+    put_fields(&writer, head, bytes, from, drop, false);
+    /* Of HEAD and 304, the length that a GET would have had. */
+    if (framing == BSC_FRAMING_NONE && !bodiless && bsc_head_has(head, BSC_FIELD_CONTENT_LENGTH))
+        framing = BSC_FRAMING_LENGTH;
+    put_framing(&writer, framing, head->length);
+    if (!bsc_response_interim(response))
+        put_response_connection(&writer, response, bytes, with, framing);
+    return finish(&writer);
+}
