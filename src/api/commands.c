@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api/commands.c - what can be asked of a service: deploy, switch, rollback, abort, check, cleanup,
+ * traffic. Each is one event of the engine; its reply is the answer.
+ */
+#include "api/context.h"
+#include "api/request.h"
+#include "api/view.h"
+#include "base/clock.h"
+
+/* False: it can not be a version; answered. NULL is good. */
+static bool version_is_good(struct bsc_api_request *request, const char *version)
+{
+    struct bsc_error error;
+    if (!version || bsc_version_check(version, &error) == BSC_OK)
+        return true;
+    bsc_api_answer_error(request, error.status, error.text);
+    return false;
+}
+
+static void submit(struct bsc_api_request *request, struct bsc_event event,
+                   void (*on_reply)(struct bsc_api_request *request, const struct bsc_reply *reply))
+{
+    bsc_api_command(request, &event, on_reply);
+}
+
+void bsc_api_post_deploy(struct bsc_api_request *request)
+{
+    const char *version = bsc_api_input_string(request, "version");
+    if (version_is_good(request, version))
+        submit(request,
+               (struct bsc_event){ .kind = BSC_EVENT_DEPLOY,
+                                   .version = version,
+                                   .stage = bsc_api_input_boolean(request, "stage") },
+               NULL);
+}
+
+void bsc_api_post_switch(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_SWITCH }, NULL);
+}
+
+void bsc_api_post_rollback(struct bsc_api_request *request)
+{
+    const char *version = bsc_api_input_string(request, "version");
+    if (version_is_good(request, version))
+        submit(request, (struct bsc_event){ .kind = BSC_EVENT_ROLLBACK, .version = version }, NULL);
+}
+
+void bsc_api_post_abort(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_ABORT }, NULL);
+}
+
+static void answer_check(struct bsc_api_request *request, const struct bsc_reply *reply)
+{
+    const struct bsc_service *service =
+        bsc_engine_service(request->api->options.engine, request->parameter);
+    bool judged = reply->status == BSC_OK || reply->status == BSC_UNHEALTHY;
+    if (!service || !judged) {
+        bsc_api_answer_error(request, reply->status, reply->text ? reply->text : "");
+        return;
+    }
+    json_t *result = bsc_api_view_check(service, reply->status == BSC_OK,
+                                        bsc_clock_boot_ms() - request->began_ms);
+    if (reply->status == BSC_OK)
+        bsc_api_answer_json(request, request->route->status, result);
+    else
+        bsc_api_answer_problem(request, MHD_HTTP_CONFLICT, bsc_status_name(reply->status),
+                               "The health check failed", reply->text ? reply->text : "", result);
+}
+
+void bsc_api_post_check(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_CHECK }, answer_check);
+}
+
+static void answer_cleanup(struct bsc_api_request *request, const struct bsc_reply *reply)
+{
+    if (reply->status != BSC_OK)
+        bsc_api_answer_error(request, reply->status, reply->text ? reply->text : "");
+    else
+        bsc_api_answer_json(
+            request, request->route->status,
+            json_pack("{s:o}", "done", bsc_api_words(reply->text ? reply->text : "")));
+}
+
+void bsc_api_post_cleanup(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_CLEANUP }, answer_cleanup);
+}
+
+static void answer_traffic(struct bsc_api_request *request, const struct bsc_reply *reply)
+{
+    if (reply->status != BSC_OK)
+        bsc_api_answer_error(request, reply->status, reply->text ? reply->text : "");
+    else
+        bsc_api_answer_json(request, request->route->status,
+                            json_pack("{s:s}", "traffic", bsc_api_input_string(request, "mode")));
+}
+
+void bsc_api_put_traffic(struct bsc_api_request *request)
+{
+    struct bsc_event event = { .kind = BSC_EVENT_TRAFFIC };
+    if (bsc_traffic_parse(bsc_api_input_string(request, "mode"), &event.traffic))
+        submit(request, event, answer_traffic);
+    else
+        bsc_api_answer_malformed(request, "body: 'mode' is none of the modes");
+}

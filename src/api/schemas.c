@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api/schemas.c - the objects that the API answers with (docs/api.md, Objects). The views build
+ * them; the OpenAPI document is made from this table, and a test holds the two together.
+ */
+#include "api/route.h"
+
+#define SLOTS "blue|green"
+
+static const struct bsc_api_field version[] = {
+    { "version", BSC_API_STRING, .summary = "the daemon's own version" },
+    { "api", BSC_API_INTEGER, .summary = "grows when a member of an answer is taken away" },
+    { 0 },
+};
+
+static const struct bsc_api_field status[] = {
+    { "processes", BSC_API_OBJECT, .of = "Processes", .summary = "who runs" },
+    { "services", BSC_API_LIST, .of = "Service", .summary = "sorted by name" },
+    { 0 },
+};
+
+static const struct bsc_api_field processes[] = {
+    { "supervisor", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "process id" },
+    { "controller", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "process id" },
+    { "proxy", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "process id of the newest generation; null while there is none" },
+    { 0 },
+};
+
+static const struct bsc_api_field service[] = {
+    { "name", BSC_API_STRING, .summary = "its name in the configuration" },
+    { "live", BSC_API_STRING, .of = SLOTS, .summary = "the slot that is live" },
+    { "slots", BSC_API_OBJECT, .of = "Slots", .summary = "both environments" },
+    { "traffic", BSC_API_STRING, .of = "serve|hold|maintenance|stop",
+      .summary = "what the proxy does with requests" },
+    { "removed", BSC_API_BOOLEAN,
+      .summary = "it left the configuration and disappears when it is stopped" },
+    { "rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
+      .summary = "the rollout at work" },
+    { "last_rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
+      .summary = "the newest rollout when it is over" },
+    { 0 },
+};
+
+static const struct bsc_api_field slots[] = {
+    { "blue", BSC_API_OBJECT, .of = "Slot", .summary = "one environment" },
+    { "green", BSC_API_OBJECT, .of = "Slot", .summary = "the other one" },
+    { 0 },
+};
+
+static const struct bsc_api_field slot[] = {
+    { "state", BSC_API_STRING, .of = "idle|deploying|ready|live|standby|failed",
+      .summary = "what the environment is" },
+    { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "null: none, or not known" },
+    { "record", BSC_API_STRING, BSC_API_NULLABLE, .summary = "id of its deployment, \"d12\"" },
+    { "weight_bp", BSC_API_INTEGER, .summary = "its share of the traffic in 1/10,000" },
+    { "standby_until", BSC_API_TIME, BSC_API_NULLABLE,
+      .summary = "when a standby stops being warm" },
+    { "instances", BSC_API_LIST, .of = "Instance", .summary = "by position" },
+    { 0 },
+};
+
+static const struct bsc_api_field instance[] = {
+    { "id", BSC_API_STRING, .summary = "unique for ever" },
+    { "pid", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "null: not running, or not run by bascule" },
+    { "address", BSC_API_STRING, .summary = "where it listens" },
+    { "phase", BSC_API_STRING, .of = "starting|running|restarting|draining|stopping",
+      .summary = "where it stands in its life" },
+    { "health", BSC_API_STRING, .of = "unknown|healthy|ill", .summary = "verdict of the probes" },
+    { "detail", BSC_API_STRING, .summary = "the last probe's answer, or how it exited" },
+    { 0 },
+};
+
+static const struct bsc_api_field rollout[] = {
+    { "id", BSC_API_STRING, .summary = "\"r12\"" },
+    { "record", BSC_API_STRING, BSC_API_NULLABLE, .summary = "id of the deployment, \"d11\"" },
+    { "service", BSC_API_STRING, .summary = "of which service" },
+    { "kind", BSC_API_STRING, .of = "deploy|stage|switch|rollback|revert",
+      .summary = "which command began it" },
+    { "strategy", BSC_API_STRING, .of = "blue-green", .summary = "how it goes" },
+    { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "what it brings" },
+    { "slot", BSC_API_STRING, .of = SLOTS, .summary = "where it brings it" },
+    { "status", BSC_API_STRING,
+      .of = "running|undoing|promoted|staged|rolled-back|failed|cancelled|superseded",
+      .summary = "where it stands" },
+    { "step", BSC_API_INTEGER,
+      .summary = "index of the current step; their number when all are done" },
+    { "steps", BSC_API_LIST, .of = "Step", .summary = "the whole plan" },
+    { "waiting", BSC_API_STRING, .summary = "why the current step has not gone on, or \"\"" },
+    { "reason", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "why it failed, was aborted or rolled back" },
+    { "actor", BSC_API_STRING, .summary = "who asked for it" },
+    { "started_at", BSC_API_TIME, .summary = "when it began" },
+    { "ended_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it ended" },
+    { 0 },
+};
+
+static const struct bsc_api_field step[] = {
+    { "kind", BSC_API_STRING, .of = "hook|start|check|split|bake|commit|drain|stop",
+      .summary = "what it does" },
+    { "state", BSC_API_STRING, .of = "pending|running|done|failed|skipped|undoing|undone",
+      .summary = "where it stands" },
+    { "slot", BSC_API_STRING, .of = SLOTS, .summary = "in which environment" },
+    { "text", BSC_API_STRING, .summary = "the step in words" },
+    { "undo", BSC_API_STRING, BSC_API_NULLABLE, .summary = "its undo in words" },
+    { 0 },
+};
+
+static const struct bsc_api_field record[] = {
+    { "id", BSC_API_STRING, .summary = "\"d12\"" },
+    { "environment", BSC_API_STRING, .of = SLOTS, .summary = "where it was deployed" },
+    { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "what was deployed" },
+    { "status", BSC_API_STRING, .of = "in-progress|ready|live|replaced|rolled-back|failed",
+      .summary = "what became of it" },
+    { "deployed_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it was deployed" },
+    { "switched_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it became live" },
+    { "rolled_back_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it was taken back" },
+    { "reason", BSC_API_STRING, BSC_API_NULLABLE, .summary = "why it failed or was taken back" },
+    { 0 },
+};
+
+static const struct bsc_api_field event[] = {
+    { "sequence", BSC_API_INTEGER, .summary = "grows by one with each event" },
+    { "at", BSC_API_TIME, .summary = "when" },
+    { "service", BSC_API_STRING, BSC_API_NULLABLE, .summary = "null: of the whole" },
+    { "rollout", BSC_API_STRING, BSC_API_NULLABLE, .summary = "of which rollout" },
+    { "kind", BSC_API_STRING, .summary = "\"deploy\", \"step\", \"promoted\", \"health\"" },
+    { "actor", BSC_API_STRING, .summary = "who caused it" },
+    { "text", BSC_API_STRING, .summary = "the event in words" },
+    { 0 },
+};
+
+static const struct bsc_api_field plan[] = {
+    { "service", BSC_API_STRING, .summary = "of which service" },
+    { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "what it would bring" },
+    { "kind", BSC_API_STRING, .of = "deploy|stage|switch|rollback|revert",
+      .summary = "what would run: a rollback may turn out a revert" },
+    { "strategy", BSC_API_STRING, .of = "blue-green", .summary = "how it would go" },
+    { "steps", BSC_API_LIST, .of = "Step", .summary = "in order" },
+    { "drift", BSC_API_LIST, .summary = "what runs otherwise than the file says" },
+    { 0 },
+};
+
+static const struct bsc_api_field check[] = {
+    { "healthy", BSC_API_BOOLEAN, .summary = "enough instances are healthy" },
+    { "passed", BSC_API_INTEGER, .summary = "healthy instances" },
+    { "failed", BSC_API_INTEGER, .summary = "the others" },
+    { "duration_ms", BSC_API_INTEGER, .summary = "how long the check took" },
+    { "checks", BSC_API_LIST, .of = "Check", .summary = "by instance" },
+    { 0 },
+};
+
+static const struct bsc_api_field check_item[] = {
+    { "instance", BSC_API_STRING, .summary = "its id" },
+    { "passed", BSC_API_BOOLEAN, .summary = "it is healthy" },
+    { "detail", BSC_API_STRING, .summary = "the last probe's answer" },
+    { 0 },
+};
+
+static const struct bsc_api_field why[] = {
+    { "service", BSC_API_STRING, .summary = "of which service" },
+    { "lines", BSC_API_LIST, .summary = "what is so and why, in plain words" },
+    { 0 },
+};
+
+static const struct bsc_api_field started[] = {
+    { "id", BSC_API_STRING, BSC_API_NULLABLE, .summary = "the rollout's id" },
+    { "record", BSC_API_STRING, BSC_API_NULLABLE, .summary = "the deployment's id" },
+    { 0 },
+};
+
+static const struct bsc_api_field done[] = {
+    { "done", BSC_API_STRING, .summary = "what was done" },
+    { 0 },
+};
+
+static const struct bsc_api_field traffic[] = {
+    { "traffic", BSC_API_STRING, .of = "serve|hold|maintenance|stop",
+      .summary = "what the proxy does with requests" },
+    { 0 },
+};
+
+static const struct bsc_api_field applied[] = {
+    { "changes", BSC_API_LIST, .summary = "what changed, a line each" },
+    { 0 },
+};
+
+static const struct bsc_api_field upgraded[] = {
+    { "generation", BSC_API_INTEGER, .summary = "of the proxy that serves now" },
+    { 0 },
+};
+
+static const struct bsc_api_field problem[] = {
+    { "type", BSC_API_STRING, .summary = "urn:bascule: and the error's word" },
+    { "title", BSC_API_STRING, .summary = "the same for every problem of this type" },
+    { "status", BSC_API_INTEGER, .summary = "the HTTP status" },
+    { "detail", BSC_API_STRING, .summary = "what went wrong here" },
+    { "problems", BSC_API_LIST, BSC_API_OPTIONAL, .of = "ConfigurationProblem",
+      .summary = "everything that is wrong with a configuration" },
+    { 0 },
+};
+
+static const struct bsc_api_field configuration_problem[] = {
+    { "file", BSC_API_STRING, .summary = "which file" },
+    { "line", BSC_API_INTEGER, .summary = "from 1; 0: the file as a whole" },
+    { "key", BSC_API_STRING, .summary = "\"services.web.health.interval\"" },
+    { "text", BSC_API_STRING, .summary = "what was found and what is accepted" },
+    { 0 },
+};
+
+const struct bsc_api_schema bsc_api_schemas[] = {
+    { "Applied", applied },   { "Check", check_item },
+    { "CheckResult", check }, { "ConfigurationProblem", configuration_problem },
+    { "Done", done },         { "Event", event },
+    { "Instance", instance }, { "Plan", plan },
+    { "Problem", problem },   { "Processes", processes },
+    { "Record", record },     { "Rollout", rollout },
+    { "Service", service },   { "Slot", slot },
+    { "Slots", slots },       { "Started", started },
+    { "Status", status },     { "Step", step },
+    { "Traffic", traffic },   { "Upgraded", upgraded },
+    { "Version", version },   { "Why", why },
+};
+const size_t bsc_api_schema_count = sizeof bsc_api_schemas / sizeof *bsc_api_schemas;

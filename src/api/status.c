@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api/status.c - GET /v1/version, /v1/openapi.json, /v1/status, /v1/services/NAME and its why. */
+#include "api/context.h"
+#include "api/request.h"
+#include "api/view.h"
+#include "base/clock.h"
+
+void bsc_api_get_version(struct bsc_api_request *request)
+{
+    bsc_api_answer_json(request, MHD_HTTP_OK,
+                        json_pack("{s:s, s:i}", "version", BSC_VERSION, "api", 1));
+}
+
+void bsc_api_get_openapi(struct bsc_api_request *request)
+{
+    bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_openapi());
+}
+
+static json_t *pid_or_null(int64_t pid)
+{
+    return pid ? json_integer(pid) : json_null();
+}
+
+static void view_status(struct bsc_api_request *request, const struct bsc_engine *engine)
+{
+    const struct bsc_api_options *options = &request->api->options;
+    struct bsc_api_processes processes = { 0 };
+    options->processes(options->argument, &processes);
+    json_t *services = json_array();
+    for (const struct bsc_service *service = bsc_engine_services(engine); service;
+         service = service->next)
+        json_array_append_new(services, bsc_api_view_service(service));
+    bsc_api_answer_json(request, MHD_HTTP_OK,
+                        json_pack("{s:{s:o, s:o, s:o}, s:o}", "processes", "supervisor",
+                                  pid_or_null(processes.supervisor), "controller",
+                                  pid_or_null(processes.controller), "proxy",
+                                  pid_or_null(processes.proxy), "services", services));
+}
+
+void bsc_api_get_status(struct bsc_api_request *request)
+{
+    bsc_api_query(request, view_status);
+}
+
+static void view_service(struct bsc_api_request *request, const struct bsc_engine *engine)
+{
+    const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
+    if (service)
+        bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_service(service));
+    else
+        bsc_api_answer_no_service(request, engine);
+}
+
+void bsc_api_get_service(struct bsc_api_request *request)
+{
+    bsc_api_query(request, view_service);
+}
+
+static void add_line(void *argument, const char *line)
+{
+    json_array_append_new(argument, bsc_api_words(line));
+}
+
+static void view_why(struct bsc_api_request *request, const struct bsc_engine *engine)
+{
+    const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
+    if (!service) {
+        bsc_api_answer_no_service(request, engine);
+        return;
+    }
+    json_t *lines = json_array();
+    if (bsc_engine_store_full(engine))
+        add_line(lines, "The disk of the state directory is full: nothing new can begin until "
+                        "there is room.");
+    bsc_api_why(service, bsc_clock_wall_ms(), bsc_clock_boot_ms(), add_line, lines);
+    bsc_api_answer_json(request, MHD_HTTP_OK,
+                        json_pack("{s:s, s:o}", "service", request->parameter, "lines", lines));
+}
+
+void bsc_api_get_why(struct bsc_api_request *request)
+{
+    bsc_api_query(request, view_why);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api/view.c - see view.h and docs/api.md, Objects. */
+#include "api/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+json_t *bsc_api_words(const char *text)
+{
+    struct bsc_text escaped = { 0 };
+    for (const char *at = text;;) {
+        size_t size = strcspn(at, "\n");
+        bsc_text_add_escaped(&escaped, at, size);
+        if (!at[size])
+            break;
+        bsc_text_puts(&escaped, "\n");
+        at += size + 1;
+    }
+    json_t *json = json_string(bsc_text_get(&escaped));
+    bsc_text_deinit(&escaped);
+    return json;
+}
+
+json_t *bsc_api_words_or_null(const char *text)
+{
+    return text && *text ? bsc_api_words(text) : json_null();
+}
+
+json_t *bsc_api_time(int64_t wall_ms)
+{
+    char text[BSC_TIME_BYTES];
+    return wall_ms ? json_string(bsc_time_format(wall_ms, text)) : json_null();
+}
+
+json_t *bsc_api_id(char letter, uint64_t id)
+{
+    return id ? json_sprintf("%c%llu", letter, (unsigned long long)id) : json_null();
+}
+
+uint64_t bsc_api_id_parse(char letter, const char *text)
+{
+    if (text[0] != letter || text[1] < '1' || text[1] > '9')
+        return 0;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long id = strtoull(text + 1, &end, 10);
+    return errno || *end ? 0 : id;
+}
+
+const char *bsc_api_release_version(const struct bsc_service *service, uint64_t id)
+{
+    for (size_t i = 0; id && i < service->release_count; i++)
+        if (service->releases[i].row.id == id)
+            return service->releases[i].row.spec ? service->releases[i].row.spec->version : NULL;
+    return NULL;
+}
+
+const char *bsc_api_rollout_version(const struct bsc_service *service)
+{
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    const char *version = bsc_api_release_version(service, row->release);
+    for (unsigned slot = 0; !version && slot < BSC_SLOT_COUNT; slot++)
+        if (row->record && service->records[slot].id == row->record)
+            version = service->records[slot].version;
+    return version;
+}
+
+static const char *phase_name(enum bsc_instance_phase phase)
+{
+    static const char *const names[BSC_INSTANCE_PHASE_COUNT] = {
+        [BSC_INSTANCE_STARTING] = "starting",     [BSC_INSTANCE_RUNNING] = "running",
+        [BSC_INSTANCE_RESTARTING] = "restarting", [BSC_INSTANCE_DRAINING] = "draining",
+        [BSC_INSTANCE_STOPPING] = "stopping",
+    };
+    return names[phase];
+}
+
+static json_t *view_instance(const struct bsc_instance *instance)
+{
+    const char *detail = instance->row.phase == BSC_INSTANCE_RESTARTING && *instance->last_exit
+                             ? instance->last_exit
+                             : instance->health.last_detail;
+    return json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "id", instance->row.id, "pid",
+                     instance->pid ? json_integer(instance->pid) : json_null(), "address",
+                     bsc_api_words(instance->row.address), "phase", phase_name(instance->row.phase),
+                     "health", bsc_health_state_name(instance->health.state), "detail",
+                     bsc_api_words(detail));
+}
+
+static const struct bsc_instance *at_position(const struct bsc_service *service, enum bsc_slot slot,
+                                              size_t *from, unsigned position)
+{
+    for (size_t i = *from; i < service->instance_count; i++)
+        if (service->instances[i].row.slot == slot &&
+            service->instances[i].row.position == position) {
+            *from = i + 1;
+            return &service->instances[i];
+        }
+    return NULL;
+}
+
+/* By position; two releases may share one while the older one drains. */
+static json_t *view_instances(const struct bsc_service *service, enum bsc_slot slot)
+{
+    json_t *list = json_array();
+    unsigned highest = 0;
+    for (size_t i = 0; i < service->instance_count; i++)
+        if (service->instances[i].row.slot == slot && service->instances[i].row.position > highest)
+            highest = service->instances[i].row.position;
+    for (unsigned position = 0; position <= highest; position++) {
+        size_t from = 0;
+        const struct bsc_instance *instance;
+        while ((instance = at_position(service, slot, &from, position)))
+            json_array_append_new(list, view_instance(instance));
+    }
+    return list;
+}
+
+static json_t *view_slot(const struct bsc_service *service, enum bsc_slot slot)
+{
+    const struct bsc_service_row *row = &service->row;
+    bool standby = row->slots.state[slot] == BSC_SLOT_STANDBY;
+    return json_pack(
+        "{s:s, s:o, s:o, s:i, s:o, s:o}", "state", bsc_slot_state_name(row->slots.state[slot]),
+        "version", bsc_api_words_or_null(bsc_api_release_version(service, row->release[slot])),
+        "record", bsc_api_id('d', row->record[slot]), "weight_bp", (int)row->weight_bp[slot],
+        "standby_until", bsc_api_time(standby ? row->standby_until_ms : 0), "instances",
+        view_instances(service, slot));
+}
+
+json_t *bsc_api_view_steps(const struct bsc_plan *plan)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct bsc_step *step = &plan->steps[i];
+        char text[256] = "", undo[256] = "";
+        bsc_step_describe(step, text, sizeof text);
+        bsc_step_describe_undo(step, undo, sizeof undo);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind",
+                                              bsc_step_kind_name(step->kind), "state",
+                                              bsc_step_state_name(step->state), "slot",
+                                              bsc_slot_name(step->slot), "text", text, "undo",
+                                              bsc_api_words_or_null(undo)));
+    }
+    return list;
+}
+
+json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
+                             const char *waiting)
+{
+    json_t *json =
+        json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:s}", "id", bsc_api_id('r', row->id),
+                  "record", bsc_api_id('d', row->record), "service", row->service, "kind",
+                  bsc_plan_kind_name(row->kind), "strategy", bsc_strategy_name(row->strategy),
+                  "version", bsc_api_words_or_null(version), "slot", bsc_slot_name(row->slot),
+                  "status", bsc_rollout_status_name(row->walk.status));
+    json_object_set_new(json, "step", json_integer(row->walk.cursor));
+    json_object_set_new(json, "steps", bsc_api_view_steps(&row->plan));
+    json_object_set_new(json, "waiting", bsc_api_words(waiting));
+    json_object_set_new(json, "reason", bsc_api_words_or_null(row->reason));
+    json_object_set_new(json, "actor", bsc_api_words(row->actor));
+    json_object_set_new(json, "started_at", bsc_api_time(row->started_ms));
+    json_object_set_new(json, "ended_at", bsc_api_time(row->ended_ms));
+    return json;
+}
+
+json_t *bsc_api_view_newest_rollout(const struct bsc_service *service)
+{
+    if (!service->rollout)
+        return json_null();
+    return bsc_api_view_rollout(&service->rollout->row, bsc_api_rollout_version(service),
+                                service->rollout->waiting);
+}
+
+json_t *bsc_api_view_service(const struct bsc_service *service)
+{
+    const struct bsc_service_row *row = &service->row;
+    const struct bsc_rollout *rollout = service->rollout;
+    bool at_work = rollout && !bsc_walk_over(&rollout->row.walk, &rollout->row.plan);
+    json_t *newest = bsc_api_view_newest_rollout(service);
+    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o}", "name", service->name, "live",
+                     bsc_slot_name(row->slots.live), "slots", "blue", view_slot(service, BSC_BLUE),
+                     "green", view_slot(service, BSC_GREEN), "traffic",
+                     bsc_traffic_name(row->traffic), "removed", (int)service->removed, "rollout",
+                     at_work ? newest : json_null(), "last_rollout",
+                     at_work ? json_null() : newest);
+}
+
+json_t *bsc_api_view_record(const struct bsc_record *record)
+{
+    return json_pack(
+        "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", bsc_api_id('d', record->id),
+        "environment", bsc_slot_name(record->slot), "version",
+        bsc_api_words_or_null(record->version), "status", bsc_record_status_name(record->status),
+        "deployed_at", bsc_api_time(record->deployed_at_ms), "switched_at",
+        bsc_api_time(record->switched_at_ms), "rolled_back_at",
+        bsc_api_time(record->rolled_back_at_ms), "reason", bsc_api_words_or_null(record->reason));
+}
+
+json_t *bsc_api_view_event(const struct bsc_audit_row *row)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "sequence", (json_int_t)row->sequence,
+                     "at", bsc_api_time(row->at_ms), "service", bsc_api_words_or_null(row->service),
+                     "rollout", bsc_api_id('r', row->rollout), "kind", bsc_api_words(row->kind),
+                     "actor", bsc_api_words(row->actor), "text", bsc_api_words(row->text));
+}
+
+json_t *bsc_api_view_check(const struct bsc_service *service, bool healthy, int64_t duration_ms)
+{
+    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
+    json_t *checks = json_array();
+    int passed = 0, failed = 0;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot != staging || instance->row.release != service->row.release[staging])
+            continue;
+        bool good = instance->health.state == BSC_HEALTH_HEALTHY;
+        *(good ? &passed : &failed) += 1;
+        json_array_append_new(checks, json_pack("{s:s, s:b, s:o}", "instance", instance->row.id,
+                                                "passed", (int)good, "detail",
+                                                bsc_api_words(instance->health.last_detail)));
+    }
+    return json_pack("{s:b, s:i, s:i, s:I, s:o}", "healthy", (int)healthy, "passed", passed,
+                     "failed", failed, "duration_ms", (json_int_t)duration_ms, "checks", checks);
+}
+
+void bsc_api_sse_write(struct bsc_text *out, uint64_t sequence, const char *event,
+                       const json_t *data)
+{
+    char *text = json_dumps(data, JSON_COMPACT); /* one line: JSON escapes line ends */
+    if (sequence)
+        bsc_text_printf(out, "id: %llu\n", (unsigned long long)sequence);
+    if (event)
+        bsc_text_printf(out, "event: %s\n", event);
+    bsc_text_printf(out, "data: %s\n\n", text);
+    free(text);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api/view.h - the engine's structures as the JSON of docs/api.md. Pure: no engine, no request.
+ */
+#ifndef BASCULE_API_VIEW_H
+#define BASCULE_API_VIEW_H
+
+#include <jansson.h>
+
+#include "base/text.h"
+#include "engine/service.h"
+
+/* Text from outside: control characters and bytes that are not UTF-8 become \xNN, so that no
+ * terminal is steered by whoever prints it; line feeds stay. NULL or "" gives null in _or_null. */
+json_t *bsc_api_words(const char *text);
+json_t *bsc_api_words_or_null(const char *text);
+/* RFC 3339 in UTC; 0 gives null. */
+json_t *bsc_api_time(int64_t wall_ms);
+/* "r12", "d12"; 0 gives null. */
+json_t *bsc_api_id(char letter, uint64_t id);
+/* The number of "r12"; 0 when it is none. */
+uint64_t bsc_api_id_parse(char letter, const char *text);
+
+json_t *bsc_api_view_service(const struct bsc_service *service);
+/* `waiting` "": it waits for nothing. `version` NULL: not known. */
+json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
+                             const char *waiting);
+/* The same of a service's newest rollout, or null. */
+json_t *bsc_api_view_newest_rollout(const struct bsc_service *service);
+json_t *bsc_api_view_steps(const struct bsc_plan *plan);
+json_t *bsc_api_view_record(const struct bsc_record *record);
+json_t *bsc_api_view_event(const struct bsc_audit_row *row);
+/* The health check of what was staged. */
+json_t *bsc_api_view_check(const struct bsc_service *service, bool healthy, int64_t duration_ms);
+
+/* The version of release `id`; NULL when it has none or is not known. */
+const char *bsc_api_release_version(const struct bsc_service *service, uint64_t id);
+/* Of the newest rollout, also when its release is gone: then its record knows. */
+const char *bsc_api_rollout_version(const struct bsc_service *service);
+
+/* An entry of an event stream: "id: 7\nevent: step\ndata: {...}\n\n"; `sequence` 0: no id. */
+void bsc_api_sse_write(struct bsc_text *out, uint64_t sequence, const char *event,
+                       const json_t *data);
+
+/* why.c: what is so and why, in plain words, a line each. */
+void bsc_api_why(const struct bsc_service *service, int64_t now_wall_ms, int64_t now_boot_ms,
+                 void (*add)(void *argument, const char *line), void *argument);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api/why.c - what is so and why: for the person who is looked at by everybody at three in the
+ * morning. First what users get, then what is at work, what is ill, what went wrong last, and what
+ * can be done.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/view.h"
+#include "base/clock.h"
+
+struct why {
+    const struct bsc_service *service;
+    int64_t wall_ms, boot_ms;
+    void (*add)(void *argument, const char *line);
+    void *argument;
+    bool quiet; /* nothing that somebody should look at was said */
+};
+
+static void say(struct why *why, const char *format, ...) BSC_PRINTF(2, 3);
+static void say(struct why *why, const char *format, ...)
+{
+    char line[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    why->add(why->argument, line);
+}
+
+/* "3m20s", to the second. */
+static const char *span(int64_t ms, char out[static BSC_DURATION_BYTES])
+{
+    return bsc_duration_format(ms < 0 ? 0 : ms / 1000 * 1000, out);
+}
+
+static const char *version_in(const struct bsc_service *service, enum bsc_slot slot)
+{
+    const char *version = bsc_api_release_version(service, service->row.release[slot]);
+    return version ? version : "an unknown version";
+}
+
+static unsigned count_healthy(const struct bsc_service *service, enum bsc_slot slot,
+                              unsigned *total)
+{
+    unsigned healthy = 0;
+    *total = 0;
+    for (size_t i = 0; i < service->instance_count; i++)
+        if (service->instances[i].row.slot == slot) {
+            ++*total;
+            healthy += service->instances[i].health.state == BSC_HEALTH_HEALTHY;
+        }
+    return healthy;
+}
+
+static int64_t live_since_ms(const struct bsc_service *service)
+{
+    enum bsc_slot live = service->row.slots.live;
+    if (service->records[live].switched_at_ms)
+        return service->records[live].switched_at_ms;
+    for (size_t i = 0; i < service->release_count; i++)
+        if (service->releases[i].row.id &&
+            service->releases[i].row.id == service->row.release[live])
+            return service->releases[i].row.live_ms;
+    return 0;
+}
+
+static void tell_live(struct why *why)
+{
+    const struct bsc_service *service = why->service;
+    enum bsc_slot live = service->row.slots.live;
+    unsigned total, healthy = count_healthy(service, live, &total);
+    int64_t since_ms = live_since_ms(service);
+    char time[BSC_TIME_BYTES], ago[BSC_DURATION_BYTES];
+    if (!service->row.release[live] && !total) {
+        say(why, "%s is live and empty: nothing was deployed yet, requests are answered with 503.",
+            bsc_slot_name(live));
+        return;
+    }
+    if (since_ms)
+        say(why, "%s is live with %s since %s (%s ago): %u of %u instances are healthy.",
+            bsc_slot_name(live), version_in(service, live), bsc_time_format(since_ms, time),
+            span(why->wall_ms - since_ms, ago), healthy, total);
+    else
+        say(why, "%s is live with %s: %u of %u instances are healthy.", bsc_slot_name(live),
+            version_in(service, live), healthy, total);
+    if (healthy)
+        return;
+    why->quiet = false;
+    say(why, "No instance of the live version is healthy: requests are answered with 503.");
+}
+
+static void tell_traffic(struct why *why)
+{
+    static const char *const effects[] = {
+        [BSC_TRAFFIC_SERVE] = NULL,
+        [BSC_TRAFFIC_HOLD] = "requests wait",
+        [BSC_TRAFFIC_MAINTENANCE] = "requests get the maintenance page",
+        [BSC_TRAFFIC_STOP] = "requests are refused",
+    };
+    const char *effect = effects[why->service->row.traffic];
+    if (why->service->removed)
+        say(why, "It left the configuration: what runs is drained and stopped.");
+    if (!effect)
+        return;
+    why->quiet = false;
+    say(why, "Traffic is set to %s: %s until `bascule traffic %s serve`.",
+        bsc_traffic_name(why->service->row.traffic), effect, why->service->name);
+}
+
+static void tell_weights(struct why *why)
+{
+    const struct bsc_service_row *row = &why->service->row;
+    enum bsc_slot other = bsc_slots_staging(&row->slots);
+    if (row->weight_bp[other])
+        say(why, "%s gets %u.%02u %% of the traffic, with %s.", bsc_slot_name(other),
+            row->weight_bp[other] / 100, row->weight_bp[other] % 100,
+            version_in(why->service, other));
+}
+
+static const char *rollout_version(const struct bsc_service *service)
+{
+    const char *version = bsc_api_rollout_version(service);
+    return version ? version : "an unknown version";
+}
+
+static void tell_step(struct why *why, const struct bsc_rollout *rollout)
+{
+    const struct bsc_rollout_row *row = &rollout->row;
+    if (row->walk.cursor >= row->plan.count)
+        return;
+    bool undoing = row->walk.status == BSC_ROLLOUT_UNDOING;
+    char text[256] = "", time[BSC_DURATION_BYTES];
+    const struct bsc_step *step = &row->plan.steps[row->walk.cursor];
+    if (undoing)
+        bsc_step_describe_undo(step, text, sizeof text);
+    if (!*text)
+        bsc_step_describe(step, text, sizeof text);
+    say(why, "It is at step %u of %u%s: %s, for %s now.", row->walk.cursor + 1, row->plan.count,
+        undoing ? " on its way back" : "", text, span(why->boot_ms - rollout->step_began_ms, time));
+    if (*rollout->waiting)
+        say(why, "It waits: %s", rollout->waiting);
+    if (rollout->step_unknown)
+        say(why,
+            "How this step ended is not known, because the machine stopped in the middle: "
+            "look, then `bascule abort %s`.",
+            why->service->name);
+    else if (rollout->step_until_ms)
+        say(why, "The step ends at the latest in %s.",
+            span(rollout->step_until_ms - why->boot_ms, time));
+}
+
+static void tell_rollout(struct why *why)
+{
+    const struct bsc_rollout *rollout = why->service->rollout;
+    if (!rollout)
+        return;
+    const struct bsc_rollout_row *row = &rollout->row;
+    char time[BSC_DURATION_BYTES];
+    const char *kind = bsc_plan_kind_name(row->kind);
+    if (!bsc_walk_over(&row->walk, &row->plan)) {
+        why->quiet = false;
+        say(why, "Rollout r%llu (%s of %s in %s, by %s) is %s.", (unsigned long long)row->id, kind,
+            rollout_version(why->service), bsc_slot_name(row->slot), row->actor,
+            row->walk.status == BSC_ROLLOUT_PROMOTED ? "promoted and finishes its work"
+                                                     : bsc_rollout_status_name(row->walk.status));
+        if (*row->reason)
+            say(why, "Reason: %s", row->reason);
+        tell_step(why, rollout);
+        if (row->walk.status == BSC_ROLLOUT_RUNNING && !rollout->step_unknown)
+            say(why, "`bascule abort %s` takes it back.", why->service->name);
+        return;
+    }
+    bool bad = row->walk.status == BSC_ROLLOUT_FAILED ||
+               row->walk.status == BSC_ROLLOUT_ROLLED_BACK ||
+               row->walk.status == BSC_ROLLOUT_CANCELLED;
+    say(why, "The last rollout, r%llu (%s of %s, by %s), ended %s %s ago%s%s",
+        (unsigned long long)row->id, kind, rollout_version(why->service), row->actor,
+        bsc_rollout_status_name(row->walk.status), span(why->wall_ms - row->ended_ms, time),
+        bad && *row->reason ? ": " : ".", bad ? row->reason : "");
+    why->quiet = why->quiet && !bad;
+}
+
+static void tell_instance(struct why *why, const struct bsc_instance *instance)
+{
+    const struct bsc_health *health = &instance->health;
+    char time[BSC_DURATION_BYTES];
+    if (instance->row.phase == BSC_INSTANCE_DRAINING ||
+        instance->row.phase == BSC_INSTANCE_STOPPING)
+        return; /* on its way out: its health does not matter */
+    if (instance->row.phase == BSC_INSTANCE_RESTARTING) {
+        why->quiet = false;
+        say(why, "Instance %s %s (%u times since it was healthy); it is started again in %s.",
+            instance->row.id, *instance->last_exit ? instance->last_exit : "exited",
+            instance->exits, span(instance->restart_at_ms - why->boot_ms, time));
+        return;
+    }
+    if (health->state == BSC_HEALTH_HEALTHY)
+        return;
+    why->quiet = false;
+    say(why, "Instance %s at %s is %s: %s%s (%u %s in a row).", instance->row.id,
+        instance->row.address, health->state == BSC_HEALTH_ILL ? "ill" : "not known to be healthy",
+        *health->last_detail ? "last probe: " : "no probe has ended yet", health->last_detail,
+        health->last_passed ? health->passes : health->failures,
+        health->last_passed ? "passed" : "failed");
+}
+
+static void tell_staging(struct why *why)
+{
+    const struct bsc_service *service = why->service;
+    enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
+    char time[BSC_TIME_BYTES];
+    int64_t until_ms = service->row.standby_until_ms;
+    switch (service->row.slots.state[slot]) {
+    case BSC_SLOT_READY:
+        say(why,
+            "%s is ready with %s: `bascule switch %s` gives it the traffic, `bascule cleanup %s` "
+            "throws it away.",
+            bsc_slot_name(slot), version_in(service, slot), service->name, service->name);
+        break;
+    case BSC_SLOT_STANDBY:
+        say(why, "%s is standby with %s%s%s: `bascule rollback %s` goes back to it at once.",
+            bsc_slot_name(slot), version_in(service, slot), until_ms ? " until " : "",
+            until_ms ? bsc_time_format(until_ms, time) : "", service->name);
+        break;
+    case BSC_SLOT_FAILED:
+        why->quiet = false;
+        say(why,
+            "%s holds the failed deployment of %s%s%s: the next deploy replaces it, `bascule "
+            "logs %s` shows its output while it is there.",
+            bsc_slot_name(slot), version_in(service, slot),
+            *service->records[slot].reason ? ": " : "", service->records[slot].reason,
+            service->name);
+        break;
+    default:
+        if (!service->row.release[service->row.slots.live] && !service->rollout)
+            say(why, "`bascule deploy %s VERSION` starts it.", service->name);
+    }
+}
+
+void bsc_api_why(const struct bsc_service *service, int64_t now_wall_ms, int64_t now_boot_ms,
+                 void (*add)(void *argument, const char *line), void *argument)
+{
+    struct why why = { service, now_wall_ms, now_boot_ms, add, argument, true };
+    tell_live(&why);
+    tell_traffic(&why);
+    tell_weights(&why);
+    tell_rollout(&why);
+    for (size_t i = 0; i < service->instance_count; i++)
+        tell_instance(&why, &service->instances[i]);
+    tell_staging(&why);
+    if (why.quiet && service->row.release[service->row.slots.live])
+        say(&why, "Nothing is wrong.");
+}
