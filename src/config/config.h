@@ -8,17 +8,8 @@
 #define BASCULE_CONFIG_CONFIG_H
 
 #include "base/text.h"
+#include "core/configuration.h"
 #include "core/spec.h"
-
-struct bsc_config {
-    struct bsc_strings
-        listen_http;  /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
-    unsigned workers; /* proxy.workers; default: the cores */
-    unsigned port_low, port_high; /* for instances */
-    unsigned service_count;
-    struct bsc_spec *const *services; /* sorted by name */
-    struct bsc_arena arena;           /* owns the above; the specifications are counted */
-};
 
 struct bsc_config_problem {
     const char *file;

@@ -21,7 +21,7 @@ enum bsc_record_status {
     BSC_RECORD_STATUS_COUNT
 };
 
-enum { BSC_REASON_BYTES = 512 };
+enum { BSC_REASON_BYTES = 1024 };
 
 struct bsc_record {
     uint64_t id;        /* of the deployment; shown as "d12" */

@@ -9,6 +9,7 @@
 #ifndef BASCULE_ENGINE_ENGINE_H
 #define BASCULE_ENGINE_ENGINE_H
 
+#include "base/text.h"
 #include "ports/clock.h"
 #include "ports/event.h"
 #include "ports/notifier.h"
@@ -24,6 +25,8 @@ struct bsc_ports {
     struct bsc_store store;
     struct bsc_notifier notifier;
     struct bsc_clock clock;
+    /* What differs between two specifications, a line a key; nothing when they are equal. */
+    bool (*spec_diff)(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out);
 };
 
 /* Begins by loading the store. `ports` is copied. */

@@ -10,16 +10,24 @@
 struct bsc_instance {
     struct bsc_instance_row row;
     struct bsc_health health;
-    int64_t pid;            /* 0: none */
-    unsigned exits;         /* unasked ones, since it was last healthy */
-    int64_t restart_at_ms;  /* RESTARTING: when (boot clock) */
-    int64_t drain_until_ms; /* DRAINING: stop waiting then (boot clock) */
+    int64_t pid;             /* 0: none */
+    unsigned exits;          /* unasked ones, since it was last healthy */
+    unsigned port_conflicts; /* starts that found the port taken, in a row */
+    bool never_started;      /* the last exit was a start that could not happen */
+    bool check_pending;      /* `bascule check` waits for its next probe */
+    bool dirty;              /* the row differs from what is stored */
+    int64_t restart_at_ms;   /* RESTARTING: when (boot clock) */
+    int64_t drain_until_ms;  /* DRAINING: stop waiting then (boot clock) */
     bsc_token runtime_token, probe_token, drain_token; /* of the call under way; 0: none */
-    char last_exit[128]; /* "exited with status 1", "killed by signal 9"; "" */
+    bsc_token drain_publish; /* the publish that took it out of the routing */
+    bool drained;            /* the router said so */
+    bool retire;             /* chosen to be drained, inside one handler */
+    char last_exit[128];     /* "exited with status 1", "killed by signal 9"; "" */
 };
 
 struct bsc_release {
     struct bsc_release_row row; /* row.spec is counted */
+    bool dirty;
 };
 
 struct bsc_rollout {
@@ -30,6 +38,7 @@ struct bsc_rollout {
     bool step_answered;    /* ... and it came */
     bool step_unknown;     /* a hook whose end nobody knows: a person must abort */
     char waiting[BSC_REASON_BYTES]; /* why it has not gone on, for status and why; "" */
+    bool dirty;
 };
 
 struct bsc_service {
@@ -42,10 +51,15 @@ struct bsc_service {
     struct bsc_record records[BSC_SLOT_COUNT]; /* of the slots; id 0: none */
     struct bsc_rollout *rollout;               /* the newest one; NULL: none yet */
     bool removed;                              /* left the file: drains, stops, then disappears */
+    bool gone;                                 /* ... and has: freed when that is durable */
     int64_t standby_at_ms;                     /* row.standby_until_ms on the boot clock; 0: none */
-    bsc_token published;                       /* the newest publish under way; 0: none */
+    bsc_token publish_token, acked_token;      /* the newest publish, the newest that is in force */
     bsc_token check_reply; /* who waits for a CHECK of the staging slot; 0: nobody */
-    int64_t check_until_ms;
+    int64_t check_began_ms;
+    bsc_token traffic_reply, traffic_publish; /* who waits for a change of the traffic mode */
+    unsigned number;                          /* index in the engine's table, part of every token */
+    int64_t next_ms;                          /* its earliest timer (boot clock) */
+    bool dirty, record_dirty[BSC_SLOT_COUNT], publish_wanted, touched, changed;
     struct bsc_service *next; /* sorted by name */
 };
 

@@ -2,7 +2,9 @@
  * ports/event.h - everything that the engine is told: commands of users, results of ports, time.
  *
  * Results carry the token of the call that they answer. All pointers are borrowed: they are valid
- * only during bsc_engine_handle, which copies what it keeps (specifications by counting).
+ * only during bsc_engine_handle, which copies what it keeps (specifications by counting), with two
+ * exceptions: the configuration of an APPLY and the argument of a QUERY stay the caller's and valid
+ * until the reply came or the query ran.
  */
 #ifndef BASCULE_PORTS_EVENT_H
 #define BASCULE_PORTS_EVENT_H
@@ -13,7 +15,7 @@
 #include "base/error.h"
 #include "core/spec.h"
 
-struct bsc_config;       /* config/config.h, opaque to the ports */
+struct bsc_config;       /* core/configuration.h */
 struct bsc_stored_state; /* ports/store.h */
 struct bsc_engine;
 

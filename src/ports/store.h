@@ -53,6 +53,7 @@ struct bsc_instance_row {
     unsigned port;     /* 0: none of ours */
     char address[BSC_ADDRESS_BYTES];
     enum bsc_instance_phase phase;
+    bool healthy; /* the last verdict: a restarted controller goes on with it */
 };
 
 struct bsc_rollout_row {

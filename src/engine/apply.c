@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/apply.c - a new configuration: checked as a whole, then the listeners, then the services.
+ *
+ * The router takes the listeners first, because that can fail ("port in use"); only then anything
+ * is changed. A configuration that is refused changes nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/configuration.h"
+#include "engine/internal.h"
+
+static const struct bsc_spec *config_spec(const struct bsc_config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->service_count; i++)
+        if (!strcmp(config->services[i]->name, name))
+            return config->services[i];
+    return NULL;
+}
+
+static bool same_routes(const struct bsc_spec *a, const struct bsc_spec *b)
+{
+    if (a->route_count != b->route_count)
+        return false;
+    for (unsigned i = 0; i < a->route_count; i++) {
+        const char *host_a = a->routes[i].host ? a->routes[i].host : "";
+        const char *host_b = b->routes[i].host ? b->routes[i].host : "";
+        if (strcmp(host_a, host_b) != 0 || strcmp(a->routes[i].path, b->routes[i].path) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Removing or rerouting a service in the middle of a rollout would pull the ground from under it.
+ */
+static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_config *config,
+                             struct bsc_error *error)
+{
+    for (const struct bsc_service *s = engine->services; s; s = s->next) {
+        const struct bsc_spec *next = config_spec(config, s->name);
+        if (s->removed && next)
+            return bsc_error_set(error, BSC_BUSY,
+                                 "%s is still being stopped since it was removed: apply again "
+                                 "when it is gone",
+                                 s->name);
+        if (!bsc_rollout_open(s))
+            continue;
+        if (!next)
+            return bsc_error_set(error, BSC_BUSY,
+                                 "%s has a rollout in progress (r%llu) and can't be removed: abort "
+                                 "it first",
+                                 s->name, (unsigned long long)s->rollout->row.id);
+        if (!same_routes(s->row.spec, next))
+            return bsc_error_set(error, BSC_BUSY,
+                                 "%s has a rollout in progress (r%llu) and can't be rerouted: "
+                                 "abort it first",
+                                 s->name, (unsigned long long)s->rollout->row.id);
+    }
+    return BSC_OK;
+}
+
+void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    struct bsc_error error;
+    if (engine->apply) {
+        bsc_reply(engine, event->token, BSC_BUSY, 0, "another configuration is being applied");
+        return;
+    }
+    if (check(engine, event->config, &error) != BSC_OK) {
+        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
+        return;
+    }
+    engine->apply = event->config;
+    engine->apply_reply = event->token;
+    engine->apply_token = bsc_token_next(engine, NULL);
+    snprintf(engine->apply_actor, sizeof engine->apply_actor, "%s",
+             event->actor ? event->actor : "");
+    engine->ports.router.ops->configure(engine->ports.router.self, &event->config->listen_http,
+                                        event->config->workers, engine->apply_token);
+}
+
+static bool keep_target(struct bsc_instance *instance, const struct bsc_release *release,
+                        struct bsc_strings targets)
+{
+    for (unsigned i = 0; i < targets.count; i++)
+        if (!strcmp(targets.items[i], instance->row.address)) {
+            instance->row.release = release->row.id;
+            instance->row.position = i;
+            instance->dirty = true;
+            return true;
+        }
+    return false;
+}
+
+/* What serves a static service before its first release is what the file names for its live slot;
+ * it follows the file until a release takes over. Addresses that stay keep their health. */
+static void follow_targets(struct bsc_engine *engine, struct bsc_service *service)
+{
+    const struct bsc_spec *spec = service->row.spec;
+    enum bsc_slot live = service->row.slots.live;
+    struct bsc_release *release = bsc_release_find(service, service->row.release[live]);
+    if (spec->runtime != BSC_RUNTIME_STATIC || (release && release->row.spec->version))
+        return;
+    release = bsc_release_new(engine, service, spec);
+    service->row.release[live] = release->row.id;
+    for (size_t i = 0; i < service->instance_count; i++)
+        if (service->instances[i].row.slot == live)
+            keep_target(&service->instances[i], release, spec->targets[live]);
+    bsc_instances_retire(engine, service, live, release->row.id, true);
+    for (unsigned i = 0; i < spec->targets[live].count; i++)
+        if (!bsc_instance_at(service, live, release->row.id, i))
+            bsc_instance_create(engine, service, release, live, i);
+    bsc_touch_row(engine, service);
+}
+
+static void put_service(struct bsc_engine *engine, const struct bsc_spec *spec,
+                        struct bsc_text *lines)
+{
+    struct bsc_service *service = bsc_service_find(engine, spec->name);
+    struct bsc_text diff = { 0 };
+    if (service) {
+        engine->ports.spec_diff(service->row.spec, spec, &diff);
+        if (!diff.size)
+            return;
+    } else {
+        service = bsc_service_add(engine, spec->name);
+        bsc_text_puts(&diff, "new\n");
+    }
+    bsc_spec_release((struct bsc_spec *)(uintptr_t)service->row.spec);
+    service->row.spec = bsc_spec_acquire((struct bsc_spec *)(uintptr_t)spec);
+    follow_targets(engine, service);
+    service->publish_wanted = true;
+    bsc_touch_row(engine, service);
+    for (char *at = diff.data, *end; *at; at = end + 1) {
+        end = strchr(at, '\n');
+        if (!end)
+            end = at + strlen(at);
+        bsc_text_printf(lines, "%s: %.*s\n", service->name, (int)(end - at), at);
+        if (!*end)
+            break;
+    }
+    bsc_text_deinit(&diff);
+}
+
+static void remove_service(struct bsc_engine *engine, struct bsc_service *service,
+                           struct bsc_text *lines)
+{
+    service->removed = true;
+    service->publish_wanted = false;
+    if (bsc_service_busy(service))
+        bsc_rollout_event(engine, service, BSC_WALK_CUT, NULL);
+    bsc_text_printf(lines, "%s: removed\n", service->name);
+    bsc_audit(engine, service, 0, "removed", engine->apply_actor, "left the configuration");
+    bsc_touch(engine, service);
+    /* First nobody is sent there any more, then its instances drain and stop. */
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_REMOVE, service);
+    effect->token = service->publish_token = bsc_token_next(engine, service);
+    snprintf(effect->id, sizeof effect->id, "%s", service->name);
+}
+
+void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    const struct bsc_config *config = engine->apply;
+    struct bsc_error error;
+    struct bsc_text lines = { 0 };
+    if (!config || event->token != engine->apply_token)
+        return;
+    engine->apply = NULL;
+    if (event->status != BSC_OK) {
+        bsc_reply(engine, engine->apply_reply, event->status, 0, "%s",
+                  event->text ? event->text : "");
+        return;
+    }
+    if (check(engine, config, &error) != BSC_OK) { /* a rollout may have begun meanwhile */
+        bsc_reply(engine, engine->apply_reply, error.status, 0, "%s", error.text);
+        return;
+    }
+    engine->port_low = config->port_low;
+    engine->port_high = config->port_high;
+    for (struct bsc_service *s = engine->services; s; s = s->next)
+        if (!s->removed && !config_spec(config, s->name))
+            remove_service(engine, s, &lines);
+    for (unsigned i = 0; i < config->service_count; i++)
+        put_service(engine, config->services[i], &lines);
+    if (lines.size)
+        bsc_audit(engine, NULL, 0, "apply", engine->apply_actor, "%s", bsc_text_get(&lines));
+    bsc_reply_lines(engine, engine->apply_reply, BSC_OK, &lines);
+    bsc_text_deinit(&lines);
+}

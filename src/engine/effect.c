@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/effect.c - performs effects through the ports.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/expand.h"
+#include "engine/internal.h"
+
+static const struct bsc_runtime *runtime_of(struct bsc_engine *engine, enum bsc_runtime_kind kind)
+{
+    return &engine->ports.runtimes[kind];
+}
+
+/* The configuration was checked when it was read, so an expansion that fails is logged and left as
+ * it stands. */
+static const char *expand(struct bsc_arena *arena, const char *text,
+                          const struct bsc_variables *variables)
+{
+    const char *out;
+    struct bsc_error error;
+    if (!text)
+        return NULL;
+    if (bsc_expand(arena, text, variables, &out, &error) == BSC_OK)
+        return out;
+    bsc_log_error("expand '%s': %s", text, error.text);
+    return text;
+}
+
+static struct bsc_strings expand_all(struct bsc_arena *arena, struct bsc_strings strings,
+                                     const struct bsc_variables *variables, unsigned more)
+{
+    const char **items = bsc_arena_alloc(arena, (strings.count + more + 1) * sizeof *items);
+    for (unsigned i = 0; i < strings.count; i++)
+        items[i] = expand(arena, strings.items[i], variables);
+    return (struct bsc_strings){ strings.count, items };
+}
+
+static void add_string(struct bsc_strings *strings, const char *string)
+{
+    const char **items = (const char **)(uintptr_t)strings->items;
+    items[strings->count++] = string;
+}
+
+static struct bsc_strings command_argv(struct bsc_arena *arena, const struct bsc_command *command,
+                                       const struct bsc_variables *variables)
+{
+    if (!command->shell)
+        return expand_all(arena, command->argv, variables, 0);
+    const char **items = bsc_arena_alloc(arena, 4 * sizeof *items);
+    items[0] = "/bin/sh";
+    items[1] = "-c";
+    items[2] = expand(arena, command->shell, variables);
+    return (struct bsc_strings){ 3, items };
+}
+
+/* What an instance of `service` gets: the file's environment and where it stands. */
+static struct bsc_strings environment(struct bsc_arena *arena, const struct bsc_spec *spec,
+                                      const struct bsc_service *service,
+                                      const struct bsc_variables *variables)
+{
+    struct bsc_strings all = expand_all(arena, spec->environment, variables, 8);
+    add_string(&all, bsc_arena_printf(arena, "SERVICE=%s", service->name));
+    add_string(&all, bsc_arena_printf(arena, "SLOT=%s", variables->slot));
+    if (variables->version)
+        add_string(&all, bsc_arena_printf(arena, "VERSION=%s", variables->version));
+    if (variables->port)
+        add_string(&all, bsc_arena_printf(arena, "PORT=%s", variables->port));
+    if (variables->instance)
+        add_string(&all, bsc_arena_printf(arena, "INSTANCE=%s", variables->instance));
+    return all;
+}
+
+static struct bsc_variables variables_of(struct bsc_arena *arena, const struct bsc_spec *spec,
+                                         const struct bsc_instance *instance)
+{
+    return (struct bsc_variables){
+        .version = spec->version,
+        .port = bsc_arena_printf(arena, "%u", instance->row.port),
+        .slot = bsc_slot_name(instance->row.slot),
+        .instance = instance->row.id,
+    };
+}
+
+static void start(struct bsc_engine *engine, const struct bsc_effect *effect)
+{
+    struct bsc_instance *instance = bsc_instance_find(effect->service, effect->id);
+    if (!instance)
+        return;
+    const struct bsc_spec *spec = bsc_instance_spec(effect->service, instance);
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    struct bsc_variables variables = variables_of(&arena, spec, instance);
+    struct bsc_launch launch = {
+        .id = instance->row.id,
+        .argv = command_argv(&arena, &spec->command, &variables),
+        .environment = environment(&arena, spec, effect->service, &variables),
+        .env_files = expand_all(&arena, spec->env_files, &variables, 0),
+        .directory = expand(&arena, spec->directory, &variables),
+        .user = spec->user,
+        .port = instance->row.port,
+        .grace_ms = spec->grace_ms,
+    };
+    const struct bsc_runtime *runtime = runtime_of(engine, spec->runtime);
+    runtime->ops->start(runtime->self, &launch, effect->token);
+    bsc_arena_deinit(&arena);
+}
+
+static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
+{
+    struct bsc_service *service = effect->service;
+    const struct bsc_rollout *rollout = service->rollout;
+    const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
+    const struct bsc_step *step = &rollout->row.plan.steps[rollout->row.walk.cursor];
+    const struct bsc_spec *spec = release ? release->row.spec : service->row.spec;
+    const struct bsc_hook_spec *hook =
+        step->hook == BSC_HOOK_PRE_DEPLOY ? &spec->deploy.pre_deploy : &spec->deploy.post_promote;
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    struct bsc_variables variables = { .version = spec->version,
+                                       .slot = bsc_slot_name(rollout->row.slot) };
+    struct bsc_launch launch = {
+        .id = effect->id,
+        .argv = command_argv(&arena, effect->undo ? &hook->undo : &hook->command, &variables),
+        .environment = environment(&arena, spec, service, &variables),
+        .env_files = expand_all(&arena, spec->env_files, &variables, 0),
+        .directory = expand(&arena, spec->directory, &variables),
+        .user = spec->user,
+        .grace_ms = spec->grace_ms,
+        .timeout_ms = hook->timeout_ms,
+    };
+    add_string(&launch.environment,
+               bsc_arena_printf(&arena, "RELEASE=%llu", (unsigned long long)rollout->row.release));
+    for (size_t i = 0; i < service->instance_count; i++)
+        if (service->instances[i].row.slot == rollout->row.slot) {
+            add_string(&launch.environment,
+                       bsc_arena_printf(&arena, "ADDRESS=%s", service->instances[i].row.address));
+            break;
+        }
+    const struct bsc_runtime *runtime = runtime_of(engine, BSC_RUNTIME_PROCESS);
+    runtime->ops->start(runtime->self, &launch, effect->token);
+    bsc_arena_deinit(&arena);
+}
+
+static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
+{
+    struct bsc_instance *instance = bsc_instance_find(effect->service, effect->id);
+    if (!instance)
+        return;
+    const struct bsc_spec *spec = bsc_instance_spec(effect->service, instance);
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    struct bsc_variables variables = variables_of(&arena, spec, instance);
+    struct bsc_health_spec health = spec->health;
+    health.command.argv = expand_all(&arena, spec->health.command.argv, &variables, 0);
+    health.command.shell = expand(&arena, spec->health.command.shell, &variables);
+    struct bsc_probe request = {
+        .id = instance->row.id,
+        .address = instance->row.address,
+        .health = &health,
+        .environment = environment(&arena, spec, effect->service, &variables),
+        .directory = expand(&arena, spec->directory, &variables),
+        .user = spec->user,
+    };
+    engine->ports.prober.ops->probe(engine->ports.prober.self, &request, effect->token);
+    bsc_arena_deinit(&arena);
+}
+
+static void drain(struct bsc_engine *engine, const struct bsc_effect *effect)
+{
+    struct bsc_service *service = effect->service;
+    const char **ids = bsc_alloc((service->instance_count + 1) * sizeof *ids);
+    unsigned count = 0;
+    if (effect->id[0]) {
+        ids[count++] = effect->id;
+    } else { /* a DRAIN step: the whole slot */
+        const struct bsc_rollout *rollout = service->rollout;
+        enum bsc_slot slot = rollout->row.plan.steps[rollout->row.walk.cursor].slot;
+        for (size_t i = 0; i < service->instance_count; i++)
+            if (service->instances[i].row.slot == slot)
+                ids[count++] = service->instances[i].row.id;
+    }
+    engine->ports.router.ops->drain(engine->ports.router.self, ids, count, effect->token);
+    free(ids);
+}
+
+static void reply(struct bsc_engine *engine, const struct bsc_effect *effect)
+{
+    struct bsc_reply answer = { .status = effect->status,
+                                .text = effect->text,
+                                .rollout = effect->rollout };
+    const char **lines = NULL;
+    if (effect->lines) {
+        size_t capacity = 0;
+        for (char *at = effect->text, *end; *at; at = end) {
+            lines = bsc_grow(lines, &capacity, answer.line_count + 1, sizeof *lines);
+            lines[answer.line_count++] = at;
+            end = strchr(at, '\n');
+            if (!end)
+                break;
+            *end++ = '\0';
+        }
+        answer.lines = lines;
+        answer.text = answer.line_count ? lines[0] : "";
+    }
+    engine->ports.notifier.ops->reply(engine->ports.notifier.self, effect->token, &answer);
+    free(lines);
+}
+
+void bsc_effect_perform(struct bsc_engine *engine, struct bsc_effect *effect)
+{
+    if (effect->performed)
+        return;
+    effect->performed = true;
+    const struct bsc_runtime *runtime = runtime_of(engine, effect->runtime);
+    switch (effect->kind) {
+    case BSC_EFFECT_START:
+        start(engine, effect);
+        break;
+    case BSC_EFFECT_STOP:
+        runtime->ops->stop(runtime->self, effect->id, effect->grace_ms, effect->token);
+        break;
+    case BSC_EFFECT_FORGET:
+        runtime->ops->forget(runtime->self, effect->id);
+        break;
+    case BSC_EFFECT_PROBE:
+        probe(engine, effect);
+        break;
+    case BSC_EFFECT_PUBLISH:
+        bsc_routing_perform(engine, effect);
+        break;
+    case BSC_EFFECT_REMOVE:
+        engine->ports.router.ops->remove(engine->ports.router.self, effect->id, effect->token);
+        break;
+    case BSC_EFFECT_DRAIN:
+        drain(engine, effect);
+        break;
+    case BSC_EFFECT_HOOK:
+        run_hook(engine, effect);
+        break;
+    case BSC_EFFECT_REPLY:
+        reply(engine, effect);
+        break;
+    case BSC_EFFECT_AUDIT:
+        engine->ports.notifier.ops->audit(engine->ports.notifier.self, effect->audit);
+        break;
+    }
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/health.c - probing instances, and what their health means for a slot.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+void bsc_probe_due(struct bsc_engine *engine, struct bsc_service *service,
+                   struct bsc_instance *instance)
+{
+    if (instance->health.probing || instance->health.next_probe_ms > bsc_now(engine))
+        return;
+    instance->health.probing = true;
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_PROBE, service);
+    effect->token = instance->probe_token = bsc_token_next(engine, service);
+    snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
+}
+
+void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
+                      const struct bsc_event *event)
+{
+    struct bsc_instance *instance = bsc_instance_find(service, event->id);
+    if (!instance || instance->probe_token != event->token)
+        return;
+    instance->probe_token = 0;
+    instance->check_pending = false;
+    if (instance->row.phase != BSC_INSTANCE_RUNNING) {
+        instance->health.probing = false;
+        return;
+    }
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    bool changed = bsc_health_result(&instance->health, &spec->health, event->passed, event->text,
+                                     event->duration_us, bsc_now(engine));
+    if (!changed)
+        return;
+    bool healthy = instance->health.state == BSC_HEALTH_HEALTHY;
+    if (healthy)
+        instance->exits = 0;
+    if (instance->row.healthy != healthy) {
+        instance->row.healthy = healthy;
+        instance->dirty = true;
+        service->publish_wanted = true;
+        bsc_audit(engine, service, 0, "health", NULL, "%s is %s: %s", instance->row.id,
+                  bsc_health_state_name(instance->health.state), instance->health.last_detail);
+    }
+    bsc_touch(engine, service);
+}
+
+bool bsc_slot_healthy(const struct bsc_service *service, enum bsc_slot slot, uint64_t release,
+                      unsigned *healthy, unsigned *total)
+{
+    const struct bsc_release *of = bsc_release_find(service, release);
+    *healthy = 0;
+    *total = of ? bsc_spec_instances(of->row.spec, slot) : 0;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot == slot && instance->row.release == release &&
+            instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy)
+            (*healthy)++;
+    }
+    return of && *total && bsc_health_enough(&of->row.spec->health, *healthy, *total);
+}
+
+static void describe_ill(const struct bsc_engine *engine, const struct bsc_service *service,
+                         const struct bsc_instance *instance, struct bsc_text *text)
+{
+    char tail[BSC_TAIL_BYTES] = "";
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    const struct bsc_runtime *runtime = &engine->ports.runtimes[spec->runtime];
+    bsc_text_printf(text, "; %s", instance->row.id);
+    if (instance->row.phase != BSC_INSTANCE_RUNNING && instance->last_exit[0])
+        bsc_text_printf(text, ": %s", instance->last_exit);
+    else if (instance->health.last_detail[0])
+        bsc_text_printf(text, ": %s", instance->health.last_detail);
+    else
+        bsc_text_puts(text, ": not probed yet");
+    if (instance->exits && instance->row.phase == BSC_INSTANCE_RUNNING)
+        bsc_text_printf(text, " (%s before)", instance->last_exit);
+    runtime->ops->tail(runtime->self, instance->row.id, tail, sizeof tail);
+    if (tail[0])
+        bsc_text_printf(text, "; its last output:\n%s", tail);
+}
+
+void bsc_slot_health_text(const struct bsc_engine *engine, const struct bsc_service *service,
+                          enum bsc_slot slot, uint64_t release, char *out, size_t size)
+{
+    struct bsc_text text = { 0 };
+    unsigned healthy, total;
+    bsc_slot_healthy(service, slot, release, &healthy, &total);
+    bsc_text_printf(&text, "%u of %u instance%s healthy", healthy, total, total == 1 ? "" : "s");
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot == slot && instance->row.release == release &&
+            !instance->row.healthy) {
+            describe_ill(engine, service, instance, &text);
+            break; /* the first says it; status shows them all */
+        }
+    }
+    snprintf(out, size, "%s", bsc_text_get(&text));
+    bsc_text_deinit(&text);
+}
+
+/* `bascule check`: every instance of the staging slot answers one fresh probe. */
+void bsc_check_command(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_event *event)
+{
+    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
+    struct bsc_error error;
+    if (bsc_slots_can(&service->row.slots, BSC_SLOT_CHECK_PASSED, &error) != BSC_OK) {
+        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
+        return;
+    }
+    if (service->check_reply) {
+        bsc_reply(engine, event->token, BSC_BUSY, 0, "a check of %s is under way",
+                  bsc_slot_name(staging));
+        return;
+    }
+    service->check_reply = event->token;
+    service->check_began_ms = bsc_now(engine);
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot != staging || instance->row.phase != BSC_INSTANCE_RUNNING)
+            continue;
+        instance->check_pending = true;
+        instance->health.next_probe_ms = bsc_now(engine);
+        if (instance->health.probing) { /* a fresh one, not the answer to an older question */
+            engine->ports.prober.ops->cancel(engine->ports.prober.self, instance->probe_token);
+            instance->health.probing = false;
+        }
+    }
+    bsc_touch(engine, service);
+}
+
+void bsc_check_progress(struct bsc_engine *engine, struct bsc_service *service)
+{
+    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
+    uint64_t release = service->row.release[staging];
+    const struct bsc_release *of = bsc_release_find(service, release);
+    unsigned passed = 0, total = of ? bsc_spec_instances(of->row.spec, staging) : 0;
+    if (!service->check_reply)
+        return;
+    struct bsc_text lines = { 0 };
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot != staging || instance->row.release != release)
+            continue;
+        bool runs = instance->row.phase == BSC_INSTANCE_RUNNING;
+        if (runs && instance->check_pending) {
+            bsc_text_deinit(&lines);
+            return; /* its answer is still to come */
+        }
+        bool ok = runs && instance->health.last_passed;
+        passed += ok;
+        bsc_text_printf(&lines, "%s\t%s\t%s\n", instance->row.id, ok ? "passed" : "failed",
+                        runs ? instance->health.last_detail : instance->last_exit);
+    }
+    bool enough = of && total && bsc_health_enough(&of->row.spec->health, passed, total);
+    struct bsc_record *record = &service->records[staging];
+    if (bsc_slots_apply(&service->row.slots, enough ? BSC_SLOT_CHECK_PASSED : BSC_SLOT_CHECK_FAILED,
+                        NULL) == BSC_OK &&
+        !enough && record->id && record->status == BSC_RECORD_READY) {
+        record->status = BSC_RECORD_FAILED;
+        snprintf(record->reason, sizeof record->reason, "health check: %u of %u passed", passed,
+                 total);
+        service->record_dirty[staging] = true;
+    }
+    bsc_audit(engine, service, 0, "check", NULL, "%s: %u of %u passed", bsc_slot_name(staging),
+              passed, total);
+    bsc_reply_lines(engine, service->check_reply, enough ? BSC_OK : BSC_UNHEALTHY, &lines);
+    service->check_reply = 0;
+    bsc_touch_row(engine, service);
+    bsc_text_deinit(&lines);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/instance.c - the life of an instance: starting, running, restarting, draining, stopping.
+ *
+ * An instance's wish is its phase, stored before anything is done about it; what the runtime does
+ * is idempotent. So after a crash every instance is simply brought to its phase again.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "engine/internal.h"
+
+static const int64_t backoff_first_ms = 100, backoff_longest_ms = 30000;
+
+static bool port_taken(const struct bsc_engine *engine, unsigned port)
+{
+    for (const struct bsc_service *s = engine->services; s; s = s->next)
+        for (size_t i = 0; i < s->instance_count; i++)
+            if (s->instances[i].row.port == port)
+                return true;
+    return false;
+}
+
+/* The next port of the range that no instance has; 0 when all are taken. */
+static unsigned port_next(struct bsc_engine *engine)
+{
+    unsigned size = engine->port_high - engine->port_low + 1;
+    engine->settings_dirty = true;
+    for (unsigned i = 0; i < size; i++) {
+        unsigned port = engine->settings.next_port;
+        if (port < engine->port_low || port > engine->port_high)
+            port = engine->port_low;
+        engine->settings.next_port = port + 1;
+        if (!port_taken(engine, port))
+            return port;
+    }
+    return 0;
+}
+
+static void address_set(struct bsc_engine *engine, struct bsc_instance *instance,
+                        const struct bsc_spec *spec)
+{
+    if (spec->runtime == BSC_RUNTIME_STATIC) {
+        snprintf(instance->row.address, sizeof instance->row.address, "%s",
+                 spec->targets[instance->row.slot].items[instance->row.position]);
+        return;
+    }
+    instance->row.port = port_next(engine);
+    snprintf(instance->row.address, sizeof instance->row.address, "127.0.0.1:%u",
+             instance->row.port);
+}
+
+void bsc_instance_start(struct bsc_engine *engine, struct bsc_service *service,
+                        struct bsc_instance *instance)
+{
+    instance->row.phase = BSC_INSTANCE_STARTING;
+    instance->dirty = true;
+    instance->restart_at_ms = 0;
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_START, service);
+    effect->token = instance->runtime_token = bsc_token_next(engine, service);
+    snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
+    bsc_touch(engine, service);
+}
+
+void bsc_instance_create(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_release *release, enum bsc_slot slot, unsigned position)
+{
+    struct bsc_instance *instance = bsc_instance_new(service);
+    snprintf(instance->row.id, sizeof instance->row.id, "%s-%s-%llu", service->name,
+             bsc_slot_name(slot), (unsigned long long)bsc_id_next(engine));
+    instance->row.release = release->row.id;
+    instance->row.slot = slot;
+    instance->row.position = position;
+    address_set(engine, instance, release->row.spec);
+    bsc_instance_start(engine, service, instance);
+}
+
+void bsc_instances_create(struct bsc_engine *engine, struct bsc_service *service,
+                          const struct bsc_release *release, enum bsc_slot slot)
+{
+    unsigned count = bsc_spec_instances(release->row.spec, slot);
+    for (unsigned position = 0; position < count; position++)
+        bsc_instance_create(engine, service, release, slot, position);
+}
+
+void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
+                          struct bsc_instance *instance, int64_t pid)
+{
+    instance->pid = pid;
+    instance->runtime_token = 0;
+    instance->port_conflicts = 0;
+    instance->never_started = false;
+    if (instance->row.phase == BSC_INSTANCE_STARTING ||
+        instance->row.phase == BSC_INSTANCE_RESTARTING) {
+        instance->row.phase = BSC_INSTANCE_RUNNING;
+        instance->dirty = true;
+        bsc_health_init(&instance->health, bsc_now(engine));
+        service->publish_wanted = true;
+    }
+    bsc_touch(engine, service);
+}
+
+void bsc_exit_describe(const struct bsc_event *event, char *out, size_t size)
+{
+    int status = event->wait_status;
+    if (event->text && *event->text)
+        snprintf(out, size, "%s", event->text);
+    else if (status == BSC_WAIT_UNKNOWN)
+        snprintf(out, size, "ended, nobody saw how");
+    else if (WIFSIGNALED(status))
+        snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* Stopped for good, by wish or because it went by itself on its way out. */
+static void finish(struct bsc_engine *engine, struct bsc_service *service,
+                   struct bsc_instance *instance)
+{
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_FORGET, service);
+    effect->runtime = bsc_instance_spec(service, instance)->runtime;
+    snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
+    if (instance->probe_token)
+        engine->ports.prober.ops->cancel(engine->ports.prober.self, instance->probe_token);
+    if (instance->drain_token)
+        engine->ports.router.ops->cancel(engine->ports.router.self, instance->drain_token);
+    bsc_instance_remove(engine, service, instance);
+}
+
+static bool restarts(const struct bsc_spec *spec, const struct bsc_event *event)
+{
+    switch (spec->restart) {
+    case BSC_RESTART_ALWAYS:
+        return true;
+    case BSC_RESTART_ON_FAILURE:
+        return event->wait_status != 0;
+    case BSC_RESTART_NEVER:
+        break;
+    }
+    return false;
+}
+
+static void exited_unasked(struct bsc_engine *engine, struct bsc_service *service,
+                           struct bsc_instance *instance, const struct bsc_event *event)
+{
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    instance->pid = 0;
+    instance->runtime_token = 0;
+    if (event->status == BSC_EXISTS && instance->port_conflicts++ < BSC_PORT_TRIES) {
+        address_set(engine, instance, spec); /* somebody else's port: try the next one */
+        bsc_instance_start(engine, service, instance);
+        return;
+    }
+    bsc_exit_describe(event, instance->last_exit, sizeof instance->last_exit);
+    instance->never_started = event->text && *event->text;
+    instance->exits++;
+    instance->row.phase = BSC_INSTANCE_RESTARTING;
+    instance->row.healthy = false;
+    instance->dirty = true;
+    instance->health.state = BSC_HEALTH_UNKNOWN;
+    instance->restart_at_ms = INT64_MAX;
+    if (restarts(spec, event)) {
+        int64_t pause = backoff_first_ms;
+        for (unsigned i = 1; i < instance->exits && pause < backoff_longest_ms; i++)
+            pause *= 2;
+        instance->restart_at_ms =
+            bsc_now(engine) + (pause < backoff_longest_ms ? pause : backoff_longest_ms);
+    }
+    service->publish_wanted = true;
+    bsc_audit(engine, service, 0, "exit", NULL, "%s: %s", instance->row.id, instance->last_exit);
+    bsc_touch(engine, service);
+}
+
+void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
+                         struct bsc_instance *instance, const struct bsc_event *event)
+{
+    if (event->token && event->token != instance->runtime_token)
+        return;                /* of an earlier call: a newer one is under way */
+    if (engine->terminating) { /* what runs is stopped, what is wished stays */
+        instance->pid = 0;
+        instance->runtime_token = 0;
+        return;
+    }
+    if (instance->row.phase == BSC_INSTANCE_STOPPING ||
+        instance->row.phase == BSC_INSTANCE_DRAINING)
+        finish(engine, service, instance);
+    else
+        exited_unasked(engine, service, instance, event);
+}
+
+static void stop(struct bsc_engine *engine, struct bsc_service *service,
+                 struct bsc_instance *instance)
+{
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    instance->row.phase = BSC_INSTANCE_STOPPING;
+    instance->dirty = true;
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_STOP, service);
+    effect->runtime = spec->runtime;
+    effect->grace_ms = spec->grace_ms;
+    effect->token = instance->runtime_token = bsc_token_next(engine, service);
+    snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
+    bsc_touch(engine, service);
+}
+
+static void drain(struct bsc_engine *engine, struct bsc_service *service,
+                  struct bsc_instance *instance)
+{
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    instance->row.phase = BSC_INSTANCE_DRAINING;
+    instance->row.healthy = false;
+    instance->dirty = true;
+    instance->drained = false;
+    instance->drain_until_ms = bsc_now(engine) + spec->deploy.drain_ms;
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_DRAIN, service);
+    effect->token = instance->drain_token = bsc_token_next(engine, service);
+    snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
+    bsc_touch(engine, service);
+}
+
+static bool selected(const struct bsc_instance *instance, enum bsc_slot slot, uint64_t release,
+                     bool others)
+{
+    if (instance->row.slot != slot)
+        return false;
+    return !release || (instance->row.release == release) != others;
+}
+
+unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot,
+                             uint64_t release, bool others)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < service->instance_count; i++)
+        count += selected(&service->instances[i], slot, release, others);
+    return count;
+}
+
+/* Published before the drains are asked for, so that a drain counts from then on. */
+static void drain_marked(struct bsc_engine *engine, struct bsc_service *service)
+{
+    bsc_token token = 0;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        if (!instance->retire)
+            continue;
+        instance->retire = false;
+        instance->row.phase = BSC_INSTANCE_DRAINING; /* before the publish reads it */
+        if (!token)
+            token = bsc_publish(engine, service, false);
+        instance->drain_publish = token;
+        drain(engine, service, instance);
+    }
+}
+
+void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
+                          enum bsc_slot slot, uint64_t release, bool others)
+{
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        instance->retire = selected(instance, slot, release, others) &&
+                           instance->row.phase != BSC_INSTANCE_DRAINING &&
+                           instance->row.phase != BSC_INSTANCE_STOPPING;
+    }
+    drain_marked(engine, service);
+}
+
+void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *service)
+{
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        instance->retire = instance->row.phase == BSC_INSTANCE_DRAINING;
+        if (instance->row.phase == BSC_INSTANCE_STOPPING)
+            stop(engine, service, instance);
+    }
+    drain_marked(engine, service);
+}
+
+/* Nothing new goes there in any generation, and what was in flight ended or had its time. */
+static bool may_stop(const struct bsc_engine *engine, const struct bsc_service *service,
+                     const struct bsc_instance *instance)
+{
+    if (instance->drained)
+        return true;
+    return bsc_published(service, instance->drain_publish) &&
+           bsc_now(engine) >= instance->drain_until_ms;
+}
+
+void bsc_instances_tick(struct bsc_engine *engine, struct bsc_service *service)
+{
+    int64_t now = bsc_now(engine);
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        switch (instance->row.phase) {
+        case BSC_INSTANCE_RUNNING:
+            bsc_probe_due(engine, service, instance);
+            break;
+        case BSC_INSTANCE_RESTARTING:
+            if (instance->restart_at_ms <= now)
+                bsc_instance_start(engine, service, instance);
+            break;
+        case BSC_INSTANCE_DRAINING:
+            if (may_stop(engine, service, instance))
+                stop(engine, service, instance);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+int64_t bsc_instances_next_ms(const struct bsc_service *service)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        int64_t at = INT64_MAX;
+        if (instance->row.phase == BSC_INSTANCE_RUNNING && !instance->health.probing)
+            at = instance->health.next_probe_ms;
+        else if (instance->row.phase == BSC_INSTANCE_RESTARTING)
+            at = instance->restart_at_ms;
+        else if (instance->row.phase == BSC_INSTANCE_DRAINING &&
+                 bsc_published(service, instance->drain_publish))
+            at = instance->drain_until_ms;
+        if (at < next)
+            next = at;
+    }
+    return next;
+}

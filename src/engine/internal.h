@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/internal.h - shared by the engine's files, seen by nobody else.
+ *
+ * An event changes memory and leaves two lists: changes for the store and effects for the ports.
+ * transaction.c commits the first and then releases the second. Handlers therefore only write down
+ * what they want.
+ */
+#ifndef BASCULE_ENGINE_INTERNAL_H
+#define BASCULE_ENGINE_INTERNAL_H
+
+#include "base/text.h"
+#include "engine/service.h"
+
+enum {
+    BSC_SERVICE_BITS = 20, /* of a token: which service it belongs to */
+    BSC_EXITS_MAX = 3,     /* unasked exits of a candidate's instance that fail a rollout */
+    BSC_RELEASES_KEPT = 10,
+    BSC_PORT_TRIES = 20,
+    BSC_TAIL_BYTES = 400,
+};
+
+enum bsc_phase {
+    BSC_PHASE_LOADING, /* LOADED is awaited */
+    BSC_PHASE_LISTING, /* LISTED is awaited from each runtime */
+    BSC_PHASE_READY,
+    BSC_PHASE_BROKEN, /* the store does not work; tried again at retry_ms */
+};
+
+enum bsc_effect_kind {
+    BSC_EFFECT_START,
+    BSC_EFFECT_STOP,
+    BSC_EFFECT_FORGET,
+    BSC_EFFECT_PROBE,
+    BSC_EFFECT_PUBLISH,
+    BSC_EFFECT_REMOVE,
+    BSC_EFFECT_DRAIN,
+    BSC_EFFECT_HOOK,
+    BSC_EFFECT_REPLY,
+    BSC_EFFECT_AUDIT,
+};
+
+struct bsc_effect {
+    enum bsc_effect_kind kind;
+    bsc_token token;
+    struct bsc_service *service;
+    char id[BSC_ID_BYTES];
+    enum bsc_runtime_kind runtime;
+    bool early; /* may precede its record: giving the weight back to stable */
+    bool performed;
+    bool undo; /* HOOK: its undo command */
+    int64_t grace_ms;
+    enum bsc_status status; /* REPLY */
+    uint64_t rollout;
+    char *text; /* REPLY: lines, split at '\n' when `lines` */
+    bool lines;
+    struct bsc_audit_row *audit;
+};
+
+struct bsc_queued; /* an event that waits */
+
+struct bsc_engine {
+    struct bsc_ports ports;
+    enum bsc_phase phase;
+    struct bsc_settings settings;
+    bool settings_dirty;
+    bsc_token last_token;
+    struct bsc_service *services; /* sorted by name */
+    struct bsc_service **numbered;
+    size_t number_count, number_capacity;
+    unsigned port_low, port_high;
+
+    struct bsc_change *changes;
+    size_t change_count, change_capacity;
+    struct bsc_effect *effects;
+    size_t effect_count, effect_capacity;
+    struct bsc_service **touched;
+    size_t touched_count, touched_capacity;
+    bsc_token commit_token; /* of the commit under way; 0: none */
+    bsc_token load_token;
+    unsigned lists_awaited;
+    bool store_full;
+    bool store_failed; /* the memory was thrown away after a failed commit */
+    int64_t retry_ms, retry_pause_ms;
+    char store_text[256];
+
+    struct bsc_found_copy *found; /* what the runtimes listed, until both have */
+    size_t found_count, found_capacity;
+
+    const struct bsc_config *apply; /* waits for the router to take its listeners */
+    bsc_token apply_reply, apply_token;
+    char apply_actor[BSC_ACTOR_BYTES];
+
+    bool terminating;
+    bsc_token terminate_reply;
+
+    struct bsc_queued *queue_first, *queue_last;
+    void (*on_ready)(void *argument, enum bsc_status status, const char *text);
+    void *on_ready_argument;
+};
+
+struct bsc_found_copy {
+    char id[BSC_ID_BYTES];
+    int64_t pid;
+    int wait_status;
+    char *text;
+    enum bsc_runtime_kind runtime;
+    bool claimed;
+};
+
+/* engine.c */
+int64_t bsc_now(const struct bsc_engine *engine);
+int64_t bsc_wall(const struct bsc_engine *engine);
+
+/* transaction.c: writing down what is to be stored, done and told */
+bsc_token bsc_token_next(struct bsc_engine *engine, const struct bsc_service *service);
+struct bsc_service *bsc_token_service(const struct bsc_engine *engine, bsc_token token);
+void bsc_touch(struct bsc_engine *engine, struct bsc_service *service); /* to be looked at again */
+void bsc_touch_row(struct bsc_engine *engine, struct bsc_service *service);
+struct bsc_change *bsc_change_add(struct bsc_engine *engine, enum bsc_change_kind kind);
+struct bsc_effect *bsc_effect_add(struct bsc_engine *engine, enum bsc_effect_kind kind,
+                                  struct bsc_service *service);
+void bsc_reply(struct bsc_engine *engine, bsc_token token, enum bsc_status status, uint64_t rollout,
+               const char *format, ...) BSC_PRINTF(5, 6);
+void bsc_reply_lines(struct bsc_engine *engine, bsc_token token, enum bsc_status status,
+                     const struct bsc_text *lines);
+void bsc_audit(struct bsc_engine *engine, const struct bsc_service *service, uint64_t rollout,
+               const char *kind, const char *actor, const char *format, ...) BSC_PRINTF(6, 7);
+uint64_t bsc_id_next(struct bsc_engine *engine);
+/* Commits what was written down, or releases the effects at once when nothing is to be stored. */
+void bsc_settle(struct bsc_engine *engine);
+void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, const char *text);
+void bsc_transaction_clear(struct bsc_engine *engine); /* frees what was written down */
+
+/* effect.c */
+void bsc_effect_perform(struct bsc_engine *engine, struct bsc_effect *effect);
+
+/* load.c */
+void bsc_load_begin(struct bsc_engine *engine);
+void bsc_load_done(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_load_listed(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_memory_clear(struct bsc_engine *engine);
+
+/* memory.c: the tables */
+struct bsc_service *bsc_service_add(struct bsc_engine *engine, const char *name);
+void bsc_service_delete(struct bsc_engine *engine, struct bsc_service *service); /* frees */
+/* Deletes it from the store, and from memory when that is durable. */
+void bsc_service_forget(struct bsc_engine *engine, struct bsc_service *service);
+struct bsc_service *bsc_service_find(const struct bsc_engine *engine, const char *name);
+struct bsc_instance *bsc_instance_find(struct bsc_service *service, const char *id);
+struct bsc_instance *bsc_instance_at(struct bsc_service *service, enum bsc_slot slot,
+                                     uint64_t release, unsigned position);
+struct bsc_instance *bsc_instance_new(struct bsc_service *service);
+void bsc_instance_remove(struct bsc_engine *engine, struct bsc_service *service,
+                         struct bsc_instance *instance);
+struct bsc_release *bsc_release_find(const struct bsc_service *service, uint64_t id);
+struct bsc_release *bsc_release_new(struct bsc_engine *engine, struct bsc_service *service,
+                                    const struct bsc_spec *spec);
+/* Deletes the releases that no slot names and that are beyond the last BSC_RELEASES_KEPT. */
+void bsc_releases_prune(struct bsc_engine *engine, struct bsc_service *service);
+const struct bsc_spec *bsc_instance_spec(const struct bsc_service *service,
+                                         const struct bsc_instance *instance);
+/* "v2", or "what was there before" for a release without a version. */
+const char *bsc_version_text(const struct bsc_spec *spec);
+
+/* instance.c */
+void bsc_instance_create(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_release *release, enum bsc_slot slot, unsigned position);
+void bsc_instances_create(struct bsc_engine *engine, struct bsc_service *service,
+                          const struct bsc_release *release, enum bsc_slot slot);
+void bsc_instance_start(struct bsc_engine *engine, struct bsc_service *service,
+                        struct bsc_instance *instance);
+void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
+                          struct bsc_instance *instance, int64_t pid);
+void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
+                         struct bsc_instance *instance, const struct bsc_event *event);
+/* Takes the instances of `slot` out of the routing, drains and stops them. `release` 0: all of the
+ * slot; else only those of it, or with `others` only those of other releases. */
+void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
+                          enum bsc_slot slot, uint64_t release, bool others);
+/* After a restart: goes on with draining and stopping. */
+void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *service);
+void bsc_instances_tick(struct bsc_engine *engine, struct bsc_service *service);
+unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot,
+                             uint64_t release, bool others);
+int64_t bsc_instances_next_ms(const struct bsc_service *service);
+void bsc_exit_describe(const struct bsc_event *event, char *out, size_t size);
+
+/* health.c */
+void bsc_probe_due(struct bsc_engine *engine, struct bsc_service *service,
+                   struct bsc_instance *instance);
+void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
+                      const struct bsc_event *event);
+bool bsc_slot_healthy(const struct bsc_service *service, enum bsc_slot slot, uint64_t release,
+                      unsigned *healthy, unsigned *total);
+void bsc_check_command(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_event *event);
+void bsc_check_progress(struct bsc_engine *engine, struct bsc_service *service);
+/* "2 of 3 healthy; web-green-7: answered 503; its last output: ..." */
+void bsc_slot_health_text(const struct bsc_engine *engine, const struct bsc_service *service,
+                          enum bsc_slot slot, uint64_t release, char *out, size_t size);
+
+/* routing.c */
+/* All the traffic to `slot`; returns whether that changed anything. */
+bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot,
+                    unsigned weight_bp);
+bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early);
+bool bsc_published(const struct bsc_service *service, bsc_token token);
+void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);
+
+/* rollout.c */
+struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_service *service,
+                                      enum bsc_plan_kind kind, const struct bsc_release *release,
+                                      const struct bsc_plan *plan, const char *actor);
+void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
+                       enum bsc_walk_event event, const char *reason);
+void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service);
+void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service);
+int64_t bsc_rollout_next_ms(const struct bsc_service *service);
+/* Uncommitted: an abort could still take it back. */
+bool bsc_rollout_open(const struct bsc_service *service);
+
+/* step.c: beginning, judging and undoing each kind of step */
+enum bsc_verdict { BSC_WAIT, BSC_DONE, BSC_FAIL };
+void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                char *reason, size_t size);
+void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_service *service,
+                                     char *reason, size_t size);
+void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES]);
+void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo);
+void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
+                     const struct bsc_event *event);
+
+/* command.c, apply.c */
+void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_terminate_progress(struct bsc_engine *engine);
+/* Empties the staging slot and forgets what was deployed there. */
+void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service);
+
+#endif

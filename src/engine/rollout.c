@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/rollout.c - walks a rollout along its plan, and leaves slots and records as it ended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+bool bsc_rollout_open(const struct bsc_service *service)
+{
+    return service->rollout && !bsc_rollout_ended(service->rollout->row.walk.status);
+}
+
+bool bsc_service_busy(const struct bsc_service *service)
+{
+    return service->rollout &&
+           !bsc_walk_over(&service->rollout->row.walk, &service->rollout->row.plan);
+}
+
+static const char *rollout_version(const struct bsc_service *service)
+{
+    const struct bsc_release *release = bsc_release_find(service, service->rollout->row.release);
+    return release ? bsc_version_text(release->row.spec) : "a forgotten release";
+}
+
+struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_service *service,
+                                      enum bsc_plan_kind kind, const struct bsc_release *release,
+                                      const struct bsc_plan *plan, const char *actor)
+{
+    struct bsc_rollout *old = service->rollout;
+    if (old && old->dirty) { /* its tail was cut just now */
+        struct bsc_rollout_row *copy = bsc_alloc(sizeof *copy);
+        *copy = old->row;
+        bsc_change_add(engine, BSC_PUT_ROLLOUT)->rollout = copy;
+    }
+    free(old);
+    enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
+    struct bsc_rollout *rollout = service->rollout = bsc_alloc(sizeof *rollout);
+    rollout->row = (struct bsc_rollout_row){
+        .id = bsc_id_next(engine),
+        .service = service->name,
+        .kind = kind,
+        .strategy = release->row.spec->deploy.strategy,
+        .release = release->row.id,
+        .record = service->records[slot].id,
+        .slot = slot,
+        .plan = *plan,
+        .started_ms = bsc_wall(engine),
+    };
+    snprintf(rollout->row.actor, sizeof rollout->row.actor, "%s", actor ? actor : "bascule");
+    bsc_audit(engine, service, rollout->row.id, bsc_plan_kind_name(kind), actor, "%s to %s",
+              rollout_version(service), bsc_slot_name(slot));
+    return rollout;
+}
+
+static void slot_empty(struct bsc_service *service, enum bsc_slot slot)
+{
+    service->row.release[slot] = 0;
+    service->row.record[slot] = 0;
+    service->records[slot] = (struct bsc_record){ 0 };
+}
+
+/* The candidate's slot after a rollout that did not make it: failed, empty, or as it was. */
+static void leave_slot(struct bsc_service *service, const struct bsc_rollout_row *row)
+{
+    struct bsc_slots *slots = &service->row.slots;
+    bool cancelled = row->walk.status == BSC_ROLLOUT_CANCELLED;
+    enum bsc_slot staging = bsc_slots_staging(slots);
+    if (row->kind == BSC_PLAN_ROLLBACK)
+        return; /* the standby is what it was */
+    if (row->kind == BSC_PLAN_SWITCH && cancelled) {
+        if (slots->state[staging] == BSC_SLOT_STANDBY) {
+            slots->state[staging] = BSC_SLOT_READY;
+            slots->checked[staging] = true;
+        }
+        return;
+    }
+    (void)!bsc_slots_apply(slots, BSC_SLOT_CHECK_FAILED, NULL);
+    if (cancelled && bsc_slots_apply(slots, BSC_SLOT_EMPTY, NULL) == BSC_OK)
+        slot_empty(service, staging);
+}
+
+static void leave_record(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_rollout_row *row)
+{
+    struct bsc_record *record = &service->records[row->slot];
+    if (!record->id || record->id != row->record)
+        return;
+    switch (row->walk.status) {
+    case BSC_ROLLOUT_STAGED:
+        record->status = BSC_RECORD_READY;
+        break;
+    case BSC_ROLLOUT_ROLLED_BACK:
+        record->status = BSC_RECORD_ROLLED_BACK;
+        record->rolled_back_at_ms = bsc_wall(engine);
+        break;
+    case BSC_ROLLOUT_FAILED:
+        record->status = BSC_RECORD_FAILED;
+        break;
+    case BSC_ROLLOUT_CANCELLED:
+        record->status = row->kind == BSC_PLAN_SWITCH ? BSC_RECORD_READY : BSC_RECORD_FAILED;
+        break;
+    default:
+        return;
+    }
+    if (record->status != BSC_RECORD_READY)
+        snprintf(record->reason, sizeof record->reason, "%s", row->reason);
+    bsc_change_add(engine, BSC_PUT_RECORD)->record.service = service->name;
+    engine->changes[engine->change_count - 1].record.record = *record;
+}
+
+static void finish(struct bsc_engine *engine, struct bsc_service *service)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    struct bsc_rollout_row *row = &rollout->row;
+    if (!row->ended_ms)
+        row->ended_ms = bsc_wall(engine);
+    if (row->walk.status == BSC_ROLLOUT_PROMOTED) {
+        bsc_releases_prune(engine, service);
+        return;
+    }
+    leave_record(engine, service, row);
+    if (row->walk.status != BSC_ROLLOUT_STAGED)
+        leave_slot(service, row);
+    bsc_audit(engine, service, row->id, bsc_rollout_status_name(row->walk.status), NULL, "%s%s%s",
+              rollout_version(service), row->reason[0] ? ": " : "", row->reason);
+    bsc_touch_row(engine, service);
+    bsc_releases_prune(engine, service);
+}
+
+static void audit_step(struct bsc_engine *engine, struct bsc_service *service, bool undo)
+{
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    const struct bsc_step *step = &row->plan.steps[row->walk.cursor];
+    char text[160];
+    if (undo)
+        bsc_step_describe_undo(step, text, sizeof text);
+    else
+        bsc_step_describe(step, text, sizeof text);
+    bsc_audit(engine, service, row->id, undo ? "undo" : "step", NULL, "%s", text);
+}
+
+/* An abort does not wait for the hook that runs just now. */
+static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_step *step, bool undoing)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    if (step->kind == BSC_STEP_DRAIN && rollout->step_token && !rollout->step_answered)
+        engine->ports.router.ops->cancel(engine->ports.router.self, rollout->step_token);
+    if (step->kind == BSC_STEP_HOOK && rollout->step_token && !rollout->step_answered) {
+        struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_STOP, service);
+        effect->runtime = BSC_RUNTIME_PROCESS;
+        effect->grace_ms = service->row.spec->grace_ms;
+        effect->token = bsc_token_next(engine, service);
+        bsc_hook_id(rollout, undoing, effect->id);
+    }
+}
+
+void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
+                       enum bsc_walk_event event, const char *reason)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    struct bsc_walk *walk = &rollout->row.walk;
+    bool undoing = walk->status == BSC_ROLLOUT_UNDOING;
+    struct bsc_step *step =
+        walk->cursor < rollout->row.plan.count ? &rollout->row.plan.steps[walk->cursor] : NULL;
+    if (reason && *reason && !rollout->row.reason[0])
+        snprintf(rollout->row.reason, sizeof rollout->row.reason, "%s", reason);
+    rollout->dirty = true;
+    bsc_touch(engine, service);
+    enum bsc_walk_action action = bsc_walk_handle(walk, &rollout->row.plan, event);
+    if (action == BSC_ACT_NOTHING)
+        return;
+    if (step)
+        leave_step(engine, service, step, undoing);
+    rollout->step_token = 0;
+    rollout->step_answered = rollout->step_unknown = false;
+    rollout->step_until_ms = 0;
+    rollout->step_began_ms = bsc_now(engine);
+    rollout->waiting[0] = '\0';
+    if (action == BSC_ACT_FINISH) {
+        finish(engine, service);
+        return;
+    }
+    audit_step(engine, service, action == BSC_ACT_UNDO);
+    if (action == BSC_ACT_STEP)
+        bsc_step_begin(engine, service);
+    else
+        bsc_step_undo(engine, service);
+}
+
+void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service)
+{
+    while (bsc_service_busy(service)) {
+        struct bsc_rollout *rollout = service->rollout;
+        char reason[BSC_REASON_BYTES] = "";
+        bool undoing = rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
+        enum bsc_verdict verdict = undoing
+                                       ? bsc_step_judge_undo(engine, service, reason, sizeof reason)
+                                       : bsc_step_judge(engine, service, reason, sizeof reason);
+        if (verdict == BSC_WAIT) {
+            if (strcmp(rollout->waiting, reason) != 0) {
+                snprintf(rollout->waiting, sizeof rollout->waiting, "%s", reason);
+                bsc_touch(engine, service);
+            }
+            return;
+        }
+        if (verdict == BSC_FAIL)
+            bsc_audit(engine, service, rollout->row.id, "failed-step", NULL, "%s", reason);
+        bsc_rollout_event(engine, service, verdict == BSC_DONE ? BSC_WALK_DONE : BSC_WALK_FAIL,
+                          verdict == BSC_FAIL ? reason : NULL);
+    }
+}
+
+void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    if (!bsc_service_busy(service))
+        return;
+    rollout->step_began_ms = bsc_now(engine);
+    enum bsc_step_kind kind = rollout->row.plan.steps[rollout->row.walk.cursor].kind;
+    if (rollout->row.walk.status == BSC_ROLLOUT_UNDOING)
+        bsc_step_undo(engine, service);
+    else if (kind != BSC_STEP_HOOK && kind != BSC_STEP_COMMIT) /* hooks: load.c knows their end */
+        bsc_step_begin(engine, service);
+}
+
+int64_t bsc_rollout_next_ms(const struct bsc_service *service)
+{
+    return bsc_service_busy(service) && service->rollout->step_until_ms
+               ? service->rollout->step_until_ms
+               : INT64_MAX;
+}

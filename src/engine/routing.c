@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/routing.c - what the proxy is told of a service.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot,
+                    unsigned weight_bp)
+{
+    if (service->row.weight_bp[slot] == weight_bp)
+        return false;
+    service->row.weight_bp[slot] = weight_bp;
+    service->row.weight_bp[bsc_slot_other(slot)] = BSC_WEIGHT_FULL_BP - weight_bp;
+    service->row.generation++;
+    bsc_touch_row(engine, service);
+    return true;
+}
+
+bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early)
+{
+    service->publish_wanted = false;
+    if (service->removed) /* the proxy knows it no more */
+        return service->publish_token;
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_PUBLISH, service);
+    effect->token = bsc_token_next(engine, service);
+    effect->early = early;
+    service->publish_token = effect->token;
+    bsc_touch(engine, service);
+    return effect->token;
+}
+
+bool bsc_published(const struct bsc_service *service, bsc_token token)
+{
+    return service->acked_token >= token;
+}
+
+/* Instances that are on their way out get nothing new; those that do not run stay listed as not
+ * healthy, so that the proxy keeps counting what is in flight there. */
+static bool routed(const struct bsc_instance *instance)
+{
+    return instance->row.phase == BSC_INSTANCE_RUNNING ||
+           instance->row.phase == BSC_INSTANCE_RESTARTING;
+}
+
+void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
+{
+    const struct bsc_service *service = effect->service;
+    struct bsc_endpoint *endpoints = bsc_alloc((service->instance_count + 1) * sizeof *endpoints);
+    struct bsc_routing routing = {
+        .spec = service->row.spec,
+        .traffic = service->row.traffic,
+        .generation = service->row.generation,
+        .weight_bp = { service->row.weight_bp[BSC_BLUE], service->row.weight_bp[BSC_GREEN] },
+        .endpoints = endpoints,
+    };
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        if (!routed(instance))
+            continue;
+        endpoints[routing.endpoint_count++] = (struct bsc_endpoint){
+            .id = instance->row.id,
+            .address = instance->row.address,
+            .slot = instance->row.slot,
+            .healthy = instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy,
+        };
+    }
+    engine->ports.router.ops->publish(engine->ports.router.self, &routing, effect->token);
+    free(endpoints);
+}
