@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/internal.h"
 
 /* A hook's own time limit is kept by its shim; this is for a shim that does not answer. */
