@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Probes are bounded in time, memory and processes, whatever the other side does, and say in words
+ * what they saw.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adapters/prober.h"
+#include "base/clock.h"
+#include "peer.h"
+
+enum { GUARD_MS = 20000, RESULTS_MAX = 2048 };
+
+static struct fixture {
+    uv_loop_t loop;
+    struct bsc_prober prober;
+    unsigned count;
+    struct {
+        bsc_token token;
+        bool passed;
+        char detail[512];
+        char id[64];
+        int64_t duration_us;
+    } results[RESULTS_MAX];
+} the;
+
+static void on_event(void *argument, const struct bsc_event *event)
+{
+    (void)argument;
+    assert_int_equal(event->kind, BSC_EVENT_PROBED);
+    assert_true(the.count < RESULTS_MAX);
+    the.results[the.count].token = event->token;
+    the.results[the.count].passed = event->passed;
+    the.results[the.count].duration_us = event->duration_us;
+    snprintf(the.results[the.count].detail, sizeof the.results[0].detail, "%s", event->text);
+    snprintf(the.results[the.count].id, sizeof the.results[0].id, "%s", event->id);
+    the.count++;
+}
+
+static int set_up(void **unused)
+{
+    struct bsc_error error;
+    (void)unused;
+    memset(&the, 0, sizeof the);
+    assert_int_equal(uv_loop_init(&the.loop), 0);
+    assert_int_equal(bsc_prober_create(&the.loop, on_event, NULL, &the.prober, &error), BSC_OK);
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    if (the.prober.ops)
+        bsc_prober_destroy(&the.prober);
+    uv_run(&the.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&the.loop), 0);
+    return 0;
+}
+
+static struct bsc_health_spec health_of(enum bsc_probe_kind kind)
+{
+    return (struct bsc_health_spec){
+        .kind = kind, .path = "/health", .status_low = 200, .status_high = 299, .timeout_ms = 5000
+    };
+}
+
+static void begin(const struct bsc_health_spec *health, const char *address, bsc_token token)
+{
+    static const char *const environment[] = { "PATH=/usr/bin:/bin", "COLOUR=blue" };
+    struct bsc_probe probe = { .id = "web-blue-1-0",
+                               .address = address,
+                               .health = health,
+                               .environment = { 2, environment } };
+    unsigned before = the.count;
+    the.prober.ops->probe(the.prober.self, &probe, token);
+    assert_int_equal(the.count, before); /* never from within the call */
+}
+
+static void turn_until(unsigned count)
+{
+    int64_t until = bsc_clock_boot_ms() + GUARD_MS;
+    while (the.count < count && bsc_clock_boot_ms() < until)
+        uv_run(&the.loop, UV_RUN_ONCE);
+    assert_int_equal(the.count, count);
+}
+
+/* One probe from beginning to end. */
+static const char *result_of(const struct bsc_health_spec *health, const char *address, bool passes)
+{
+    unsigned nth = the.count;
+    begin(health, address, 7 + nth);
+    turn_until(nth + 1);
+    assert_int_equal(the.results[nth].token, 7 + nth);
+    assert_string_equal(the.results[nth].id, "web-blue-1-0");
+    if (the.results[nth].passed != passes)
+        print_error("%s\n", the.results[nth].detail);
+    assert_int_equal(the.results[nth].passed, passes);
+    return the.results[nth].detail;
+}
+
+static const char *probe_of(void (*serve)(struct peer *, int), const struct bsc_health_spec *health,
+                            bool passes)
+{
+    struct peer peer;
+    peer_start(&peer, "127.0.0.1", serve);
+    const char *detail = result_of(health, peer.address, passes);
+    peer_stop(&peer);
+    return detail;
+}
+
+#define assert_begins(text, prefix) assert_memory_equal(text, prefix, strlen(prefix))
+
+/* --- HTTP --- */
+
+static void serve_ok(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    peer_wait(fd);
+}
+
+static void an_answer_in_the_range_passes(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    assert_begins(probe_of(serve_ok, &health, true), "200 in ");
+    health.status_low = health.status_high = 201;
+    assert_string_equal(probe_of(serve_ok, &health, false), "answered 200 OK: ok");
+}
+
+static void serve_ill(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd,
+              "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 29\r\n\r\n"
+              "the \033[31mdatabase\033[0m\nis gone");
+}
+
+static void an_answer_out_of_the_range_is_shown_without_its_control_characters(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    assert_string_equal(probe_of(serve_ill, &health, false),
+                        "answered 503 Service Unavailable: "
+                        "the \\x1b[31mdatabase\\x1b[0m\\x0ais gone");
+}
+
+static void the_request_names_path_and_host(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    peer_start(&peer, "127.0.0.1", serve_ok);
+    health.path = "/a/../b?deep=1";
+    result_of(&health, peer.address, true);
+    assert_begins(peer.request, "GET /a/../b?deep=1 HTTP/1.1\r\n");
+    char host[160];
+    snprintf(host, sizeof host, "\r\nHost: %s\r\n", peer.address);
+    assert_non_null(strstr(peer.request, host));
+    health.host = "shop.example";
+    result_of(&health, peer.address, true);
+    assert_non_null(strstr(peer.request, "\r\nHost: shop.example\r\n"));
+    assert_null(strstr(peer.request, peer.address));
+    peer_stop(&peer);
+    assert_int_equal(peer.connections, 2); /* a connection of its own for each probe */
+}
+
+static void serve_redirect(struct peer *peer, int fd)
+{
+    char answer[256];
+    peer_read_head(peer, fd);
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 302 Found\r\nLocation: http://%s/health\r\nContent-Length: 0\r\n\r\n",
+             peer->address);
+    peer_puts(peer, fd, answer);
+}
+
+static void a_redirect_is_not_followed(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    peer_start(&peer, "127.0.0.1", serve_redirect);
+    assert_string_equal(result_of(&health, peer.address, false), "answered 302 Found");
+    peer_stop(&peer);
+    assert_int_equal(peer.connections, 1);
+}
+
+static void serve_nothing(struct peer *peer, int fd)
+{
+    (void)peer;
+    peer_wait(fd);
+}
+
+static void a_server_that_hangs_is_left_at_the_time_limit(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    health.timeout_ms = 100;
+    assert_string_equal(probe_of(serve_nothing, &health, false), "no answer within 100ms");
+    assert_true(the.results[0].duration_us >= 99000);
+}
+
+static void serve_drip(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    while (!peer_puts(peer, fd, "."))
+        usleep(5000);
+}
+
+static void a_body_that_drips_is_left_at_the_time_limit(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    health.timeout_ms = 150;
+    assert_string_equal(probe_of(serve_drip, &health, false),
+                        "answered 200 OK, but did not end its answer within 150ms");
+}
+
+static void serve_gigabyte(struct peer *peer, int fd)
+{
+    static const char bytes[65536];
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n");
+    for (unsigned i = 0; i < 1073741824 / sizeof bytes; i++)
+        if (peer_send(peer, fd, bytes, sizeof bytes))
+            return;
+}
+
+static void serve_endless_chunks(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (!peer_puts(peer, fd, "4\r\nmore\r\n"))
+        ;
+}
+
+static void a_body_without_end_is_not_read_to_its_end(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    peer_start(&peer, "127.0.0.1", serve_gigabyte);
+    assert_begins(result_of(&health, peer.address, true), "200 in ");
+    peer_stop(&peer);
+    assert_true(peer.sent < 64 * 1024 * 1024); /* what the kernel's buffers took */
+    assert_begins(probe_of(serve_endless_chunks, &health, true), "200 in ");
+}
+
+static void serve_endless_head(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "HTTP/1.1 200 OK\r\n");
+    while (!peer_puts(peer, fd, "X-More: and more and more and more\r\n"))
+        ;
+}
+
+static void serve_endless_interim(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    while (!peer_puts(peer, fd, "HTTP/1.1 100 Continue\r\n\r\n"))
+        ;
+}
+
+static void a_head_without_end_is_refused(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    assert_string_equal(probe_of(serve_endless_head, &health, false),
+                        "the head of the answer is larger than 16 KiB");
+    assert_string_equal(probe_of(serve_endless_interim, &health, false),
+                        "the head of the answer is larger than 16 KiB");
+}
+
+static void serve_garbage(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "SSH-2.0-OpenSSH_9.2\r\n\r\n");
+    peer_wait(fd);
+}
+
+static void serve_close(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+}
+
+static void serve_half(struct peer *peer, int fd)
+{
+    peer_read_head(peer, fd);
+    peer_puts(peer, fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+}
+
+static void serve_reset(struct peer *peer, int fd)
+{
+    struct linger linger = { .l_onoff = 1 };
+    peer_read_head(peer, fd);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+static void what_is_no_answer_is_said_in_words(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    assert_string_equal(probe_of(serve_garbage, &health, false), "the answer is not HTTP");
+    assert_string_equal(probe_of(serve_close, &health, false),
+                        "connection closed without an answer");
+    assert_string_equal(probe_of(serve_half, &health, false),
+                        "answered 200 OK, but broke off in the middle of its answer");
+    assert_string_equal(probe_of(serve_reset, &health, false), "connection reset");
+}
+
+static void nobody_listening_is_told_at_once(void **unused)
+{
+    (void)unused;
+    char address[64];
+    snprintf(address, sizeof address, "127.0.0.1:%u", peer_free_port());
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    assert_string_equal(result_of(&health, address, false), "connection refused");
+    health.kind = BSC_PROBE_TCP;
+    assert_string_equal(result_of(&health, address, false), "connection refused");
+    assert_string_equal(result_of(&health, "unix:/nonexistent/app.sock", false),
+                        "cannot connect: No such file or directory");
+}
+
+static void an_address_that_is_none_fails_by_a_later_event(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    result_of(&health, "127.0.0.1:99999", false);
+    result_of(&health, "", false);
+    health.path = "/with space\r\nX-Injected: 1";
+    struct peer peer;
+    peer_start(&peer, "127.0.0.1", serve_ok);
+    result_of(&health, peer.address, false);
+    peer_stop(&peer);
+    assert_int_equal(peer.connections, 0);
+}
+
+static void unix_sockets_and_ipv6_are_reached(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    char where[128];
+    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), tcp = health_of(BSC_PROBE_TCP);
+    snprintf(where, sizeof where, "unix:/tmp/bascule-test-%ld.sock", (long)getpid());
+    peer_start(&peer, where, serve_ok);
+    assert_begins(result_of(&http, peer.address, true), "200 in ");
+    peer_stop(&peer);
+    peer_start(&peer, where, serve_nothing);
+    assert_begins(result_of(&tcp, peer.address, true), "connected in ");
+    peer_stop(&peer);
+    peer_start(&peer, "::1", serve_ok);
+    assert_begins(result_of(&http, peer.address, true), "200 in ");
+    peer_stop(&peer);
+}
+
+static void the_probe_may_have_a_port_of_its_own(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    peer_start(&peer, "127.0.0.1", serve_ok);
+    health.port = peer.port;
+    assert_begins(result_of(&health, "127.0.0.1:1", true), "200 in ");
+    assert_begins(result_of(&health, "unix:/nonexistent/app.sock", true), "200 in ");
+    peer_stop(&peer);
+}
+
+static void a_proxy_in_the_environment_is_not_used(void **unused)
+{
+    (void)unused;
+    char proxy[64];
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", peer_free_port());
+    setenv("http_proxy", proxy, 1);
+    setenv("ALL_PROXY", proxy, 1);
+    probe_of(serve_ok, &health, true);
+    unsetenv("http_proxy");
+    unsetenv("ALL_PROXY");
+}
+
+/* --- TCP --- */
+
+static unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void a_connection_is_enough_for_tcp_and_is_closed_again(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec health = health_of(BSC_PROBE_TCP);
+    result_of(&health, "127.0.0.1:99999", false); /* libcurl keeps a wake-up pair from now on */
+    unsigned before = open_descriptors();
+    peer_start(&peer, "127.0.0.1", serve_nothing); /* goes on when the prober closes */
+    for (unsigned i = 0; i < 20; i++)
+        assert_begins(result_of(&health, peer.address, true), "connected in ");
+    peer_expect(&peer, 20);
+    peer_stop(&peer);
+    assert_in_range(open_descriptors(), 0, before);
+}
+
+/* --- commands --- */
+
+static struct bsc_health_spec shell(const char *text)
+{
+    struct bsc_health_spec health = health_of(BSC_PROBE_COMMAND);
+    health.command.shell = text;
+    return health;
+}
+
+static void the_exit_status_of_a_command_decides(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = shell("exit 0");
+    assert_string_equal(result_of(&health, "", true), "exited with status 0");
+    health = shell("echo first; echo 'no \033[1mdatabase' >&2; exit 3");
+    assert_string_equal(result_of(&health, "", false), "exited with status 3: no \\x1b[1mdatabase");
+    health = shell("kill -11 $$");
+    assert_string_equal(result_of(&health, "", false), "killed by signal 11");
+    static const char *const argv[] = { "sh", "-c", "echo $COLOUR $0 $1; exit 1", "a b", "c" };
+    health = health_of(BSC_PROBE_COMMAND);
+    health.command.argv = (struct bsc_strings){ 5, argv };
+    assert_string_equal(result_of(&health, "", false), "exited with status 1: blue a b c");
+}
+
+static void a_command_that_cannot_be_started_says_why(void **unused)
+{
+    (void)unused;
+    static const char *const argv[] = { "/nonexistent/check" };
+    struct bsc_health_spec health = health_of(BSC_PROBE_COMMAND);
+    health.command.argv = (struct bsc_strings){ 1, argv };
+    assert_string_equal(result_of(&health, "", false),
+                        "cannot start /nonexistent/check: No such file or directory");
+    struct bsc_probe probe = { .id = "x", .address = "", .health = &health, .user = "nobody-here" };
+    the.prober.ops->probe(the.prober.self, &probe, 99);
+    turn_until(2);
+    assert_begins(the.results[1].detail, "cannot run as user nobody-here: ");
+}
+
+static void a_command_runs_as_the_instance_s_user_in_its_directory(void **unused)
+{
+    (void)unused;
+    if (geteuid() != 0) {
+        print_message("skipped: changing the user needs root\n");
+        skip();
+    }
+    struct bsc_health_spec health = shell("echo $(id -un) $(pwd); exit 1");
+    struct bsc_probe probe = {
+        .id = "x", .address = "", .health = &health, .user = "nobody", .directory = "/usr"
+    };
+    the.prober.ops->probe(the.prober.self, &probe, 1);
+    turn_until(1);
+    assert_string_equal(the.results[0].detail, "exited with status 1: nobody /usr");
+}
+
+static bool gone(const char *pid_file)
+{
+    char text[32] = "";
+    FILE *file = fopen(pid_file, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    fclose(file);
+    long pid = strtol(text, NULL, 10);
+    assert_true(pid > 1);
+    for (unsigned i = 0; i < 500; i++) { /* its new parent must reap it */
+        char path[64], state[256] = "";
+        snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+        file = fopen(path, "r");
+        if (!file)
+            return true;
+        size_t size = fread(state, 1, sizeof state - 1, file);
+        fclose(file);
+        if (!size || strstr(state, ") Z "))
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static void the_whole_group_is_killed_at_the_time_limit(void **unused)
+{
+    (void)unused;
+    char command[256], file[] = "/tmp/bascule-test-XXXXXX";
+    close(mkstemp(file));
+    snprintf(command, sizeof command,
+             "trap '' TERM; sleep 600 & echo $! > %s; echo waiting; wait; sleep 600", file);
+    struct bsc_health_spec health = shell(command);
+    health.timeout_ms = 300;
+    assert_string_equal(result_of(&health, "", false), "did not end within 300ms: waiting");
+    assert_true(gone(file));
+    unlink(file);
+}
+
+static void what_a_command_leaves_behind_is_killed(void **unused)
+{
+    (void)unused;
+    char command[256], file[] = "/tmp/bascule-test-XXXXXX";
+    close(mkstemp(file));
+    snprintf(command, sizeof command, "sleep 600 & echo $! > %s; echo done", file);
+    struct bsc_health_spec health = shell(command);
+    assert_string_equal(result_of(&health, "", true), "exited with status 0: done");
+    assert_true(gone(file));
+    unlink(file);
+}
+
+static void endless_output_is_thrown_away(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec health = shell("yes 'more and more'");
+    health.timeout_ms = 200;
+    assert_begins(result_of(&health, "", false), "did not end within 200ms: ");
+    health = shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 1");
+    assert_string_equal(result_of(&health, "", false), "exited with status 1: the end");
+}
+
+/* --- all together --- */
+
+static void what_is_cancelled_stays_silent(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), command = shell("sleep 600");
+    peer_start(&peer, "127.0.0.1", serve_ok);
+    for (unsigned turns = 0; turns < 12; turns++) { /* after every number of the loop's turns */
+        begin(&http, peer.address, 1);
+        begin(&command, "", 2);
+        begin(&http, "127.0.0.1:99999", 3); /* has failed and waits for its turn */
+        for (unsigned i = 0; i < turns && !the.count; i++)
+            uv_run(&the.loop, UV_RUN_NOWAIT);
+        for (bsc_token token = 1; token <= 3; token++)
+            the.prober.ops->cancel(the.prober.self, token);
+        the.prober.ops->cancel(the.prober.self, 1);   /* twice */
+        the.prober.ops->cancel(the.prober.self, 400); /* unknown */
+        unsigned told = the.count;
+        begin(&http, peer.address, 5);
+        turn_until(told + 1);
+        assert_int_equal(the.results[told].token, 5);
+        the.count = 0;
+    }
+    bsc_prober_destroy(&the.prober);
+    uv_run(&the.loop, UV_RUN_DEFAULT);
+    peer_stop(&peer);
+}
+
+static void destroying_ends_everything_under_way(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), command = shell("sleep 600");
+    peer_start(&peer, "127.0.0.1", serve_nothing);
+    begin(&http, peer.address, 1);
+    begin(&command, "", 2);
+    uv_run(&the.loop, UV_RUN_NOWAIT);
+    begin(&http, "", 3);
+    bsc_prober_destroy(&the.prober);
+    uv_run(&the.loop, UV_RUN_DEFAULT);
+    assert_int_equal(the.count, 0);
+    peer_stop(&peer);
+}
+
+static int64_t cpu_us(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
+}
+
+static void a_thousand_probes_at_once_are_all_answered(void **unused)
+{
+    (void)unused;
+    enum { PROBES = 1000 };
+    struct peer peer, mute;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP), brief = health;
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    health.timeout_ms = GUARD_MS;
+    brief.timeout_ms = 300;
+    peer_start(&peer, "127.0.0.1", serve_close);
+    peer_start(&mute, "127.0.0.1", serve_nothing); /* takes one, the others stay in its backlog */
+    unsigned before = open_descriptors();
+    int64_t cpu = cpu_us();
+    for (unsigned i = 0; i < PROBES; i++)
+        begin(i % 2 ? &brief : &health, i % 2 ? mute.address : peer.address, i + 1);
+    turn_until(PROBES);
+    print_message("%lld us of CPU a probe\n", (long long)(cpu_us() - cpu) / PROBES);
+    while (open_descriptors() > before) /* closed handles have one more turn to go */
+        uv_run(&the.loop, UV_RUN_ONCE);
+    peer_stop(&peer);
+    peer_stop(&mute);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+#define probe_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        probe_test(an_answer_in_the_range_passes),
+        probe_test(an_answer_out_of_the_range_is_shown_without_its_control_characters),
+        probe_test(the_request_names_path_and_host),
+        probe_test(a_redirect_is_not_followed),
+        probe_test(a_server_that_hangs_is_left_at_the_time_limit),
+        probe_test(a_body_that_drips_is_left_at_the_time_limit),
+        probe_test(a_body_without_end_is_not_read_to_its_end),
+        probe_test(a_head_without_end_is_refused),
+        probe_test(what_is_no_answer_is_said_in_words),
+        probe_test(nobody_listening_is_told_at_once),
+        probe_test(an_address_that_is_none_fails_by_a_later_event),
+        probe_test(unix_sockets_and_ipv6_are_reached),
+        probe_test(the_probe_may_have_a_port_of_its_own),
+        probe_test(a_proxy_in_the_environment_is_not_used),
+        probe_test(a_connection_is_enough_for_tcp_and_is_closed_again),
+        probe_test(the_exit_status_of_a_command_decides),
+        probe_test(a_command_that_cannot_be_started_says_why),
+        probe_test(a_command_runs_as_the_instance_s_user_in_its_directory),
+        probe_test(the_whole_group_is_killed_at_the_time_limit),
+        probe_test(what_a_command_leaves_behind_is_killed),
+        probe_test(endless_output_is_thrown_away),
+        probe_test(what_is_cancelled_stays_silent),
+        probe_test(destroying_ends_everything_under_way),
+        probe_test(a_thousand_probes_at_once_are_all_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
