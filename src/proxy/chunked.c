@@ -28,25 +28,20 @@ enum state {
 };
 
 /* What a reader that merges trailers into the head would frame, route or authorise by, and what
- * ends at each hop (RFC 9110 section 6.5.1). */
+ * ends at each hop (RFC 9110 section 6.5.1). A name with "-" at its end stands for all that begin
+ * with it. */
 static const char *const forbidden[] = {
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-bascule-reason",
+    "authorization",    "connection",
+    "content-encoding", "content-length",
+    "content-range",    "content-type",
+    "cookie",           "expect",
+    "forwarded",        "host",
+    "keep-alive",       "proxy-",
+    "set-cookie",       "te",
+    "trailer",          "transfer-encoding",
+    "upgrade",          "x-bascule-reason",
+    "x-forwarded-",     "x-real-ip",
+    "x-request-id",
 };
 
 static const char *step_size(struct bsc_chunked *chunked, char byte)
@@ -108,16 +103,13 @@ static const char *step_extension(struct bsc_chunked *chunked, char byte)
 
 static bool name_is_forbidden(const struct bsc_chunked *chunked)
 {
-    static const char forwarded[] = "x-forwarded-";
-    if (chunked->digits >= sizeof forwarded - 1 &&
-        memcmp(chunked->name, forwarded, sizeof forwarded - 1) == 0)
-        return true;
-    if (chunked->digits > sizeof chunked->name)
-        return false;
-    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
-        if (strlen(forbidden[i]) == chunked->digits &&
-            memcmp(forbidden[i], chunked->name, chunked->digits) == 0)
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) {
+        size_t size = strlen(forbidden[i]);
+        bool fits =
+            forbidden[i][size - 1] == '-' ? chunked->digits >= size : chunked->digits == size;
+        if (fits && memcmp(forbidden[i], chunked->name, size) == 0)
             return true;
+    }
     return false;
 }
 
