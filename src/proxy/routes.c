@@ -262,14 +262,14 @@ enum bsc_routing bsc_routes_find(const struct bsc_routes *routes, const char *ho
     char lower[HOST_BYTES];
     if (host_size && host[host_size - 1] == '.')
         host_size--;
-    if (host_size <= sizeof lower && host_size && routes->host_count) {
+    if (host_size && host_size <= sizeof lower && host[0] != '.' && routes->host_count) {
         for (size_t i = 0; i < host_size; i++)
             lower[i] = bsc_byte_lower(host[i]);
         const struct host *exact = find_host(routes, lower, host_size);
         if (exact->number && match(routes, exact, target, size, service))
             return BSC_ROUTING_FOUND;
         const char *from_dot = memchr(lower, '.', host_size);
-        if (from_dot && from_dot != lower) {
+        if (from_dot) {
             size_t rest = host_size - (size_t)(from_dot - lower);
             const struct host *wildcard = find_host(routes, from_dot, rest);
             if (wildcard->number && match(routes, wildcard, target, size, service))
