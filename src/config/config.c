@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config/config.c - see config.h. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/keys.h"
+
+enum { WORKERS_MAX = 64 }; /* shards of the proxy's counters */
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == -1)
+        return 1;
+    unsigned count = (unsigned)CPU_COUNT(&set);
+    return count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
+/* The absolute directory of `file`. */
+static const char *directory_of(struct bsc_arena *arena, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    if (slash == file)
+        return "/";
+    const char *directory = slash ? bsc_arena_copy_bytes(arena, file, (size_t)(slash - file)) : "";
+    char here[PATH_MAX];
+    if (directory[0] == '/')
+        return directory;
+    while (!strncmp(directory, "./", 2))
+        directory += 2;
+    if (!strcmp(directory, "."))
+        directory = "";
+    if (!getcwd(here, sizeof here))
+        return bsc_arena_copy(arena, directory);
+    return bsc_arena_printf(arena, "%s%s%s", here, *directory && strcmp(here, "/") ? "/" : "",
+                            directory);
+}
+
+static int by_route(const void *a, const void *b)
+{
+    const struct bsc_route_claim *const *left = a, *const *right = b;
+    const char *left_host = (*left)->host ? (*left)->host : "";
+    const char *right_host = (*right)->host ? (*right)->host : "";
+    int order = strcmp(left_host, right_host);
+    if (!order)
+        order = strcmp((*left)->path, (*right)->path);
+    return order ? order : ((*left)->line > (*right)->line) - ((*left)->line < (*right)->line);
+}
+
+static void find_double_routes(struct bsc_reader *reader)
+{
+    size_t count = 0;
+    for (const struct bsc_route_claim *claim = reader->claims; claim; claim = claim->next)
+        if (claim->path) /* a bad one was told already */
+            count++;
+    const struct bsc_route_claim **claims =
+        bsc_arena_alloc(reader->scratch, count * sizeof(const struct bsc_route_claim *));
+    count = 0;
+    for (const struct bsc_route_claim *claim = reader->claims; claim; claim = claim->next)
+        if (claim->path)
+            claims[count++] = claim;
+    qsort(claims, count, sizeof(const struct bsc_route_claim *), by_route);
+    for (size_t i = 1; i < count; i++) {
+        const struct bsc_route_claim *claim = claims[i], *other = claims[i - 1];
+        const char *host = claim->host ? claim->host : "",
+                   *other_host = other->host ? other->host : "";
+        if (strcmp(host, other_host) != 0 || strcmp(claim->path, other->path) != 0)
+            continue;
+        const char *key =
+            bsc_arena_printf(reader->scratch, "services.%s.%s", claim->service, claim->key);
+        bsc_reader_problem(reader, claim->line, key,
+                           "%s%s is the route of service '%s' (line %u) and of service '%s'",
+                           claim->host ? host : "any host, path ", claim->path, other->service,
+                           other->line, claim->service);
+    }
+}
+
+/* Both environments of every service may run at once. */
+static void check_port_count(struct bsc_reader *reader, const struct bsc_config *config,
+                             const struct bsc_node *root)
+{
+    unsigned long instances = 0, ports = config->port_high - config->port_low + 1;
+    unsigned line = 0;
+    for (unsigned i = 0; i < config->service_count; i++)
+        if (config->services[i]->runtime == BSC_RUNTIME_PROCESS)
+            instances += config->services[i]->replicas;
+    for (const struct bsc_node *node = root->first; node; node = node->next)
+        if (!strcmp(node->key, "ports"))
+            line = node->line;
+    if (instances * 2 > ports)
+        bsc_reader_problem(reader, line, "ports",
+                           "%u-%u are %lu ports, too few for %lu instances in two environments",
+                           config->port_low, config->port_high, ports, instances);
+}
+
+static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
+                      struct bsc_config *config)
+{
+    bsc_table_read(reader, &bsc_config_keys, root, config, NULL);
+    if (root->kind != BSC_NODE_MAP)
+        return;
+    bool services = false;
+    for (const struct bsc_node *node = root->first; node; node = node->next)
+        services = services || !strcmp(node->key, "services");
+    if (!services)
+        bsc_reader_problem(reader, 0, "services",
+                           "is missing: a map of services by name (services: {} for none)");
+    if (!config->workers)
+        config->workers = cores();
+    find_double_routes(reader);
+    check_port_count(reader, config, root);
+}
+
+struct bsc_config *bsc_config_parse(const char *file, const char *text, size_t size,
+                                    struct bsc_config_problems *problems)
+{
+    size_t before = problems->count;
+    struct bsc_config *config = bsc_alloc(sizeof *config);
+    struct bsc_arena scratch;
+    bsc_arena_init(&scratch);
+    bsc_arena_init(&config->arena);
+    struct bsc_reader reader = {
+        .arena = &config->arena,
+        .scratch = &scratch,
+        .problems = problems,
+        .file = file,
+        .directory = directory_of(&scratch, file),
+    };
+    const struct bsc_node *root = bsc_node_from_yaml(&scratch, file, text, size, problems);
+    if (root)
+        read_root(&reader, root, config);
+    bsc_arena_deinit(&scratch);
+    bsc_problems_sort(problems);
+    if (problems->count == before)
+        return config;
+    bsc_config_destroy(config);
+    return NULL;
+}
+
+/* The whole of `fd`, at most one byte more than a configuration may have. */
+static enum bsc_status read_all(int fd, struct bsc_text *out)
+{
+    char buffer[16384];
+    while (out->size <= BSC_FILE_BYTES_MAX) {
+        ssize_t got = read(fd, buffer, sizeof buffer);
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got ? BSC_FAILED : BSC_OK;
+        bsc_text_add(out, buffer, (size_t)got);
+    }
+    return BSC_OK;
+}
+
+struct bsc_config *bsc_config_read(const char *file, struct bsc_config_problems *problems)
+{
+    struct bsc_config *config = NULL;
+    struct bsc_text text = { 0 };
+    struct stat found;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd == -1 && errno == ENOENT) {
+        bsc_problem_add(
+            problems, file, 0, "",
+            "there is no such file; name yours with --config FILE or BASCULE_CONFIG, or "
+            "start from examples/hello/bascule.yaml and try it with `bascule config "
+            "check`");
+        return NULL;
+    }
+    if (fd == -1) {
+        bsc_problem_add(problems, file, 0, "", "can't be opened: %s", strerror(errno));
+        return NULL;
+    }
+    if (fstat(fd, &found) == -1 || !S_ISREG(found.st_mode))
+        bsc_problem_add(problems, file, 0, "", "is not a file");
+    else if (read_all(fd, &text))
+        bsc_problem_add(problems, file, 0, "", "can't be read: %s", strerror(errno));
+    else
+        config = bsc_config_parse(file, bsc_text_get(&text), text.size, problems);
+    bsc_text_deinit(&text);
+    close(fd);
+    return config;
+}
+
+void bsc_config_destroy(struct bsc_config *config)
+{
+    if (!config)
+        return;
+    for (unsigned i = 0; i < config->service_count; i++)
+        bsc_spec_release(config->services[i]);
+    bsc_arena_deinit(&config->arena);
+    free(config);
+}

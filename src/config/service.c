@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config/service.c - a whole service: its keys, and what depends on several of them. */
+#include <string.h>
+
+#include "config/keys.h"
+
+struct service {
+    struct bsc_reader *reader;
+    const struct bsc_node *node;
+    struct bsc_spec *spec;
+    unsigned lines[BSC_KEYS_MAX]; /* where each key was given; 0: it was not */
+};
+
+/* Where the key `path` was given; 0: it was not. */
+static unsigned given(const struct service *service, const char *path)
+{
+    return service->lines[bsc_table_find(&bsc_service_keys, path) - bsc_service_keys.keys];
+}
+
+/* Where the first key was given whose path starts with `prefix`; 0: none. */
+static unsigned given_below(const struct service *service, const char *prefix)
+{
+    unsigned first = 0;
+    for (unsigned i = 0; i < bsc_service_keys.count; i++)
+        if (!strncmp(bsc_service_keys.keys[i].path, prefix, strlen(prefix)) && service->lines[i] &&
+            (!first || service->lines[i] < first))
+            first = service->lines[i];
+    return first;
+}
+
+static bool has_command(const struct bsc_command *command)
+{
+    return command->shell || command->argv.count;
+}
+
+/* Which of the variants the keys describe. */
+static void decide(struct bsc_spec *spec)
+{
+    bool targets = spec->targets[BSC_BLUE].count || spec->targets[BSC_GREEN].count;
+    spec->runtime = targets ? BSC_RUNTIME_STATIC : BSC_RUNTIME_PROCESS;
+    if (has_command(&spec->health.command))
+        spec->health.kind = BSC_PROBE_COMMAND;
+}
+
+static void check_targets(const struct service *service)
+{
+    struct bsc_reader *reader = service->reader;
+    for (unsigned i = 0; i < bsc_service_keys.count; i++)
+        if (service->lines[i] && bsc_service_keys.keys[i].flags & BSC_KEY_PROCESS)
+            bsc_reader_problem(reader, service->lines[i], bsc_service_keys.keys[i].path,
+                               "is for processes that bascule runs, but this service has targets, "
+                               "which something else runs");
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        const char *path = slot == BSC_BLUE ? "targets.blue" : "targets.green";
+        unsigned line = given(service, path);
+        const struct bsc_strings *own = &service->spec->targets[slot];
+        if (!line)
+            bsc_reader_problem(reader, given_below(service, "targets."), path,
+                               "is missing: both environments need their addresses");
+        for (unsigned i = 0; i < own->count; i++)
+            for (unsigned other = 0; other <= slot; other++)
+                for (unsigned j = 0; j < (other < slot ? service->spec->targets[other].count : i);
+                     j++)
+                    if (!strcmp(own->items[i], service->spec->targets[other].items[j]))
+                        bsc_reader_problem(reader, line, path, "has %s, which is already in %s",
+                                           own->items[i],
+                                           other == BSC_BLUE ? "targets.blue" : "targets.green");
+    }
+}
+
+static void check_runtime(const struct service *service)
+{
+    struct bsc_reader *reader = service->reader;
+    unsigned command = given(service, "command"), targets = given_below(service, "targets.");
+    if (command && targets)
+        bsc_reader_problem(reader, targets > command ? targets : command, "",
+                           "has both command and targets; a service is either a command that "
+                           "bascule runs, or targets, addresses that something else runs");
+    else if (targets)
+        check_targets(service);
+    else if (!command)
+        bsc_reader_problem(reader, service->node->line, "",
+                           "has neither command (what bascule runs) nor targets (addresses that "
+                           "something else runs)");
+}
+
+static void check_health(const struct service *service)
+{
+    static const char *const http_only[] = { "health.path", "health.host", "health.status" };
+    bool tcp = service->spec->health.kind == BSC_PROBE_TCP;
+    bool command = service->spec->health.kind == BSC_PROBE_COMMAND;
+    unsigned line = given(service, "health.tcp");
+    if (command && line)
+        bsc_reader_problem(service->reader, line, "health.tcp",
+                           "there is a health.command already; accepted is one of path, tcp and "
+                           "command");
+    for (size_t i = 0; i < sizeof http_only / sizeof *http_only; i++) {
+        line = given(service, http_only[i]);
+        if (line && (tcp || command))
+            bsc_reader_problem(service->reader, line, http_only[i],
+                               "is for an HTTP check, but this one is made by %s",
+                               command ? "health.command" : "health.tcp");
+    }
+    line = given(service, "health.port");
+    if (line && command)
+        bsc_reader_problem(service->reader, line, "health.port",
+                           "is for an HTTP or TCP check, but this one is made by health.command");
+}
+
+static void check_hook(const struct service *service, const char *prefix)
+{
+    const char *command = bsc_arena_printf(service->reader->scratch, "%scommand", prefix);
+    unsigned line = given_below(service, prefix);
+    if (line && !given(service, command))
+        bsc_reader_problem(service->reader, line, command, "is missing");
+}
+
+static void complete(const struct service *service)
+{
+    struct bsc_spec *spec = service->spec;
+    if (!spec->directory)
+        spec->directory = bsc_arena_copy(service->reader->arena, service->reader->directory);
+    if (spec->health.kind == BSC_PROBE_HTTP && !spec->health.path)
+        spec->health.path = "/";
+}
+
+void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, struct bsc_spec *spec)
+{
+    struct service service = { .reader = reader, .node = node, .spec = spec };
+    bsc_table_read(reader, &bsc_service_keys, node, spec, service.lines);
+    decide(spec);
+    if (reader->stored || node->kind != BSC_NODE_MAP)
+        return;
+    complete(&service);
+    check_runtime(&service);
+    check_health(&service);
+    check_hook(&service, "hooks.pre_deploy.");
+    check_hook(&service, "hooks.post_promote.");
+    unsigned route = given(&service, "route"), routes = given(&service, "routes");
+    if (route && routes)
+        bsc_reader_problem(reader, routes, "routes",
+                           "there is a route already; put all of them into one list");
+}

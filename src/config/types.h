@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config/types.h - the kinds of values that a key can have (struct bsc_type in reader.h).
+ */
+#ifndef BASCULE_CONFIG_TYPES_H
+#define BASCULE_CONFIG_TYPES_H
+
+#include "config/keys.h"
+
+/* unsigned */
+extern const struct bsc_type bsc_type_count;
+extern const struct bsc_type bsc_type_percent;
+extern const struct bsc_type bsc_type_choice; /* any enum */
+/* int64_t, milliseconds */
+extern const struct bsc_type bsc_type_duration;
+/* two unsigned, one after the other */
+extern const struct bsc_type bsc_type_statuses;
+extern const struct bsc_type bsc_type_ports;
+/* enum bsc_probe_kind: true is TCP */
+extern const struct bsc_type bsc_type_tcp;
+/* const char * */
+extern const struct bsc_type bsc_type_name;
+extern const struct bsc_type bsc_type_version;
+extern const struct bsc_type bsc_type_target; /* of a health request: "/health?full=1" */
+extern const struct bsc_type bsc_type_authority;
+extern const struct bsc_type bsc_type_user;
+extern const struct bsc_type bsc_type_directory;
+extern const struct bsc_type bsc_type_route_host;
+extern const struct bsc_type bsc_type_route_path;
+/* struct bsc_command */
+extern const struct bsc_type bsc_type_command;
+/* struct bsc_strings */
+extern const struct bsc_type bsc_type_environment;
+extern const struct bsc_type bsc_type_env_files;
+extern const struct bsc_type bsc_type_targets;
+extern const struct bsc_type bsc_type_listen;
+/* the whole struct bsc_spec, struct bsc_config */
+extern const struct bsc_type bsc_type_routes;
+extern const struct bsc_type bsc_type_services;
+
+/* For the types' own use. */
+
+static inline void *bsc_key_field(const struct bsc_key *key, void *base)
+{
+    return (char *)base + key->offset;
+}
+
+static inline const void *bsc_key_value(const struct bsc_key *key, const void *base)
+{
+    return (const char *)base + key->offset;
+}
+
+/* True when `text` is a path that the system can have: not empty, no control characters. */
+bool bsc_text_is_clean(const char *text);
+/* Says what is wrong with the variables or the length of a text that a program will get, or returns
+ * true. */
+bool bsc_argument_check(struct bsc_reader *reader, const struct bsc_key *key,
+                        const struct bsc_node *node, const char *path);
+/* `text` as an absolute path. */
+const char *bsc_path_resolve(struct bsc_reader *reader, const char *text);
+
+/* Reads a list of texts, or one text in its place. Calls `keep` for each, which returns what is
+ * kept of it, or NULL after it has said what is wrong. */
+bool bsc_texts_read(struct bsc_reader *reader, const struct bsc_key *key,
+                    const struct bsc_node *node, struct bsc_strings *out, const char *expected,
+                    const char *(*keep)(struct bsc_reader *reader, const struct bsc_key *key,
+                                        const struct bsc_node *item, const char *path));
+json_t *bsc_texts_write(const struct bsc_key *key, const void *base);
+json_t *bsc_texts_schema(const struct bsc_key *key);
+
+json_t *bsc_schema_text(const char *pattern); /* NULL: any */
+json_t *bsc_schema_list(json_t *items);       /* takes `items` */
+json_t *bsc_schema_either(json_t *a, json_t *b);
+
+#endif
