@@ -43,7 +43,8 @@ enum bascule_result {
     BASCULE_ROLLBACK_FAILED,
     BASCULE_INVALID_STATE,
     BASCULE_TIMEOUT,
-    BASCULE_INVALID_ARGUMENT,
+    BASCULE_INVALID_ARGUMENT, /* an empty or too long version, no replicas */
+    BASCULE_DEPLOY_FAILED,    /* `start` failed */
 };
 
 struct bascule_error {
@@ -128,7 +129,8 @@ struct bascule_deployer *bascule_deployer_create(const struct bascule_deployer_p
 void bascule_deployer_destroy(struct bascule_deployer *deployer);
 
 /* Deploys to the environment that is not live, over whatever is ready, failed or on standby there;
- * *out (may be NULL) says which it was. The environment is then ready, not yet checked. */
+ * *out (may be NULL) says which it was. The environment is then ready, not yet checked; when `start`
+ * failed it is failed. */
 enum bascule_result bascule_deploy(struct bascule_deployer *deployer, const char *version,
                                    const char *image, unsigned replicas,
                                    enum bascule_environment *out, struct bascule_error *error);

@@ -104,12 +104,28 @@ static bool occupied(const struct bsc_service *service)
     return bsc_instances_count(service, bsc_slots_staging(&service->row.slots), 0, false) != 0;
 }
 
+/* What was ready in the staging slot and never went live is history now. */
+static void replace_record(struct bsc_engine *engine, struct bsc_service *service,
+                           const char *reason)
+{
+    enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
+    struct bsc_record *record = &service->records[slot];
+    if (!record->id || record->status != BSC_RECORD_READY)
+        return;
+    record->status = BSC_RECORD_REPLACED;
+    snprintf(record->reason, sizeof record->reason, "%s", reason);
+    struct bsc_change *change = bsc_change_add(engine, BSC_PUT_RECORD);
+    change->record.service = service->name;
+    change->record.record = *record;
+}
+
 /* A deployment begins in the staging slot: it takes the slot over, with a record of its own. */
 static void take_slot(struct bsc_engine *engine, struct bsc_service *service,
                       const struct bsc_release *release)
 {
     enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
     const char *version = release->row.spec->version;
+    replace_record(engine, service, "replaced before it went live");
     service->row.release[slot] = release->row.id;
     service->records[slot] = (struct bsc_record){
         .id = bsc_id_next(engine),
@@ -267,6 +283,7 @@ static void clean_up(struct bsc_engine *engine, struct bsc_service *service,
     }
     if (bsc_service_busy(service))
         bsc_rollout_event(engine, service, BSC_WALK_CUT, NULL);
+    replace_record(engine, service, "cleaned up before it went live");
     bsc_staging_empty(engine, service);
     forget_release(engine, service, release);
     bsc_audit(engine, service, 0, "cleanup", event->actor, "%s emptied", bsc_slot_name(staging));
