@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/parse.c - see parse.h. */
+#include "cli/parse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/suggest.h"
+
+struct parser {
+    struct bsc_call *call;
+    char *const *words;
+    int count, next;
+    bool only_arguments; /* "--" was seen */
+    struct bsc_error *error;
+};
+
+/* The options that go with the command, as far as it is known. */
+static uint32_t allowed(const struct parser *parser)
+{
+    return bsc_options_everywhere | (parser->call->command ? parser->call->command->options : 0);
+}
+
+static enum bsc_status unknown_option(const struct parser *parser, const char *name, size_t size)
+{
+    char typed[64] = "--", offered[BSC_OPTION_COUNT][32];
+    struct bsc_suggestions suggestions;
+    const struct bsc_cli_command *command = parser->call->command;
+    strncat(typed, name, size < sizeof typed - 3 ? size : sizeof typed - 3);
+    bsc_suggest_begin(&suggestions, typed);
+    for (unsigned i = 0; i < BSC_OPTION_COUNT; i++) {
+        snprintf(offered[i], sizeof offered[i], "--%s", bsc_options[i].name);
+        if (!bsc_options[i].hidden && allowed(parser) & BSC_OPTION_BIT(i))
+            bsc_suggest_offer(&suggestions, offered[i]);
+    }
+    bsc_error_set(parser->error, BSC_INVALID, "%s%sunknown option %s%s",
+                  command ? command->name : "", command ? ": " : "", typed,
+                  bsc_suggest_end(&suggestions));
+    bsc_suggest_deinit(&suggestions);
+    return BSC_INVALID;
+}
+
+static enum bsc_status unknown_command(const struct parser *parser, const char *typed)
+{
+    struct bsc_suggestions suggestions;
+    bsc_suggest_begin(&suggestions, typed);
+    for (size_t i = 0; i < bsc_command_count; i++)
+        bsc_suggest_offer(&suggestions, bsc_commands[i].name);
+    bsc_error_set(parser->error, BSC_INVALID, "unknown command %s%s", typed,
+                  bsc_suggest_end(&suggestions));
+    bsc_suggest_deinit(&suggestions);
+    return BSC_INVALID;
+}
+
+static enum bsc_status check_choice(const char *name, const char *value, const char *const *choices,
+                                    struct bsc_error *error)
+{
+    struct bsc_suggestions suggestions;
+    struct bsc_text all = { 0 };
+    bsc_suggest_begin(&suggestions, value);
+    for (const char *const *choice = choices; *choice; choice++) {
+        if (!strcmp(*choice, value)) {
+            bsc_text_deinit(&all);
+            bsc_suggest_deinit(&suggestions);
+            return BSC_OK;
+        }
+        bsc_suggest_offer(&suggestions, *choice);
+        bsc_text_printf(&all, "%s%s", all.size ? ", " : "", *choice);
+    }
+    bsc_error_set(error, BSC_INVALID, "%s is one of %s, not %s%s", name, bsc_text_get(&all), value,
+                  bsc_suggest_end(&suggestions));
+    bsc_text_deinit(&all);
+    bsc_suggest_deinit(&suggestions);
+    return BSC_INVALID;
+}
+
+static enum bsc_status take_value(struct parser *parser, unsigned option, const char *value)
+{
+    const struct bsc_option_entry *entry = &bsc_options[option];
+    struct bsc_call *call = parser->call;
+    char dashed[32] = "--";
+    char *end;
+    strncat(dashed, entry->name, sizeof dashed - 3);
+    call->text[option] = value;
+    switch (entry->value) {
+    case BSC_VALUE_DURATION:
+        if (bsc_duration_parse(value, &call->number[option], parser->error))
+            return bsc_error_wrap(parser->error, "%s", dashed);
+        break;
+    case BSC_VALUE_NUMBER:
+        call->number[option] = strtol(value, &end, 10);
+        if (*end || end == value || call->number[option] < 1 || call->number[option] > 100000)
+            return bsc_error_set(parser->error, BSC_INVALID,
+                                 "%s is a number between 1 and 100000, not %s", dashed, value);
+        break;
+    case BSC_VALUE_CHOICE:
+        return check_choice(dashed, value, entry->choices, parser->error);
+    default:
+        if (!*value)
+            return bsc_error_set(parser->error, BSC_INVALID, "%s needs a %s, not an empty one",
+                                 dashed, entry->metavar);
+    }
+    return BSC_OK;
+}
+
+/* `attached` is what follows in the same word, or NULL. */
+static enum bsc_status take_option(struct parser *parser, unsigned option, const char *attached)
+{
+    const struct bsc_option_entry *entry = &bsc_options[option];
+    parser->call->given[option] = true;
+    if (!entry->metavar) {
+        if (attached)
+            return bsc_error_set(parser->error, BSC_INVALID, "--%s takes no value", entry->name);
+        return BSC_OK;
+    }
+    if (!attached && parser->next == parser->count)
+        return bsc_error_set(parser->error, BSC_INVALID, "--%s needs a %s", entry->name,
+                             entry->metavar);
+    return take_value(parser, option, attached ? attached : parser->words[parser->next++]);
+}
+
+static enum bsc_status take_long(struct parser *parser, const char *name)
+{
+    const char *equals = strchr(name, '=');
+    size_t size = equals ? (size_t)(equals - name) : strlen(name);
+    /* All commands' options are known here, as the command may follow; complete() rejects what does
+     * not go with it. */
+    for (unsigned i = 0; i < BSC_OPTION_COUNT; i++)
+        if (strlen(bsc_options[i].name) == size && !strncmp(bsc_options[i].name, name, size))
+            return take_option(parser, i, equals ? equals + 1 : NULL);
+    return unknown_option(parser, name, size);
+}
+
+static enum bsc_status take_letters(struct parser *parser, const char *letters)
+{
+    for (; *letters; letters++) {
+        unsigned option = 0;
+        while (option < BSC_OPTION_COUNT && !(allowed(parser) & BSC_OPTION_BIT(option) &&
+                                              bsc_options[option].letter == *letters))
+            option++;
+        if (option == BSC_OPTION_COUNT)
+            return bsc_error_set(parser->error, BSC_INVALID, "%s%sunknown option -%.*s",
+                                 parser->call->command ? parser->call->command->name : "",
+                                 parser->call->command ? ": " : "", 1, letters);
+        if (!bsc_options[option].metavar) {
+            parser->call->given[option] = true;
+            continue;
+        }
+        return take_option(parser, option, letters[1] ? letters + 1 : NULL);
+    }
+    return BSC_OK;
+}
+
+static enum bsc_status take_argument(struct parser *parser, const char *word)
+{
+    struct bsc_call *call = parser->call;
+    if (!call->command) {
+        call->command = bsc_command_find(word);
+        return call->command ? BSC_OK : unknown_command(parser, word);
+    }
+    const struct bsc_argument *argument = &call->command->arguments[call->argument_count];
+    if (!argument->name)
+        return bsc_error_set(parser->error, BSC_INVALID, "%s: one argument too many: %s",
+                             call->command->name, word);
+    if (!*word)
+        return bsc_error_set(parser->error, BSC_INVALID, "%s is empty", argument->name);
+    call->arguments[call->argument_count++] = word;
+    if (argument->value == BSC_VALUE_CHOICE)
+        return check_choice(argument->name, word, argument->choices, parser->error);
+    return BSC_OK;
+}
+
+/* What can be judged only when the whole line was read. */
+static enum bsc_status complete(const struct parser *parser)
+{
+    const struct bsc_call *call = parser->call;
+    if (call->given[BSC_OPTION_HELP] || call->given[BSC_OPTION_VERSION])
+        return BSC_OK;
+    for (unsigned i = 0; i < BSC_OPTION_COUNT; i++)
+        if (call->given[i] && !(allowed(parser) & BSC_OPTION_BIT(i)))
+            return bsc_error_set(parser->error, BSC_INVALID, "--%s does not go with %s",
+                                 bsc_options[i].name, call->command ? call->command->name : "this");
+    if (!call->command)
+        return bsc_error_set(parser->error, BSC_INVALID, "a command is missing");
+    const struct bsc_argument *missing = &call->command->arguments[call->argument_count];
+    if (missing->name && !missing->optional)
+        return bsc_error_set(parser->error, BSC_INVALID, "%s: %s is missing", call->command->name,
+                             missing->name);
+    return BSC_OK;
+}
+
+enum bsc_status bsc_call_parse(int argc, char *const *argv, struct bsc_call *out,
+                               struct bsc_error *error)
+{
+    *out = (struct bsc_call){ 0 };
+    struct parser parser = { .call = out, .words = argv, .count = argc, .next = 1, .error = error };
+    while (parser.next < parser.count) {
+        const char *word = parser.words[parser.next++];
+        enum bsc_status status;
+        if (parser.only_arguments || word[0] != '-' || !word[1])
+            status = take_argument(&parser, word);
+        else if (!strcmp(word, "--"))
+            status = (parser.only_arguments = true, BSC_OK);
+        else if (word[1] == '-')
+            status = take_long(&parser, word + 2);
+        else
+            status = take_letters(&parser, word + 1);
+        if (status)
+            return status;
+    }
+    return complete(&parser);
+}

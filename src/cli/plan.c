@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/plan.c - the commands that explain: plan and why. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/run.h"
+
+static void print_plan(const struct bsc_cli *cli, const json_t *plan)
+{
+    const struct bsc_output *output = &cli->output;
+    struct bsc_text out = { 0 };
+    size_t index;
+    const json_t *step, *line;
+    bsc_output_add(output, &out, BSC_STYLE_BOLD, bsc_json_text(plan, "service"));
+    bsc_output_printf(output, &out, BSC_STYLE_PLAIN, "  %s ", bsc_json_text(plan, "kind"));
+    bsc_output_add(output, &out, BSC_STYLE_BOLD, bsc_json_text(plan, "version"));
+    bsc_output_printf(output, &out, BSC_STYLE_DIM, "  %s", bsc_json_text(plan, "strategy"));
+    bsc_text_puts(&out, "\n");
+    json_array_foreach(json_object_get(plan, "steps"), index, step)
+    {
+        const char *undo = bsc_json_text(step, "undo"), *text = bsc_json_text(step, "text");
+        bsc_text_printf(&out, "%4zu. ", index + 1);
+        bsc_output_add(output, &out, BSC_STYLE_PLAIN, *text ? text : bsc_json_text(step, "kind"));
+        if (*undo)
+            bsc_output_printf(output, &out, BSC_STYLE_DIM, "  (undo: %s)", undo);
+        bsc_text_puts(&out, "\n");
+    }
+    const json_t *drift = json_object_get(plan, "drift");
+    bsc_text_puts(&out, json_array_size(drift) ? "Changed since the live release:\n" : "");
+    json_array_foreach(drift, index, line)
+    {
+        bsc_output_printf(output, &out, BSC_STYLE_YELLOW, "  %s", json_string_value(line));
+        bsc_text_puts(&out, "\n");
+    }
+    fputs(bsc_text_get(&out), stdout);
+    bsc_text_deinit(&out);
+}
+
+int bsc_run_plan(struct bsc_cli *cli)
+{
+    int exit_status;
+    const char *version = cli->call.arguments[1];
+    struct bsc_text tail = { 0 };
+    bsc_text_puts(&tail, version ? "/plan?kind=deploy&version=" : "/plan?kind=switch");
+    if (version)
+        bsc_client_escape(&tail, version);
+    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], bsc_text_get(&tail));
+    bsc_text_deinit(&tail);
+    json_t *plan = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
+    free(path);
+    if (!plan)
+        return exit_status;
+    if (cli->output.json)
+        bsc_cli_print_json(plan);
+    else if (!cli->output.quiet)
+        print_plan(cli, plan);
+    json_decref(plan);
+    return BSC_EXIT_DONE;
+}
+
+int bsc_run_why(struct bsc_cli *cli)
+{
+    int exit_status;
+    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], "/why");
+    json_t *answer = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
+    free(path);
+    if (!answer)
+        return exit_status;
+    size_t index;
+    const json_t *line;
+    struct bsc_text out = { 0 };
+    if (!cli->output.json)
+        json_array_foreach(json_object_get(answer, "lines"), index, line)
+        {
+            const char *text = json_string_value(line);
+            bsc_output_add_line(&out, text ? text : "", text ? strlen(text) : 0);
+            bsc_text_puts(&out, "\n");
+        }
+    if (cli->output.json)
+        bsc_cli_print_json(answer);
+    else
+        fputs(bsc_text_get(&out), stdout);
+    bsc_text_deinit(&out);
+    json_decref(answer);
+    return BSC_EXIT_DONE;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/table.c - see table.h. */
+#include "cli/table.h"
+
+#include <string.h>
+
+#include "cli/run.h"
+
+#define OPT(name) BSC_OPTION_BIT(BSC_OPTION_##name)
+
+static const char *const slots[] = { "blue", "green", NULL };
+static const char *const modes[] = { "serve", "hold", "maintenance", "stop", NULL };
+static const char *const shells[] = { "bash", "zsh", "fish", NULL };
+static const char *const config_actions[] = { "check", "reference", "schema", NULL };
+
+const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
+    [BSC_OPTION_STATE] = { .name = "state",
+                           .metavar = "DIR",
+                           .value = BSC_VALUE_DIRECTORY,
+                           .variable = "BASCULE_STATE",
+                           .help = "state directory: the database, the logs, the API's socket "
+                                   "(default: /var/lib/bascule for root, else "
+                                   "~/.local/state/bascule)" },
+    [BSC_OPTION_CONFIG] = { .name = "config",
+                            .metavar = "FILE",
+                            .value = BSC_VALUE_FILE,
+                            .variable = "BASCULE_CONFIG",
+                            .help = "configuration file (default: ./bascule.yaml)" },
+    [BSC_OPTION_JSON] = { .name = "json", .help = "print JSON for programs" },
+    [BSC_OPTION_NO_COLOR] = { .name = "no-color",
+                              .variable = "NO_COLOR",
+                              .help = "no colours, also on a terminal" },
+    [BSC_OPTION_QUIET] = { .name = "quiet", .letter = 'q', .help = "print errors only" },
+    [BSC_OPTION_HELP] = { .name = "help", .letter = 'h', .help = "explain the command" },
+    [BSC_OPTION_VERSION] = { .name = "version", .help = "print the version of bascule" },
+    [BSC_OPTION_STAGE] = { .name = "stage",
+                           .help = "start and check the version, but leave the traffic where it "
+                                   "is until `bascule switch`" },
+    [BSC_OPTION_NO_WAIT] = { .name = "no-wait",
+                             .help = "print the rollout's id and return at once" },
+    [BSC_OPTION_TIMEOUT] = { .name = "timeout",
+                             .metavar = "DURATION",
+                             .value = BSC_VALUE_DURATION,
+                             .help = "wait at most so long (90s, 5m), then exit with status 5; "
+                                     "the rollout goes on" },
+    [BSC_OPTION_SLOT] = { .name = "slot",
+                          .metavar = "SLOT",
+                          .value = BSC_VALUE_CHOICE,
+                          .choices = slots,
+                          .help = "only this environment: blue or green" },
+    [BSC_OPTION_INSTANCE] = { .name = "instance",
+                              .metavar = "ID",
+                              .value = BSC_VALUE_INSTANCE,
+                              .help = "only this instance" },
+    [BSC_OPTION_LINES] = { .name = "lines",
+                           .letter = 'n',
+                           .metavar = "NUMBER",
+                           .value = BSC_VALUE_NUMBER,
+                           .help = "only the newest NUMBER entries" },
+    [BSC_OPTION_FOLLOW] = { .name = "follow",
+                            .letter = 'f',
+                            .help = "go on with what is new, until Ctrl-C" },
+    [BSC_OPTION_FILE] = { .name = "file",
+                          .letter = 'f',
+                          .metavar = "FILE",
+                          .value = BSC_VALUE_FILE,
+                          .help = "send this file instead of the daemon's own" },
+    [BSC_OPTION_STRICT] = { .name = "strict",
+                            .help = "exit with status 1 unless every service shown serves from "
+                                    "healthy instances only" },
+    [BSC_OPTION_MAN] = { .name = "man",
+                         .hidden = true,
+                         .help = "print the manual page bascule(1)" },
+};
+
+const uint32_t bsc_options_everywhere =
+    OPT(STATE) | OPT(CONFIG) | OPT(JSON) | OPT(NO_COLOR) | OPT(QUIET) | OPT(HELP) | OPT(VERSION);
+
+#define SERVICE_ARGUMENT                               \
+    {                                                  \
+        .name = "SERVICE", .value = BSC_VALUE_SERVICE, \
+        .help = "the service's name in bascule.yaml"   \
+    }
+#define SERVICE_OPTIONAL                                                 \
+    {                                                                    \
+        .name = "SERVICE", .value = BSC_VALUE_SERVICE, .optional = true, \
+        .help = "only this service"                                      \
+    }
+
+const struct bsc_cli_command bsc_commands[] = {
+    { .name = "deploy",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "put a version of a service in front of its users",
+      .description =
+          "Starts VERSION in the environment that is not live, checks its health, gives it the "
+          "traffic and keeps the old version warm. A version that does not become healthy never "
+          "gets a request; the live one is left untouched.\n\n"
+          "Waits until the rollout ended. Ctrl-C stops the watching, not the rollout.",
+      .arguments = { SERVICE_ARGUMENT,
+                     { .name = "VERSION",
+                       .value = BSC_VALUE_RELEASE,
+                       .help = "what ${VERSION} becomes: letters, digits and . _ - + : @" } },
+      .options = OPT(STAGE) | OPT(NO_WAIT) | OPT(TIMEOUT),
+      .examples = { { "bascule deploy web v2", "deploy and switch" },
+                    { "bascule deploy web v3 --stage", "only start and check it" },
+                    { "bascule deploy web v2 --json --timeout 5m", "from a script" } },
+      .run = bsc_run_deploy },
+    { .name = "check",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "check the health of the staged version",
+      .description = "Probes every instance of the environment that is not live, and prints what "
+                     "each of them answered. Exit status 1 when too few are healthy.",
+      .arguments = { SERVICE_ARGUMENT },
+      .examples = { { "bascule check web", "after `bascule deploy web v3 --stage`" } },
+      .run = bsc_run_check },
+    { .name = "switch",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "give the staged version the traffic",
+      .description = "The second half of a deployment that was begun with `deploy --stage`. Only a "
+                     "version that passed its health check can be switched to.",
+      .arguments = { SERVICE_ARGUMENT },
+      .options = OPT(NO_WAIT) | OPT(TIMEOUT),
+      .examples = { { "bascule switch web", "make the staged version live" } },
+      .run = bsc_run_switch },
+    { .name = "rollback",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "go back to the version before",
+      .description =
+          "At once while the old version is still warm; otherwise it is started and checked "
+          "first. Without VERSION to the one that was live before. A second rollback to the "
+          "version just rejected needs its name. While a rollout is under way, it is undone.",
+      .arguments = { SERVICE_ARGUMENT,
+                     { .name = "VERSION",
+                       .value = BSC_VALUE_RELEASE,
+                       .optional = true,
+                       .help = "go back to this one" } },
+      .options = OPT(NO_WAIT) | OPT(TIMEOUT),
+      .examples = { { "bascule rollback web", "the version before is live again" },
+                    { "bascule rollback web v1", "a version of long ago" } },
+      .run = bsc_run_rollback },
+    { .name = "abort",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "stop a rollout and undo it",
+      .description = "The traffic goes back to the version that was live before the rollout, and "
+                     "what the rollout started is stopped. Waits until that is done.",
+      .arguments = { SERVICE_ARGUMENT },
+      .options = OPT(NO_WAIT) | OPT(TIMEOUT),
+      .examples = { { "bascule abort web", "everything as it was" } },
+      .run = bsc_run_abort },
+    { .name = "wait",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "watch a rollout until it ends",
+      .description = "The display and the exit status of `deploy`, for a rollout that is already "
+                     "under way.",
+      .arguments = { { .name = "ROLLOUT",
+                       .value = BSC_VALUE_ROLLOUT,
+                       .help = "its id, as `deploy --no-wait` and `status` print it" } },
+      .options = OPT(TIMEOUT),
+      .examples = { { "bascule wait r12 --timeout 10m", "" } },
+      .run = bsc_run_wait },
+    { .name = "plan",
+      .group = BSC_GROUP_LOOK,
+      .summary = "show what a deployment would do",
+      .description = "The steps in order, how each is undone, and what has changed in the "
+                     "configuration since the live release. Nothing happens.",
+      .arguments = { SERVICE_ARGUMENT,
+                     { .name = "VERSION",
+                       .value = BSC_VALUE_RELEASE,
+                       .optional = true,
+                       .help = "the version to deploy; without it: the switch to a staged one" } },
+      .examples = { { "bascule plan web v2", "before deploying it" } },
+      .run = bsc_run_plan },
+    { .name = "status",
+      .group = BSC_GROUP_LOOK,
+      .summary = "show what is live, and how it does",
+      .description = "One line a service; with SERVICE its environments, instances and rollout.",
+      .arguments = { SERVICE_OPTIONAL },
+      .options = OPT(STRICT),
+      .examples = { { "bascule status", "all services" },
+                    { "bascule status web", "one in detail" },
+                    { "bascule status --strict -q", "for a monitoring script" } },
+      .run = bsc_run_status },
+    { .name = "history",
+      .group = BSC_GROUP_LOOK,
+      .summary = "list the deployments of a service",
+      .description = "Oldest first: version, environment, when it was deployed and switched to, "
+                     "what became of it and why.",
+      .arguments = { SERVICE_ARGUMENT },
+      .options = OPT(LINES),
+      .examples = { { "bascule history web -n 5", "the newest five" } },
+      .run = bsc_run_history },
+    { .name = "events",
+      .group = BSC_GROUP_LOOK,
+      .summary = "show what happened, and who asked for it",
+      .description = "Every command, step and change of health, oldest first. With --json a list; "
+                     "with --json --follow one object a line.",
+      .arguments = { SERVICE_OPTIONAL },
+      .options = OPT(FOLLOW) | OPT(LINES),
+      .examples = { { "bascule events web -n 50", "the newest fifty" },
+                    { "bascule events --follow", "live" } },
+      .run = bsc_run_events },
+    { .name = "logs",
+      .group = BSC_GROUP_LOOK,
+      .summary = "show what a service's instances printed",
+      .description = "The newest lines of all instances of both environments.",
+      .arguments = { SERVICE_ARGUMENT },
+      .options = OPT(SLOT) | OPT(INSTANCE) | OPT(LINES) | OPT(FOLLOW),
+      .examples = { { "bascule logs web -f", "live" },
+                    { "bascule logs web --slot green -n 200", "one environment" } },
+      .run = bsc_run_logs },
+    { .name = "why",
+      .group = BSC_GROUP_LOOK,
+      .summary = "say in plain words why a service is as it is",
+      .description = "Why a rollout waits, why an instance gets no traffic, why a version was "
+                     "taken back, and what can be done.",
+      .arguments = { SERVICE_ARGUMENT },
+      .examples = { { "bascule why web", "at three in the morning" } },
+      .run = bsc_run_why },
+    { .name = "serve",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "run the daemon in the foreground",
+      .description =
+          "Checks the configuration, then starts the supervisor, which starts the proxy and the "
+          "controller. SIGTERM stops everything, SIGHUP is `apply`. When an earlier daemon died, "
+          "its proxy and instances are taken over while they serve.",
+      .examples = { { "bascule serve --config bascule.yaml --state /srv/state", "" } },
+      .run = bsc_run_serve },
+    { .name = "apply",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "put a changed configuration in force",
+      .description =
+          "Routes, time limits and balancing change at once; what belongs to a release changes "
+          "with the next deployment. A configuration with problems changes nothing.",
+      .options = OPT(FILE),
+      .examples = { { "bascule apply", "read the daemon's own file again" },
+                    { "bascule apply -f next.yaml", "another file" } },
+      .run = bsc_run_apply },
+    { .name = "traffic",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "serve, hold or stop a service's requests",
+      .description = "serve: requests are answered. hold: they wait, up to the service's limits. "
+                     "maintenance: answered by a maintenance page. stop: refused with 503, held "
+                     "ones too. A deployment does not change the mode.",
+      .arguments = { SERVICE_ARGUMENT,
+                     { .name = "MODE",
+                       .value = BSC_VALUE_CHOICE,
+                       .choices = modes,
+                       .help = "serve, hold, maintenance or stop" } },
+      .examples = { { "bascule traffic web hold", "for a moment's work on the database" },
+                    { "bascule traffic web serve", "let them go on" } },
+      .run = bsc_run_traffic },
+    { .name = "cleanup",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "stop what is not live",
+      .description = "Stops the instances of the environment that is not live and empties it. "
+                     "After that a rollback has to start the old version again.",
+      .arguments = { SERVICE_ARGUMENT },
+      .examples = { { "bascule cleanup web", "give its memory back" } },
+      .run = bsc_run_cleanup },
+    { .name = "upgrade",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "replace the running proxy without losing a request",
+      .description = "A new proxy of the installed version takes over the listening sockets; the "
+                     "old one finishes what it has.",
+      .examples = { { "bascule upgrade", "after a new bascule was installed" } },
+      .run = bsc_run_upgrade },
+    { .name = "config",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "check or explain the configuration",
+      .description = "check: read the file and print every problem. reference: all keys, as "
+                     "Markdown. schema: the JSON schema, for editors. Needs no daemon.",
+      .arguments = { { .name = "ACTION",
+                       .value = BSC_VALUE_CHOICE,
+                       .choices = config_actions,
+                       .help = "check, reference or schema" } },
+      .examples = { { "bascule config check", "./bascule.yaml" },
+                    { "bascule config check --config next.yaml", "another file" } },
+      .run = bsc_run_config },
+    { .name = "version",
+      .group = BSC_GROUP_OTHER,
+      .summary = "print the version of bascule and of the daemon",
+      .description = "The daemon's is left out when none answers.",
+      .examples = { { "bascule version --json", "" } },
+      .run = bsc_run_version },
+    { .name = "help",
+      .group = BSC_GROUP_OTHER,
+      .summary = "explain bascule or one of its commands",
+      .description = "The same as `bascule COMMAND --help`.",
+      .arguments = { { .name = "COMMAND",
+                       .value = BSC_VALUE_COMMAND,
+                       .optional = true,
+                       .help = "explain this one" } },
+      .options = OPT(MAN),
+      .examples = { { "bascule help deploy", "" } },
+      .run = bsc_run_help },
+    { .name = "completion",
+      .group = BSC_GROUP_OTHER,
+      .summary = "print a completion script for a shell",
+      .description = "Completes commands and options, and the names of services and versions "
+                     "where a daemon runs.",
+      .arguments = { { .name = "SHELL",
+                       .value = BSC_VALUE_CHOICE,
+                       .choices = shells,
+                       .help = "bash, zsh or fish" } },
+      .examples = { { "source <(bascule completion bash)", "in ~/.bashrc" },
+                    { "source <(bascule completion zsh)", "in ~/.zshrc" },
+                    { "bascule completion fish | source", "in config.fish" } },
+      .run = bsc_run_completion },
+};
+
+const size_t bsc_command_count = sizeof bsc_commands / sizeof *bsc_commands;
+
+const char *const bsc_exit_meanings[BSC_EXIT_COUNT] = {
+    [BSC_EXIT_DONE] = "done; the rollout was promoted or staged",
+    [BSC_EXIT_FAILED] = "the rollout failed or was taken back, or the daemon refused",
+    [BSC_EXIT_USAGE] = "the command line or the configuration is wrong",
+    [BSC_EXIT_BUSY] = "another rollout of the service is under way",
+    [BSC_EXIT_UNREACHABLE] = "the daemon does not answer",
+    [BSC_EXIT_TIMEOUT] = "timed out waiting; the rollout goes on",
+};
+
+const struct bsc_cli_command *bsc_command_find(const char *name)
+{
+    for (size_t i = 0; i < bsc_command_count; i++)
+        if (!strcmp(bsc_commands[i].name, name))
+            return &bsc_commands[i];
+    return NULL;
+}
+
+const char *bsc_group_title(enum bsc_group group)
+{
+    static const char *const titles[BSC_GROUP_COUNT] = {
+        [BSC_GROUP_RELEASE] = "Release",
+        [BSC_GROUP_LOOK] = "Look",
+        [BSC_GROUP_OPERATE] = "Operate",
+        [BSC_GROUP_OTHER] = "Other",
+    };
+    return titles[group];
+}
