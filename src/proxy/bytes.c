@@ -2,6 +2,7 @@
  * The table of byte classes (a test holds it against their definitions) and loops over bytes. */
 #include "proxy/bytes.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* clang-format off */
@@ -27,30 +28,37 @@ const uint8_t bsc_byte_classes[256] = {
 
 #define EACH(byte) (0x0101010101010101u * (byte))
 
-/* Nonzero when one of eight bytes is less than 0x20 or equal to 0x7f. A borrow can make a byte
- * above a true hit look like one, never the other way round. */
-static uint64_t control_among(uint64_t word)
+/* Bit 7 of a byte is set when it is less than 0x20 or equal to 0x7f. A borrow can make a byte look
+ * like one above a true hit, never below, so the lowest is exact. */
+static inline uint64_t control_among(uint64_t word)
 {
     uint64_t del = word ^ EACH(0x7f);
     uint64_t low = (word - EACH(0x20)) & ~word;
     return (low | ((del - EACH(1)) & ~del)) & EACH(0x80);
 }
 
+/* The index of the first of eight bytes whose bit 7 is set; memory order is little endian here. */
+static inline unsigned first_hit(uint64_t hits)
+{
+    return (unsigned)__builtin_ctzll(hits) / 8;
+}
+
 const char *bsc_bytes_value_end(const char *at, const char *end)
 {
-    for (;;) {
-        while (end - at >= 8) {
-            uint64_t word;
-            memcpy(&word, at, 8);
-            if (control_among(word))
-                break;
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        uint64_t hits = control_among(le64toh(word));
+        if (!hits) {
             at += 8;
+            continue;
         }
-        const char *limit = end - at > 8 ? at + 8 : end;
-        at = bsc_bytes_run(at, limit, BSC_BYTE_VALUE);
-        if (at < limit || at == end)
+        at += first_hit(hits);
+        if (*at != '\t')
             return at;
+        at++;
     }
+    return bsc_bytes_run(at, end, BSC_BYTE_VALUE);
 }
 
 static bool is_blank(char byte)

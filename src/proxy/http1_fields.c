@@ -34,9 +34,25 @@ static const struct known_name names[LONGEST_NAME + 1][NAMES_OF_A_LENGTH] = {
 
 enum likeness { DIFFERENT, SAME, ALIAS };
 
+#define SMALL UINT64_C(0x2020202020202020)
+
+static inline uint64_t load_small(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word | SMALL;
+}
+
 /* For tokens: setting bit 5 makes letters small and maps no other token byte to a letter or '-'. */
 static enum likeness compare_name(const char *name, const char *known, size_t size)
 {
+    if (size >= 8) { /* most names, and most of them are spelled as they should be */
+        uint64_t differ = load_small(name + size - 8) ^ load_small(known + size - 8);
+        for (size_t i = 0; i + 8 < size; i += 8)
+            differ |= load_small(name + i) ^ load_small(known + i);
+        if (!differ)
+            return SAME;
+    }
     enum likeness likeness = SAME;
     for (size_t i = 0; i < size; i++) {
         if ((name[i] | 0x20) == known[i])
