@@ -22,6 +22,7 @@ struct build {
     struct bsc_node *root;
     struct bsc_node *open[BSC_NODE_DEPTH_MAX]; /* the lists and maps that we are in */
     const char *key[BSC_NODE_DEPTH_MAX];       /* in a map: the key whose value comes next */
+    size_t key_line;
     unsigned depth, nodes, documents;
     bool stopped;
 };
@@ -136,6 +137,7 @@ static struct bsc_node *add(struct build *build, enum bsc_node_kind kind, size_t
     if (parent && parent->kind == BSC_NODE_MAP) {
         key = build->key[build->depth - 1];
         build->key[build->depth - 1] = NULL;
+        line = build->key_line;
     }
     struct bsc_node *node = bsc_node_add(build->arena, parent, kind, key, text);
     node->line = (unsigned)line;
@@ -168,12 +170,13 @@ static void on_scalar(struct build *build, const yaml_event_t *event)
                 (unsigned)control);
     char *copy = bsc_arena_copy_bytes(build->arena, text, size);
     for (size_t i = 0; control >= 0 && i < size; i++)
-        if (control_in(copy + i, 1, "\n\t") >= 0)
+        if (control_in(copy + i, 1, key ? "" : "\n\t") >= 0)
             copy[i] = '?';
     if (key) {
         if (!size)
             problem(build, line, "a key is empty");
         build->key[build->depth - 1] = copy;
+        build->key_line = line;
         return;
     }
     bool nothing = plain && (!size || !strcmp(text, "~") || !strcmp(text, "null"));
@@ -248,10 +251,12 @@ static void on_event(struct build *build, const yaml_event_t *event)
         break;
     case YAML_ALIAS_EVENT:
         problem(build, line, "aliases (*name) are not accepted: write the value out");
-        if (wants_key(build))
+        if (wants_key(build)) {
             build->key[build->depth - 1] = "*";
-        else
+            build->key_line = line;
+        } else {
             add(build, BSC_NODE_NOTHING, line, NULL);
+        }
         break;
     case YAML_SCALAR_EVENT:
         refuse_properties(build, event->data.scalar.anchor, event->data.scalar.tag, line);

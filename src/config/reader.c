@@ -122,6 +122,12 @@ static void unknown_key(const struct walk *walk, const char *section, const stru
     struct bsc_node name = { .kind = BSC_NODE_TEXT, .text = node->key };
     char shown[BSC_SHOWN_BYTES];
     const char *path = bsc_arena_printf(walk->reader->scratch, "%s%s", section, node->key);
+    if (strchr(node->key, '.') && bsc_table_find(walk->table, path)) {
+        bsc_reader_problem(walk->reader, node->line, path,
+                           "unknown key %s; write its parts as maps, one inside the other",
+                           bsc_node_show(&name, shown));
+        return;
+    }
     const char *meant = bsc_suggest(node->key, names, count);
     if (!meant)
         meant = known_elsewhere(walk, section, node->key);
@@ -184,9 +190,11 @@ static void read_section(struct walk *walk, const char *section, const struct bs
         const char *path = bsc_arena_printf(scratch, "%s%s", section, child->key);
         const char *inside = bsc_arena_printf(scratch, "%s.", path);
         const struct bsc_key *key = bsc_table_find(walk->table, path);
-        if (key && accepted(walk, key))
+        if (strchr(child->key, '.'))
+            unknown_key(walk, section, child);
+        else if (key && accepted(walk, key))
             read_key(walk, key, child);
-        else if (!strchr(child->key, '.') && is_section(walk, inside))
+        else if (is_section(walk, inside))
             read_section(walk, inside, child);
         else
             unknown_key(walk, section, child);

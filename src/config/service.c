@@ -42,6 +42,18 @@ static void decide(struct bsc_spec *spec)
         spec->health.kind = BSC_PROBE_COMMAND;
 }
 
+static const char *const target_keys[] = { "targets.blue", "targets.green" };
+
+/* Where the address `index` of `slot` was before; NULL: it is there for the first time. */
+static const char *seen_in(const struct bsc_spec *spec, unsigned slot, unsigned index)
+{
+    for (unsigned other = 0; other <= slot; other++)
+        for (unsigned i = 0; i < (other < slot ? spec->targets[other].count : index); i++)
+            if (!strcmp(spec->targets[slot].items[index], spec->targets[other].items[i]))
+                return target_keys[other];
+    return NULL;
+}
+
 static void check_targets(const struct service *service)
 {
     struct bsc_reader *reader = service->reader;
@@ -51,20 +63,17 @@ static void check_targets(const struct service *service)
                                "is for processes that bascule runs, but this service has targets, "
                                "which something else runs");
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
-        const char *path = slot == BSC_BLUE ? "targets.blue" : "targets.green";
-        unsigned line = given(service, path);
         const struct bsc_strings *own = &service->spec->targets[slot];
+        unsigned line = given(service, target_keys[slot]);
         if (!line)
-            bsc_reader_problem(reader, given_below(service, "targets."), path,
+            bsc_reader_problem(reader, given_below(service, "targets."), target_keys[slot],
                                "is missing: both environments need their addresses");
-        for (unsigned i = 0; i < own->count; i++)
-            for (unsigned other = 0; other <= slot; other++)
-                for (unsigned j = 0; j < (other < slot ? service->spec->targets[other].count : i);
-                     j++)
-                    if (!strcmp(own->items[i], service->spec->targets[other].items[j]))
-                        bsc_reader_problem(reader, line, path, "has %s, which is already in %s",
-                                           own->items[i],
-                                           other == BSC_BLUE ? "targets.blue" : "targets.green");
+        for (unsigned i = 0; i < own->count; i++) {
+            const char *seen = seen_in(service->spec, slot, i);
+            if (seen)
+                bsc_reader_problem(reader, line, target_keys[slot],
+                                   "has %s, which is already in %s", own->items[i], seen);
+        }
     }
 }
 

@@ -33,6 +33,11 @@ static const char *expect_targets(const struct bsc_key *key, struct bsc_arena *a
 static bool read_targets(struct bsc_reader *reader, const struct bsc_key *key,
                          const struct bsc_node *node, void *base)
 {
+    if (node->kind == BSC_NODE_LIST && !node->count && !reader->stored) {
+        bsc_reader_problem(reader, node->line, key->path,
+                           "expected at least one address, found an empty list");
+        return true;
+    }
     return bsc_texts_read(reader, key, node, bsc_key_field(key, base), an_endpoint, keep_endpoint);
 }
 
