@@ -2,6 +2,7 @@
  * cli/suggest.c - see suggest.h. */
 #include "cli/suggest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { LONGEST = 32 };
@@ -42,15 +43,15 @@ void bsc_suggest_offer(struct bsc_suggestions *suggestions, const char *candidat
     /* Two errors in a word of three letters would make everything near. */
     unsigned errors = size < 4 ? 1 : 2;
     bool begins = size > 0 && !strncmp(candidate, suggestions->typed, size);
-    bool near = bsc_suggest_distance(suggestions->typed, candidate) <= errors;
-    if (!begins && (suggestions->begins || !near))
+    unsigned distance = begins ? 0 : bsc_suggest_distance(suggestions->typed, candidate);
+    if (distance > errors || (suggestions->count && distance > suggestions->distance))
         return;
-    if (begins && !suggestions->begins) {
-        suggestions->begins = true;
+    if (suggestions->count && distance < suggestions->distance) {
         suggestions->count = 0;
         suggestions->last = NULL;
         bsc_text_clear(&suggestions->text);
     }
+    suggestions->distance = distance;
     if (suggestions->last && suggestions->count > 1)
         bsc_text_puts(&suggestions->text, ", ");
     if (suggestions->last)

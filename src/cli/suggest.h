@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/suggest.h - "did you mean ...?"
  *
- * Pure. Offered are the words that what was typed is the beginning of; when there are none, those
- * at most two typing errors away (optimal string alignment: insertion, deletion, replacement,
- * swapped neighbours).
+ * Pure. Kept are the words that what was typed is the beginning of; when there are none, the
+ * nearest ones that are at most two typing errors away (optimal string alignment: insertion,
+ * deletion, replacement, swapped neighbours).
  */
 #ifndef BASCULE_CLI_SUGGEST_H
 #define BASCULE_CLI_SUGGEST_H
-
-#include <stdbool.h>
 
 #include "base/text.h"
 
 struct bsc_suggestions {
     const char *typed;
     unsigned count;
-    bool begins;          /* those offered begin with what was typed */
+    unsigned distance;    /* of those kept; 0: they begin with what was typed */
     struct bsc_text text; /* "deploy", "deploy or plan", "serve, status or stop" */
     const char *last;
 };

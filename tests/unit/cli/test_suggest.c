@@ -59,6 +59,14 @@ static void a_beginning_is_preferred_to_words_that_merely_look_alike(void **unus
     check("stag", options, "; did you mean stage?");
 }
 
+static void only_the_nearest_are_suggested(void **unused)
+{
+    static const char *const options[] = { "--state", "--stage", NULL };
+    (void)unused;
+    check("--stagee", options, "; did you mean --stage?");
+    check("--stae", options, "; did you mean --state or --stage?");
+}
+
 static void nothing_near_suggests_nothing(void **unused)
 {
     (void)unused;
@@ -75,6 +83,7 @@ int main(void)
         cmocka_unit_test(a_misspelled_word_suggests_the_right_one),
         cmocka_unit_test(an_ambiguous_beginning_names_all_words_that_begin_so),
         cmocka_unit_test(a_beginning_is_preferred_to_words_that_merely_look_alike),
+        cmocka_unit_test(only_the_nearest_are_suggested),
         cmocka_unit_test(nothing_near_suggests_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
