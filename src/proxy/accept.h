@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/accept.h - a worker's listening sockets.
+ *
+ * Worker w of W serves every socket i with i mod W = w, so fewer workers than sockets strand
+ * nobody; more workers than sockets share them. Listeners are never shut down: the supervisor and
+ * other generations hold the same sockets open.
+ */
+#ifndef BASCULE_PROXY_ACCEPT_H
+#define BASCULE_PROXY_ACCEPT_H
+
+#include "proxy/worker.h"
+
+void bsc_accept_add(struct bsc_worker *worker, const struct bsc_listen *listen);
+/* NULL: all of them. After this the worker does not touch the descriptors any more. */
+void bsc_accept_remove(struct bsc_worker *worker, const struct bsc_listen *listen);
+void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener);
+/* Stops accepting until a connection closes or a moment has passed. */
+void bsc_accept_pause(struct bsc_worker *worker);
+void bsc_accept_resume(struct bsc_worker *worker);
+
+#endif

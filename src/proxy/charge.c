@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/charge.c - what a request leaves in the counters: one unit, when it ended. */
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+static bsc_counter *counter_of(struct bsc_cell *cell, enum bsc_cause cause)
+{
+    switch (cause) {
+    case BSC_CAUSE_NO_INSTANCE:
+        return &cell->no_instance;
+    case BSC_CAUSE_CONNECT:
+        return &cell->connect_failed;
+    case BSC_CAUSE_RESET:
+        return &cell->reset;
+    case BSC_CAUSE_TIME_OUT:
+        return &cell->timed_out;
+    case BSC_CAUSE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange)
+{
+    if (!exchange->charged) {
+        if (exchange->phase == BSC_EXCHANGE_OWN)
+            bsc_counter_add(&worker->shard->own_answers, 1);
+        return;
+    }
+    struct bsc_cell *cell = &worker->shard->cells[exchange->cell];
+    bsc_counter *cause = counter_of(cell, exchange->cause);
+    unsigned status_class = exchange->status / 100;
+    if (cause)
+        bsc_counter_add(cause, 1);
+    if (cause || status_class == 5)
+        bsc_counter_add(&cell->errors, 1);
+    if (exchange->client_left)
+        bsc_counter_add(&cell->client_left, 1);
+    bsc_counter_add(&cell->status[status_class], 1);
+    if (exchange->request.data_bytes)
+        bsc_counter_add(&cell->bytes_in, exchange->request.data_bytes);
+    if (exchange->answer.data_bytes)
+        bsc_counter_add(&cell->bytes_out, exchange->answer.data_bytes);
+    if (exchange->answered_us) {
+        uint64_t latency_us = (uint64_t)(exchange->answered_us - exchange->started_us);
+        bsc_counter_add(&cell->latency_sum_us, latency_us);
+        bsc_counter_add(&cell->latency[bsc_histogram_bucket(latency_us)], 1);
+    }
+    bsc_counter_add(&cell->requests, 1);
+}

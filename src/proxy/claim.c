@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/claim.c - where a request goes: held, to an instance of the slot that the coin chose, or
+ * once more to another one. */
+#include <errno.h>
+
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+enum { RETRIES_AT_LEAST = 3, RETRIES_OF_ACTIVE = 5 /* one in five */, RETRY_AFTER_S = 30 };
+
+/* The slot is chosen once, by the coin. A retry stays in it, unless the traffic left it since. */
+static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    const struct bsc_split *split = &exchange->service->split;
+    if (exchange->charged && split->weight_bp[exchange->slot] > 0)
+        return;
+    exchange->slot = (uint8_t)bsc_balance_slot(split, &worker->random);
+    if (exchange->charged)
+        return;
+    exchange->charged = true;
+    exchange->cell = split->cell[exchange->slot];
+    bsc_counter_add(&worker->shard->cells[exchange->cell].claimed, 1);
+}
+
+static bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (errno == EMFILE || errno == ENFILE)
+        return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_CONNECT, "no-descriptors",
+                                 "The proxy has no file descriptor left.");
+    exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
+    return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
+                              "The instance could not be reached.");
+}
+
+bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_local_service *service = exchange->service;
+    if (!service->has_split)
+        return bsc_exchange_own(worker, exchange, 503, "no-instance",
+                                "Nothing is released here yet.");
+    choose_slot(worker, exchange);
+    struct bsc_local_instance *old = exchange->instance;
+    struct bsc_local_instance *instance = bsc_balance_instance(
+        &service->choices[exchange->slot], service->shared->balancing, old, worker->now_ms);
+    if (!instance)
+        return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_NO_INSTANCE, "no-instance",
+                                 "No healthy instance can answer now.");
+    bsc_local_instance_claim(worker, instance);
+    exchange->instance = instance;
+    if (old) /* only now: somewhere the request is always in flight */
+        bsc_local_instance_release(worker, old);
+    enum bsc_upstream_want want = exchange->tries++      ? BSC_UPSTREAM_NEW
+                                  : exchange->replayable ? BSC_UPSTREAM_ANY
+                                                         : BSC_UPSTREAM_FRESH;
+    struct bsc_upstream *upstream = bsc_upstream_get(worker, instance, want);
+    if (!upstream)
+        return connect_failed(worker, exchange);
+    exchange->upstream = upstream;
+    upstream->connection.exchange = exchange;
+    if (!upstream->reused && !upstream->connection.writable) {
+        exchange->phase = BSC_EXCHANGE_CONNECTING;
+        bsc_timer_set(&worker->wheel, &upstream->connection.timer,
+                      worker->now_ms + service->shared->connect_ms);
+        return true;
+    }
+    exchange->phase = BSC_EXCHANGE_WAITING;
+    return bsc_exchange_pass(worker, exchange);
+}
+
+bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (exchange->service->removed)
+        return bsc_exchange_own(worker, exchange, 404, "no-route", "The service was removed.");
+    switch (exchange->service->shared->traffic) {
+    case BSC_TRAFFIC_SERVE:
+        return bsc_exchange_claim(worker, exchange);
+    case BSC_TRAFFIC_HOLD:
+        return bsc_exchange_hold(worker, exchange);
+    case BSC_TRAFFIC_MAINTENANCE:
+        exchange->retry_after_s = RETRY_AFTER_S;
+        return bsc_exchange_own(worker, exchange, 503, "maintenance",
+                                "The service is under maintenance and will be back soon.");
+    case BSC_TRAFFIC_STOP:
+        break;
+    }
+    exchange->keep_alive = false;
+    return bsc_exchange_own(worker, exchange, 503, "stopped", "The service is stopped.");
+}
+
+bool bsc_exchange_hold(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    const struct bsc_service *shared = exchange->service->shared;
+    if (atomic_fetch_add(&shared->hold->held, 1) >= shared->hold_max) {
+        atomic_fetch_sub(&shared->hold->held, 1);
+        bsc_counter_add(&worker->shard->held_refused, 1);
+        return bsc_exchange_own(worker, exchange, 503, "hold-full",
+                                "Too many requests are waiting for this service.");
+    }
+    bsc_counter_add(&worker->shard->held, 1);
+    exchange->phase = BSC_EXCHANGE_HELD;
+    exchange->until_ms = worker->now_ms + shared->hold_ms;
+    bsc_list_add_tail(&exchange->service->held, &exchange->held);
+    bsc_timer_set(&worker->wheel, &exchange->client->connection.timer, exchange->until_ms);
+    return true;
+}
+
+void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (exchange->phase != BSC_EXCHANGE_HELD)
+        return;
+    atomic_fetch_sub(&exchange->service->shared->hold->held, 1);
+    bsc_counter_add(&worker->shard->held, (uint64_t)-1);
+    bsc_list_remove(&exchange->held);
+    exchange->phase = BSC_EXCHANGE_WAITING;
+}
+
+void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service *service)
+{
+    for (struct bsc_list *node = service->held.next; node != &service->held; node = node->next) {
+        struct bsc_exchange *exchange = BSC_CONTAINER(node, struct bsc_exchange, held);
+        bsc_worker_later(worker, &exchange->client->connection);
+    }
+}
+
+static bool within_budget(const struct bsc_exchange *exchange)
+{
+    const struct bsc_local_service *service = exchange->service;
+    unsigned budget = service->active / RETRIES_OF_ACTIVE;
+    if (budget < RETRIES_AT_LEAST)
+        budget = RETRIES_AT_LEAST;
+    return exchange->retrying || service->retrying < budget;
+}
+
+bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, bool untouched,
+                        unsigned status, enum bsc_cause cause, const char *reason, const char *text)
+{
+    struct bsc_local_service *service = exchange->service;
+    bool may = (untouched || exchange->replayable) && !exchange->answer_begun &&
+               exchange->tries < BSC_TRIES_MAX && !service->removed && within_budget(exchange);
+    if (!may)
+        return bsc_exchange_fail(worker, exchange, status, cause, reason, text);
+    if (exchange->upstream)
+        bsc_upstream_close(worker, exchange->upstream);
+    exchange->upstream = NULL;
+    if (!exchange->retrying)
+        service->retrying++;
+    exchange->retrying = true;
+    exchange->request.done = false;
+    exchange->request_stuck = false;
+    if (exchange->request.out)
+        exchange->request.sent = exchange->request.out->begin;
+    bsc_counter_add(&worker->shard->cells[exchange->cell].retries, 1);
+    return bsc_exchange_claim(worker, exchange);
+}

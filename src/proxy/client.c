@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/client.c - see client.h. */
+#include "proxy/client.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/exchange.h"
+#include "proxy/head.h"
+#include "proxy/worker.h"
+
+static void write_address(const struct sockaddr *peer, char out[static INET6_ADDRSTRLEN])
+{
+    const void *address = NULL;
+    int family = peer->sa_family;
+    if (family == AF_INET)
+        address = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+    if (family == AF_INET6) {
+        const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+        address = six;
+        if (IN6_IS_ADDR_V4MAPPED(six)) {
+            family = AF_INET;
+            address = six->s6_addr + 12;
+        }
+    }
+    if (!address || !inet_ntop(family, address, out, INET6_ADDRSTRLEN))
+        memcpy(out, "unknown", sizeof "unknown");
+}
+
+void bsc_client_open(struct bsc_worker *worker, int fd, const struct sockaddr *peer)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct bsc_client *client = bsc_slab_take(&worker->clients);
+    bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);
+    client->connection.phase = BSC_CLIENT_IDLE;
+    write_address(peer, client->address);
+    bsc_worker_count_client(worker, +1);
+    if (!bsc_connection_watch(worker, &client->connection)) {
+        bsc_client_close(worker, client, true);
+        return;
+    }
+    bsc_timer_set(&worker->wheel, &client->connection.timer, worker->now_ms + BSC_KEEP_ALIVE_MS);
+}
+
+void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool reset)
+{
+    bsc_connection_close(worker, &client->connection, reset);
+    bsc_worker_bury(worker, &client->connection);
+    bsc_worker_count_client(worker, -1);
+}
+
+void bsc_client_next(struct bsc_worker *worker, struct bsc_client *client)
+{
+    struct bsc_connection *connection = &client->connection;
+    connection->exchange = NULL;
+    connection->phase = BSC_CLIENT_IDLE;
+    connection->bulk = false;
+    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_KEEP_ALIVE_MS);
+    if (connection->readable || bsc_buffer_size(connection->in))
+        bsc_worker_later(worker, connection); /* the next request may be there already */
+}
+
+void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client)
+{
+    struct bsc_connection *connection = &client->connection;
+    bool unread = connection->readable || bsc_buffer_size(connection->in);
+    connection->exchange = NULL;
+    if (connection->ended || connection->broken || !unread) {
+        bsc_client_close(worker, client, false);
+        return;
+    }
+    /* Closing with bytes unread would reset the connection, and the answer could be lost with it
+     * (RFC 9112 section 9.6). */
+    shutdown(connection->handle.fd, SHUT_WR);
+    connection->phase = BSC_CLIENT_LINGER;
+    bsc_buffer_return(&worker->buffers, &connection->in);
+    bsc_timer_stop(&connection->timer);
+    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_LINGER_MS);
+    bsc_worker_later(worker, connection);
+}
+
+static void linger(struct bsc_worker *worker, struct bsc_client *client)
+{
+    enum { READS = 16 };
+    for (unsigned i = 0; i < READS; i++) {
+        enum bsc_received received = bsc_connection_receive(worker, &client->connection);
+        if (received == BSC_RECEIVED_WAIT)
+            return;
+        if (received != BSC_RECEIVED_BYTES) {
+            bsc_client_close(worker, client, false);
+            return;
+        }
+        bsc_buffer_return(&worker->buffers, &client->connection.in);
+    }
+    bsc_worker_later(worker, &client->connection);
+}
+
+/* Answers what is no request and ends the connection. */
+static void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigned status,
+                   const char *reason, const char *text)
+{
+    struct bsc_connection *connection = &client->connection;
+    char bytes[BSC_ANSWER_BYTES];
+    struct bsc_answer answer = { .status = status, .reason = reason, .text = text, .minor = 1 };
+    size_t size = bsc_answer_build(&answer, bytes, sizeof bytes);
+    bsc_counter_add(&worker->shard->own_answers, 1);
+    if (bsc_connection_send(connection, bytes, size, NULL, 0) < 0) {
+        bsc_client_close(worker, client, false);
+        return;
+    }
+    connection->readable = true; /* who sent one wrong thing may have sent more */
+    bsc_client_end(worker, client);
+}
+
+/* True when the head is complete and became an exchange, or the client is gone. */
+static bool read_head(struct bsc_worker *worker, struct bsc_client *client)
+{
+    struct bsc_connection *connection = &client->connection;
+    struct bsc_buffer *in = connection->in;
+    struct bsc_fault fault;
+    if (!bsc_buffer_size(in))
+        return false;
+    switch (bsc_request_parse(&connection->scan, in->bytes + in->begin, bsc_buffer_size(in),
+                              &worker->request, &fault)) {
+    case BSC_PARSE_DONE:
+        connection->scan = (struct bsc_head_scan){ 0 };
+        connection->phase = BSC_CLIENT_EXCHANGE;
+        bsc_exchange_begin(worker, client);
+        return true;
+    case BSC_PARSE_REFUSED:
+        refuse(worker, client, fault.status, "bad-request", fault.text);
+        return true;
+    case BSC_PARSE_MORE:
+        break;
+    }
+    if (connection->phase == BSC_CLIENT_IDLE) {
+        connection->phase = BSC_CLIENT_HEAD;
+        bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_HEAD_MS);
+    }
+    return false;
+}
+
+static void receive_head(struct bsc_worker *worker, struct bsc_client *client)
+{
+    for (;;) {
+        if (read_head(worker, client))
+            return;
+        switch (bsc_connection_receive(worker, &client->connection)) {
+        case BSC_RECEIVED_BYTES:
+            continue;
+        case BSC_RECEIVED_WAIT:
+            return;
+        case BSC_RECEIVED_ENDED:
+        case BSC_RECEIVED_BROKEN:
+            bsc_client_close(worker, client, false);
+            return;
+        }
+    }
+}
+
+void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client)
+{
+    switch ((enum bsc_client_phase)client->connection.phase) {
+    case BSC_CLIENT_IDLE:
+    case BSC_CLIENT_HEAD:
+        receive_head(worker, client);
+        return;
+    case BSC_CLIENT_EXCHANGE:
+        bsc_exchange_run(worker, client->connection.exchange);
+        return;
+    case BSC_CLIENT_LINGER:
+        linger(worker, client);
+        return;
+    }
+}
+
+void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events)
+{
+    bsc_connection_mark(&client->connection, events);
+    if (events & ~(uint32_t)EPOLLOUT || client->connection.phase == BSC_CLIENT_EXCHANGE)
+        bsc_client_run(worker, client);
+}
+
+void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client)
+{
+    switch ((enum bsc_client_phase)client->connection.phase) {
+    case BSC_CLIENT_HEAD:
+        refuse(worker, client, 408, "request-timeout", "The request did not arrive in time.");
+        return;
+    case BSC_CLIENT_EXCHANGE:
+        bsc_exchange_client_late(worker, client->connection.exchange);
+        return;
+    case BSC_CLIENT_IDLE:
+    case BSC_CLIENT_LINGER:
+        bsc_client_close(worker, client, false);
+        return;
+    }
+}

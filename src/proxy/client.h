@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/client.h - connections from clients: one request after the other, in order.
+ *
+ * An idle connection owns no buffer and no exchange. What a client sends ahead of time stays in the
+ * socket or in the buffer until the answer before it is complete.
+ */
+#ifndef BASCULE_PROXY_CLIENT_H
+#define BASCULE_PROXY_CLIENT_H
+
+#include <netinet/in.h>
+
+#include "proxy/connection.h"
+
+enum bsc_client_phase {
+    BSC_CLIENT_IDLE,     /* between two requests */
+    BSC_CLIENT_HEAD,     /* a head is arriving */
+    BSC_CLIENT_EXCHANGE, /* a request is being answered */
+    BSC_CLIENT_LINGER    /* everything is said; reading until the client closes, too */
+};
+
+struct bsc_client {
+    struct bsc_connection connection; /* first */
+    char address[INET6_ADDRSTRLEN];   /* numeric, for X-Forwarded-For */
+};
+
+void bsc_client_open(struct bsc_worker *worker, int fd, const struct sockaddr *peer);
+void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events);
+void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client);
+void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client);
+
+/* After an exchange: the next request; or the end, so that the client gets the last answer whole;
+ * or a reset, so that it knows that the answer was not. */
+void bsc_client_next(struct bsc_worker *worker, struct bsc_client *client);
+void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client);
+void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool reset);
+
+#endif

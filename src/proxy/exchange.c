@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/exchange.c - see exchange.h. */
+#include "proxy/exchange.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proxy/head.h"
+#include "proxy/worker.h"
+
+static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+static void write_id(struct bsc_random *random, char out[static 17])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value = bsc_random_next(random);
+    for (unsigned i = 0; i < 16; i++, value >>= 4)
+        out[i] = digits[value & 15];
+    out[16] = '\0';
+}
+
+/* Writes the head that goes upstream; it does not depend on the instance. */
+static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                          const char *bytes)
+{
+    const struct bsc_request *request = &worker->request;
+    char id[17] = "";
+    if (!bsc_head_has(&request->head, BSC_FIELD_X_REQUEST_ID))
+        write_id(&worker->random, id);
+    struct bsc_forwarding with = { .client = exchange->client->address,
+                                   .scheme = "http",
+                                   .host = exchange->service->shared->name,
+                                   .request_id = id };
+    size_t needed = (size_t)(request->head.bytes - request->head.start) + BSC_HEAD_ADDED_BYTES;
+    struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, needed);
+    out->end = (uint32_t)bsc_request_build(request, bytes, &with, out->bytes, out->capacity);
+    exchange->request.out = out;
+    return out->end != 0;
+}
+
+static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client *client,
+                                   const char *bytes)
+{
+    const struct bsc_request *request = &worker->request;
+    struct bsc_exchange *exchange = bsc_slab_take(&worker->exchanges);
+    bsc_list_init(&exchange->held);
+    exchange->client = client;
+    exchange->started_us = worker->now_us;
+    exchange->method = request->method;
+    exchange->minor = request->head.minor;
+    exchange->keep_alive = request->head.keep_alive && !worker->retiring;
+    exchange->replayable = request->replayable;
+    exchange->upgrade = request->head.upgrade.size != 0;
+    exchange->json = bsc_request_wants_json(request, bytes);
+    exchange->phase = BSC_EXCHANGE_WAITING;
+    bsc_flow_begin(&exchange->request, (enum bsc_framing)request->head.framing,
+                   request->head.length);
+    exchange->request.keep_out = request->replayable;
+    client->connection.exchange = exchange;
+    return exchange;
+}
+
+void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
+{
+    const struct bsc_request *request = &worker->request;
+    const char *bytes = client->connection.in->bytes + client->connection.in->begin;
+    struct bsc_exchange *exchange = create(worker, client, bytes);
+    uint32_t index;
+    enum bsc_routing routing = BSC_ROUTING_NONE;
+    if (worker->routes)
+        routing = bsc_routes_find(worker->routes, bytes + request->host.at, request->host.size,
+                                  bytes + request->target.at, request->target.size, &index);
+    if (routing == BSC_ROUTING_FOUND)
+        exchange->service = bsc_local_find(worker, index);
+    bool built = false;
+    if (exchange->service) {
+        bsc_local_service_enter(exchange->service);
+        built = build_request(worker, exchange, bytes);
+    }
+    bsc_connection_consume(worker, &client->connection, request->head.bytes);
+    if (routing == BSC_ROUTING_REFUSED)
+        bsc_exchange_own(worker, exchange, 400, "bad-request",
+                         "The path has a segment that goes up.");
+    else if (!exchange->service)
+        bsc_exchange_own(worker, exchange, 404, "no-route",
+                         "No service has a route for this host and path.");
+    else if (!built)
+        bsc_exchange_own(worker, exchange, 431, "bad-request", "The request's head is too large.");
+    else
+        bsc_exchange_go(worker, exchange);
+}
+
+void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)
+{
+    struct bsc_client *client = exchange->client;
+    bool tunnel = exchange->phase == BSC_EXCHANGE_TUNNEL;
+    bsc_exchange_charge(worker, exchange);
+    bsc_exchange_unhold(worker, exchange);
+    if (exchange->upstream) {
+        if (whole && exchange->reusable && exchange->request.done && !tunnel)
+            bsc_upstream_keep(worker, exchange->upstream);
+        else
+            bsc_upstream_close(worker, exchange->upstream);
+    }
+    if (exchange->instance)
+        bsc_local_instance_release(worker, exchange->instance);
+    if (exchange->service) {
+        exchange->service->retrying -= exchange->retrying;
+        bsc_local_service_leave(exchange->service);
+    }
+    bsc_buffer_return(&worker->buffers, &exchange->request.out);
+    bsc_buffer_return(&worker->buffers, &exchange->answer.out);
+    bool go_on = whole && exchange->keep_alive && exchange->request.done;
+    bool reset = !whole && !exchange->client_left;
+    bsc_slab_give(&worker->exchanges, exchange);
+    client->connection.exchange = NULL;
+    if (!whole)
+        bsc_client_close(worker, client, reset);
+    else if (go_on)
+        bsc_client_next(worker, client);
+    else
+        bsc_client_end(worker, client);
+}
+
+bool bsc_exchange_leave(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->client_left = true;
+    bsc_exchange_end(worker, exchange, false);
+    return false;
+}
+
+static bool run_own(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_connection *client = &exchange->client->connection;
+    switch (bsc_flow_run(worker, &exchange->answer, NULL, client)) {
+    case BSC_FLOWED_DONE:
+        bsc_exchange_end(worker, exchange, true);
+        return false;
+    case BSC_FLOWED_WAIT:
+    case BSC_FLOWED_AGAIN:
+        return true;
+    default:
+        return bsc_exchange_leave(worker, exchange);
+    }
+}
+
+/* Room for an own answer, behind what is left of an interim response. */
+static struct bsc_buffer *own_room(struct bsc_worker *worker, struct bsc_flow *answer)
+{
+    uint32_t unsent = bsc_flow_unsent(answer);
+    struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, unsent + BSC_ANSWER_BYTES);
+    if (unsent)
+        memcpy(out->bytes, answer->out->bytes + answer->sent, unsent);
+    out->end = unsent;
+    bsc_buffer_return(&worker->buffers, &answer->out);
+    answer->sent = 0;
+    return answer->out = out;
+}
+
+bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
+                      const char *reason, const char *text)
+{
+    bsc_exchange_unhold(worker, exchange);
+    if (exchange->upstream)
+        bsc_upstream_close(worker, exchange->upstream);
+    exchange->upstream = NULL;
+    if (exchange->instance)
+        bsc_local_instance_release(worker, exchange->instance);
+    exchange->instance = NULL;
+    bsc_buffer_return(&worker->buffers, &exchange->request.out);
+    if (!bsc_flow_discard(worker, &exchange->request, &exchange->client->connection))
+        exchange->keep_alive = false;
+    exchange->keep_alive = exchange->keep_alive && !worker->retiring;
+    struct bsc_buffer *out = own_room(worker, &exchange->answer);
+    struct bsc_answer answer = { .status = status,
+                                 .reason = reason,
+                                 .text = text,
+                                 .retry_after_s = exchange->retry_after_s,
+                                 .json = exchange->json,
+                                 .head = exchange->method == BSC_METHOD_HEAD,
+                                 .keep_alive = exchange->keep_alive,
+                                 .minor = exchange->minor };
+    out->end +=
+        (uint32_t)bsc_answer_build(&answer, out->bytes + out->end, out->capacity - out->end);
+    bsc_flow_begin(&exchange->answer, BSC_FRAMING_NONE, 0);
+    exchange->status = (uint16_t)status;
+    exchange->answered_us = worker->now_us;
+    exchange->phase = BSC_EXCHANGE_OWN;
+    exchange->until_ms = worker->now_ms + BSC_KEEP_ALIVE_MS;
+    bsc_timer_set(&worker->wheel, &exchange->client->connection.timer, exchange->until_ms);
+    return run_own(worker, exchange);
+}
+
+bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
+                       enum bsc_cause cause, const char *reason, const char *text)
+{
+    exchange->cause = (uint8_t)cause;
+    return bsc_exchange_own(worker, exchange, status, reason, text);
+}
+
+static bool send_request(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_connection *client = &exchange->client->connection;
+    struct bsc_connection *upstream = &exchange->upstream->connection;
+    const struct bsc_service *service = exchange->service->shared;
+    if (exchange->request.done || exchange->request_stuck)
+        return true;
+    enum bsc_flowed flowed = bsc_flow_run(worker, &exchange->request, client, upstream);
+    switch (flowed) {
+    case BSC_FLOWED_AGAIN:
+        bsc_worker_later(worker, client);
+        break;
+    case BSC_FLOWED_DONE:
+    case BSC_FLOWED_WAIT:
+        break;
+    case BSC_FLOWED_SOURCE_ENDED:
+    case BSC_FLOWED_SOURCE_BROKEN:
+        return bsc_exchange_leave(worker, exchange);
+    case BSC_FLOWED_SINK_BROKEN:
+        exchange->request_stuck = upstream->readable = true; /* it may have said why */
+        return true;
+    case BSC_FLOWED_MALFORMED:
+        if (exchange->phase == BSC_EXCHANGE_WAITING && !exchange->answer_begun)
+            return bsc_exchange_own(worker, exchange, 400, "bad-request",
+                                    "The body's chunks are malformed.");
+        return bsc_exchange_leave(worker, exchange);
+    }
+    if (exchange->phase == BSC_EXCHANGE_WAITING)
+        bsc_timer_set(&worker->wheel, &upstream->timer,
+                      worker->now_ms +
+                          (flowed == BSC_FLOWED_DONE ? service->answer_ms : service->idle_ms));
+    return true;
+}
+
+static bool connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_connection *upstream = &exchange->upstream->connection;
+    if (upstream->broken || upstream->ending) {
+        exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
+        return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
+                                  "The instance could not be reached.");
+    }
+    if (!upstream->writable)
+        return true;
+    if (upstream->readable)
+        return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
+                                 "The instance answered before it was asked.");
+    exchange->phase = BSC_EXCHANGE_WAITING;
+    return bsc_exchange_pass(worker, exchange);
+}
+
+/* One direction of a tunnel; false: it broke. */
+static bool pass_along(struct bsc_worker *worker, struct bsc_flow *flow,
+                       struct bsc_connection *source, struct bsc_connection *sink)
+{
+    if (flow->done)
+        return true;
+    switch (bsc_flow_run(worker, flow, source, sink)) {
+    case BSC_FLOWED_DONE:
+        shutdown(sink->handle.fd, SHUT_WR); /* the other direction goes on */
+        return true;
+    case BSC_FLOWED_AGAIN:
+        bsc_worker_later(worker, source);
+        return true;
+    case BSC_FLOWED_WAIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool run_tunnel(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_connection *client = &exchange->client->connection;
+    struct bsc_connection *upstream = &exchange->upstream->connection;
+    if (!pass_along(worker, &exchange->request, client, upstream) ||
+        !pass_along(worker, &exchange->answer, upstream, client)) {
+        bsc_exchange_end(worker, exchange, false);
+        return false;
+    }
+    if (exchange->request.done && exchange->answer.done) {
+        bsc_exchange_end(worker, exchange, true);
+        return false;
+    }
+    bsc_timer_set(&worker->wheel, &upstream->timer, worker->now_ms + BSC_TUNNEL_MS);
+    return true;
+}
+
+bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (!send_request(worker, exchange))
+        return false;
+    if (exchange->phase == BSC_EXCHANGE_OWN)
+        return true;
+    if (!bsc_exchange_answer(worker, exchange))
+        return false;
+    return exchange->phase != BSC_EXCHANGE_TUNNEL || run_tunnel(worker, exchange);
+}
+
+/* A FIN says that no more will be sent, not that nobody listens any more. A client that has left
+ * resets the connection when it is sent something, so after a moment it gets an interim response;
+ * one that only closed its half ignores it (RFC 9110 section 15.2). */
+static void arm_question(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->asking = true;
+    bsc_timer_set(&worker->wheel, &exchange->client->connection.timer,
+                  worker->now_ms + BSC_PROBE_MS);
+}
+
+void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    const struct bsc_connection *client = &exchange->client->connection;
+    if (client->broken) {
+        bsc_exchange_leave(worker, exchange);
+        return;
+    }
+    if (client->ending && !exchange->asking && exchange->phase <= BSC_EXCHANGE_WAITING)
+        arm_question(worker, exchange);
+    switch ((enum bsc_exchange_phase)exchange->phase) {
+    case BSC_EXCHANGE_HELD:
+        if (!exchange->service->removed && exchange->service->shared->traffic == BSC_TRAFFIC_HOLD)
+            return;
+        bsc_exchange_unhold(worker, exchange);
+        bsc_exchange_go(worker, exchange);
+        return;
+    case BSC_EXCHANGE_CONNECTING:
+        connecting(worker, exchange);
+        return;
+    case BSC_EXCHANGE_WAITING:
+    case BSC_EXCHANGE_ANSWERING:
+        bsc_exchange_pass(worker, exchange);
+        return;
+    case BSC_EXCHANGE_TUNNEL:
+        run_tunnel(worker, exchange);
+        return;
+    case BSC_EXCHANGE_OWN:
+        run_own(worker, exchange);
+        return;
+    }
+}
+
+void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_connection *client = &exchange->client->connection;
+    bool held = exchange->phase == BSC_EXCHANGE_HELD;
+    bool own = exchange->phase == BSC_EXCHANGE_OWN;
+    if ((held || own) && worker->now_ms >= exchange->until_ms) {
+        if (own) {
+            bsc_exchange_leave(worker, exchange);
+            return;
+        }
+        bsc_counter_add(&worker->shard->held_timed_out, 1);
+        bsc_exchange_own(worker, exchange, 504, "hold-timeout",
+                         "The service did not come back in time.");
+        return;
+    }
+    if (held || own)
+        bsc_timer_set(&worker->wheel, &client->timer, exchange->until_ms);
+    if (!exchange->asking || exchange->asked || exchange->phase > BSC_EXCHANGE_WAITING ||
+        exchange->minor == 0 || exchange->answer.out || !client->writable)
+        return;
+    exchange->asked = true;
+    if (bsc_connection_send(client, interim_100, sizeof interim_100 - 1, NULL, 0) < 0)
+        bsc_exchange_leave(worker, exchange);
+}
+
+void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    const struct bsc_connection *client = &exchange->client->connection;
+    const struct bsc_connection *upstream = &exchange->upstream->connection;
+    switch ((enum bsc_exchange_phase)exchange->phase) {
+    case BSC_EXCHANGE_CONNECTING:
+        exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
+        bsc_exchange_retry(worker, exchange, true, 504, BSC_CAUSE_CONNECT, "connect-timeout",
+                           "The instance did not accept the connection in time.");
+        return;
+    case BSC_EXCHANGE_WAITING:
+        if (!exchange->request.done && upstream->writable) {
+            exchange->keep_alive = false;
+            bsc_exchange_own(worker, exchange, 408, "request-timeout",
+                             "The request's body did not arrive in time.");
+            return;
+        }
+        bsc_exchange_fail(worker, exchange, 504, BSC_CAUSE_TIME_OUT, "answer-timeout",
+                          "The instance did not answer in time.");
+        return;
+    case BSC_EXCHANGE_ANSWERING:
+    case BSC_EXCHANGE_TUNNEL:
+        if (!client->writable)
+            exchange->client_left = true; /* it does not read */
+        else
+            exchange->cause = BSC_CAUSE_TIME_OUT;
+        bsc_exchange_end(worker, exchange, false);
+        return;
+    case BSC_EXCHANGE_HELD:
+    case BSC_EXCHANGE_OWN:
+        return;
+    }
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/exchange.h - one request and its answer, from the complete head to the last byte.
+ *
+ *   begin -> (held) -> connecting -> waiting -> answering -> ended
+ *                          ^___________|           |
+ *                             retry             tunnel
+ *
+ * Wherever it fails before the answer's head, the proxy answers itself ("own"). Every function that
+ * may end the exchange says so: it returns false, and the exchange is gone.
+ */
+#ifndef BASCULE_PROXY_EXCHANGE_H
+#define BASCULE_PROXY_EXCHANGE_H
+
+#include "proxy/client.h"
+#include "proxy/flow.h"
+#include "proxy/local.h"
+#include "proxy/upstream.h"
+
+enum bsc_exchange_phase {
+    BSC_EXCHANGE_HELD,       /* waits until its service serves again; no slot is chosen yet */
+    BSC_EXCHANGE_CONNECTING, /* to the instance that it claimed */
+    BSC_EXCHANGE_WAITING,    /* the request goes out; no head of an answer yet */
+    BSC_EXCHANGE_ANSWERING,
+    BSC_EXCHANGE_TUNNEL, /* after 101: bytes both ways */
+    BSC_EXCHANGE_OWN     /* the proxy's own answer goes out */
+};
+
+/* Why an exchange counts as an error. */
+enum bsc_cause {
+    BSC_CAUSE_NONE,
+    BSC_CAUSE_NO_INSTANCE,
+    BSC_CAUSE_CONNECT,
+    BSC_CAUSE_RESET, /* ended early or nonsense, too */
+    BSC_CAUSE_TIME_OUT
+};
+
+struct bsc_exchange {
+    struct bsc_client *client;
+    struct bsc_upstream *upstream;       /* NULL: none now */
+    struct bsc_local_service *service;   /* NULL: no route */
+    struct bsc_local_instance *instance; /* the claim; NULL: none */
+    struct bsc_list held;
+    struct bsc_flow request, answer;
+    int64_t started_us;     /* the request's head was complete */
+    int64_t answered_us;    /* the answer's head was; 0: not yet */
+    int64_t until_ms;       /* end of holding, or of sending an own answer */
+    uint32_t cell;          /* what it is charged to, once `charged` */
+    uint16_t status;        /* of the answer; 0: none yet */
+    uint8_t phase, cause;   /* enum bsc_exchange_phase, enum bsc_cause */
+    uint8_t slot;           /* where it is now */
+    uint8_t tries;          /* claims so far */
+    uint8_t method, minor;  /* of the request */
+    uint8_t retry_after_s;  /* for an own answer */
+    bool charged : 1;       /* the coin was tossed: `cell` is its unit */
+    bool keep_alive : 1;    /* the client's connection goes on afterwards */
+    bool reusable : 1;      /* the upstream's does */
+    bool replayable : 1;    /* may be sent again although it was sent once */
+    bool upgrade : 1;       /* asks for it */
+    bool json : 1;          /* own answers in JSON */
+    bool retrying : 1;      /* counted in service->retrying */
+    bool request_stuck : 1; /* the upstream takes no more of the request; it may still answer */
+    bool answer_begun : 1;  /* the upstream sent something: too late to try again */
+    bool asking : 1;        /* the client sent FIN: it will be asked whether it is still there */
+    bool asked : 1;         /* it was */
+    bool client_left : 1;   /* it went away first */
+};
+
+/* The client's next request is complete in worker->request. */
+void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client);
+/* Moves what can be moved, after anything happened to either connection. */
+void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange);
+void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
+void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* The service's traffic mode changed: what it holds looks again. */
+void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service *service);
+
+/* Between the files of the exchange. */
+
+/* Goes where the service's traffic mode and the current split say. */
+bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Sends the request again, or answers with `status` when that may not be. `untouched`: nothing of
+ * the request was sent. */
+bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, bool untouched,
+                        unsigned status, enum bsc_cause cause, const char *reason,
+                        const char *text);
+/* Answers instead of the upstream; only before the answer's head. */
+bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
+                      const char *reason, const char *text);
+/* The same because the upstream failed. */
+bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
+                       enum bsc_cause cause, const char *reason, const char *text);
+/* Sends the request and reads the answer, as far as it goes. */
+bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Reads the upstream's answer, from its first byte on. */
+bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Charges, releases the claim, gives connections back. `whole`: the client got a whole answer. */
+void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole);
+/* The client is gone. */
+bool bsc_exchange_leave(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Claims an instance and connects; own answer when there is none. */
+bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Takes a place among the held requests, or answers that there is none. */
+bool bsc_exchange_hold(struct bsc_worker *worker, struct bsc_exchange *exchange);
+void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchange);
+void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange);
+
+#endif

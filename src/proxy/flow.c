@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/flow.c - see flow.h. */
+#include "proxy/flow.h"
+
+#include <string.h>
+
+#include "proxy/worker.h"
+
+enum {
+    ROUNDS = 16,         /* reads in a row before others get their turn */
+    JOINED_BYTES = 4096, /* a body this small is copied behind its head and sent with it */
+    FRAME_ROOM = BSC_CHUNK_FRAME_BYTES + 2 + 5 /* size line, CRLF, and "0\r\n\r\n" */
+};
+
+void bsc_flow_begin(struct bsc_flow *flow, enum bsc_framing framing, uint64_t length)
+{
+    flow->framing = (uint8_t)framing;
+    flow->left = framing == BSC_FRAMING_LENGTH ? length : 0;
+    flow->complete = framing == BSC_FRAMING_NONE || (framing == BSC_FRAMING_LENGTH && length == 0);
+    flow->done = false;
+    flow->ready = 0;
+    flow->data_bytes = 0;
+    flow->chunked = (struct bsc_chunked){ 0 };
+}
+
+/* Finds out how many of the bytes that arrived belong to the message; false: malformed. */
+static bool digest(struct bsc_flow *flow, struct bsc_connection *source)
+{
+    struct bsc_fault fault;
+    uint32_t fresh = bsc_buffer_size(source->in) - flow->ready;
+    if (flow->complete || !fresh)
+        return true;
+    if (flow->framing == BSC_FRAMING_LENGTH) {
+        if (fresh > flow->left)
+            fresh = (uint32_t)flow->left;
+        flow->left -= fresh;
+        flow->complete = flow->left == 0;
+        flow->data_bytes += fresh;
+    } else if (flow->framing == BSC_FRAMING_CHUNKED) {
+        size_t used = 0;
+        enum bsc_parse parse =
+            bsc_chunked_pass(&flow->chunked, source->in->bytes + source->in->begin + flow->ready,
+                             fresh, &used, &flow->data_bytes, &fault);
+        if (parse == BSC_PARSE_REFUSED)
+            return false;
+        flow->complete = parse == BSC_PARSE_DONE;
+        fresh = (uint32_t)used;
+    } else {
+        flow->data_bytes += fresh;
+    }
+    flow->ready += fresh;
+    return true;
+}
+
+static struct bsc_buffer *writable_out(struct bsc_worker *worker, struct bsc_flow *flow)
+{
+    if (!flow->out) {
+        flow->out = bsc_buffer_lend(&worker->buffers, BSC_BUFFER_USUAL);
+        flow->sent = 0;
+    }
+    return flow->out;
+}
+
+static void put(struct bsc_buffer *out, const char *bytes, size_t size)
+{
+    memcpy(out->bytes + out->end, bytes, size);
+    out->end += (uint32_t)size;
+}
+
+/* Until-close becomes chunked: one chunk for what is there and fits. */
+static void frame(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source)
+{
+    uint32_t size = bsc_buffer_size(source->in);
+    flow->ready = 0;
+    if (!size && !flow->complete)
+        return;
+    struct bsc_buffer *out = writable_out(worker, flow);
+    uint32_t room = out->capacity - out->end;
+    if (room < FRAME_ROOM + 1)
+        return;
+    if (size > room - FRAME_ROOM)
+        size = room - FRAME_ROOM;
+    if (size) {
+        char line[BSC_CHUNK_FRAME_BYTES];
+        put(out, line, bsc_chunk_frame(line, size));
+        put(out, source->in->bytes + source->in->begin, size);
+        put(out, "\r\n", 2);
+        flow->data_bytes += size;
+        bsc_connection_consume(worker, source, size);
+    }
+    if (flow->complete && !bsc_buffer_size(source->in)) {
+        put(out, "0\r\n\r\n", 5);
+        flow->framing = BSC_FRAMING_NONE; /* the end is written once */
+    }
+}
+
+/* Chunked becomes data only. */
+static bool unframe(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source)
+{
+    while (!flow->complete && bsc_buffer_size(source->in)) {
+        struct bsc_buffer *out = writable_out(worker, flow);
+        struct bsc_chunked_run run;
+        struct bsc_fault fault;
+        uint32_t room = out->capacity - out->end;
+        uint32_t size = bsc_buffer_size(source->in);
+        if (!room)
+            return true;
+        const char *bytes = source->in->bytes + source->in->begin;
+        enum bsc_parse parse =
+            bsc_chunked_next(&flow->chunked, bytes, size < room ? size : room, &run, &fault);
+        if (parse == BSC_PARSE_REFUSED)
+            return false;
+        put(out, bytes + run.data_at, run.data_size);
+        flow->data_bytes += run.data_size;
+        flow->complete = parse == BSC_PARSE_DONE;
+        bsc_connection_consume(worker, source, (uint32_t)run.used);
+    }
+    return true;
+}
+
+static bool prepare(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source)
+{
+    if (flow->recoding == BSC_RECODE_TO_DATA)
+        return unframe(worker, flow, source);
+    if (flow->recoding == BSC_RECODE_TO_CHUNKED) {
+        flow->complete = source->ended;
+        if (flow->framing == BSC_FRAMING_UNTIL_CLOSE)
+            frame(worker, flow, source);
+        return true;
+    }
+    if (!digest(flow, source))
+        return false;
+    if (flow->framing == BSC_FRAMING_UNTIL_CLOSE && source->ended)
+        flow->complete = true;
+    struct bsc_buffer *out = flow->out;
+    if (flow->ready && flow->ready <= JOINED_BYTES && bsc_flow_unsent(flow) &&
+        flow->ready <= out->capacity - out->end) {
+        put(out, source->in->bytes + source->in->begin, flow->ready);
+        bsc_connection_consume(worker, source, flow->ready);
+        flow->ready = 0;
+    }
+    return true;
+}
+
+/* Writes once; false: the sink is broken. */
+static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source,
+                 struct bsc_connection *sink)
+{
+    uint32_t unsent = bsc_flow_unsent(flow);
+    ssize_t sent = bsc_connection_send(sink, unsent ? flow->out->bytes + flow->sent : NULL, unsent,
+                                       flow->ready ? source->in->bytes + source->in->begin : NULL,
+                                       flow->ready);
+    if (sent < 0)
+        return false;
+    uint32_t ours = sent < (ssize_t)unsent ? (uint32_t)sent : unsent;
+    flow->sent += ours;
+    if (unsent && ours == unsent && !flow->keep_out)
+        bsc_buffer_return(&worker->buffers, &flow->out);
+    uint32_t passed = (uint32_t)sent - ours;
+    if (passed) {
+        flow->ready -= passed;
+        bsc_connection_consume(worker, source, passed);
+    }
+    return true;
+}
+
+static bool at_end(const struct bsc_flow *flow, const struct bsc_connection *source)
+{
+    if (!flow->complete || flow->ready || bsc_flow_unsent(flow))
+        return false;
+    if (flow->framing != BSC_FRAMING_UNTIL_CLOSE)
+        return true;
+    return flow->recoding == BSC_RECODE_NOT && !bsc_buffer_size(source->in);
+}
+
+enum bsc_flowed bsc_flow_run(struct bsc_worker *worker, struct bsc_flow *flow,
+                             struct bsc_connection *source, struct bsc_connection *sink)
+{
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        if (source && !prepare(worker, flow, source))
+            return BSC_FLOWED_MALFORMED;
+        while (bsc_flow_unsent(flow) || flow->ready) {
+            if (!sink->writable)
+                return sink->broken ? BSC_FLOWED_SINK_BROKEN : BSC_FLOWED_WAIT;
+            if (!push(worker, flow, source, sink))
+                return BSC_FLOWED_SINK_BROKEN;
+        }
+        if (!source || at_end(flow, source)) {
+            flow->done = true;
+            return BSC_FLOWED_DONE;
+        }
+        if (flow->complete || (flow->recoding && bsc_buffer_size(source->in)))
+            continue; /* recoding goes on with what did not fit */
+        switch (bsc_connection_receive(worker, source)) {
+        case BSC_RECEIVED_BYTES:
+            continue;
+        case BSC_RECEIVED_WAIT:
+            return BSC_FLOWED_WAIT;
+        case BSC_RECEIVED_ENDED:
+            if (flow->framing != BSC_FRAMING_UNTIL_CLOSE)
+                return BSC_FLOWED_SOURCE_ENDED;
+            continue;
+        case BSC_RECEIVED_BROKEN:
+            return BSC_FLOWED_SOURCE_BROKEN;
+        }
+    }
+    return BSC_FLOWED_AGAIN;
+}
+
+bool bsc_flow_discard(struct bsc_worker *worker, struct bsc_flow *flow,
+                      struct bsc_connection *source)
+{
+    if (!digest(flow, source))
+        return false;
+    if (flow->ready)
+        bsc_connection_consume(worker, source, flow->ready);
+    flow->ready = 0;
+    flow->done = flow->complete;
+    return flow->complete;
+}

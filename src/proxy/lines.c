@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/lines.c - see lines.h. */
+#include "proxy/lines.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "proxy/parse.h"
+
+enum { PROTOCOL = 1 };
+
+void bsc_lines_init(struct bsc_lines *lines)
+{
+    *lines = (struct bsc_lines){ 0 };
+}
+
+void bsc_lines_deinit(struct bsc_lines *lines)
+{
+    bsc_registry_deinit(&lines->now);
+    bsc_registry_deinit(&lines->next);
+    bsc_routes_destroy(lines->routes);
+    free(lines->free_indices);
+}
+
+static void free_index(struct bsc_lines *lines, uint32_t index)
+{
+    lines->free_indices = bsc_grow(lines->free_indices, &lines->free_capacity,
+                                   lines->free_count + 1, sizeof *lines->free_indices);
+    lines->free_indices[lines->free_count++] = index;
+}
+
+void bsc_lines_cancel(struct bsc_lines *lines)
+{
+    for (size_t i = 0; i < lines->next.count; i++)
+        if (!bsc_registry_find(&lines->now, lines->next.entries[i]->name))
+            free_index(lines, lines->next.entries[i]->index);
+    bsc_registry_deinit(&lines->next);
+    lines->collecting = false;
+}
+
+/* The entry that a line is about: among those collected, or those in force. */
+static struct bsc_entry *entry_of(struct bsc_lines *lines, const char *name)
+{
+    return bsc_registry_find(lines->collecting ? &lines->next : &lines->now, name);
+}
+
+static struct bsc_entry *add_entry(struct bsc_lines *lines, const char *name)
+{
+    const struct bsc_entry *known = bsc_registry_find(&lines->now, name);
+    uint32_t index = known               ? known->index
+                     : lines->free_count ? lines->free_indices[--lines->free_count]
+                                         : lines->index_count++;
+    return bsc_registry_add(lines->collecting ? &lines->next : &lines->now, name, index);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_routes(const struct bsc_service *a, const struct bsc_service *b)
+{
+    if (!a || !b || a->route_count != b->route_count)
+        return false;
+    for (unsigned i = 0; i < a->route_count; i++)
+        if (!same_text(a->routes[i].host, b->routes[i].host) ||
+            !same_text(a->routes[i].path, b->routes[i].path))
+            return false;
+    return true;
+}
+
+/* Makes a routing table from what is in force now and puts it into the update. */
+static enum bsc_status renew_routes(struct bsc_lines *lines, struct bsc_update *update,
+                                    struct bsc_error *error)
+{
+    struct bsc_routes *routes;
+    if (bsc_registry_routes(&lines->now, &routes, error))
+        return error->status;
+    update->old_routes = lines->routes;
+    update->routes = lines->routes = routes;
+    return BSC_OK;
+}
+
+static struct bsc_change *begin_change(struct bsc_line *out, const struct bsc_entry *entry)
+{
+    if (!out->update)
+        out->update = bsc_update_create();
+    struct bsc_change *change = bsc_update_add(out->update);
+    change->index = entry->index;
+    return change;
+}
+
+static enum bsc_status take_service(struct bsc_lines *lines, const json_t *object,
+                                    struct bsc_line *out, struct bsc_error *error)
+{
+    const char *name;
+    if (bsc_parse_name(object, "name", &name, error))
+        return error->status;
+    struct bsc_entry *entry = entry_of(lines, name);
+    const struct bsc_entry *known = bsc_registry_find(&lines->now, name);
+    struct bsc_hold_count *hold = known && known->service
+                                      ? bsc_hold_count_acquire(known->service->hold)
+                                      : bsc_hold_count_create();
+    struct bsc_service *service = bsc_service_create(name, hold);
+    if (bsc_parse_service(object, service, error)) {
+        bsc_service_release(service);
+        return error->status;
+    }
+    bool fresh = !entry;
+    if (fresh)
+        entry = add_entry(lines, name);
+    struct bsc_service *old = entry->service;
+    entry->service = service;
+    if (lines->collecting) {
+        bsc_service_release(old);
+        return BSC_OK;
+    }
+    struct bsc_change *change = begin_change(out, entry);
+    if (!same_routes(old, service) && renew_routes(lines, out->update, error)) {
+        entry->service = old;
+        bsc_service_release(service);
+        if (fresh) {
+            free_index(lines, entry->index);
+            bsc_registry_remove(&lines->now, entry);
+        }
+        return error->status;
+    }
+    bsc_service_release(old);
+    change->service = bsc_service_acquire(service);
+    return BSC_OK;
+}
+
+static enum bsc_status find_service(struct bsc_lines *lines, const json_t *object,
+                                    struct bsc_entry **out, struct bsc_error *error)
+{
+    const char *name;
+    if (bsc_parse_name(object, "service", &name, error))
+        return error->status;
+    *out = entry_of(lines, name);
+    if (!*out)
+        return bsc_error_set(error, BSC_NOT_FOUND, "there is no service %.80s", name);
+    return BSC_OK;
+}
+
+static enum bsc_status take_instances(struct bsc_lines *lines, const json_t *object,
+                                      struct bsc_line *out, struct bsc_error *error)
+{
+    struct bsc_entry *entry;
+    struct bsc_roster *roster;
+    if (find_service(lines, object, &entry, error) || bsc_parse_roster(object, &roster, error))
+        return error->status;
+    bsc_roster_release(entry->roster);
+    entry->roster = roster;
+    if (!lines->collecting)
+        begin_change(out, entry)->roster = bsc_roster_acquire(roster);
+    return BSC_OK;
+}
+
+/* All of them or none. */
+static enum bsc_status take_splits(struct bsc_lines *lines, const json_t *list,
+                                   struct bsc_line *out, struct bsc_error *error)
+{
+    struct bsc_entry *entry;
+    struct bsc_split split;
+    if (!json_is_array(list))
+        return bsc_error_set(error, BSC_INVALID, "'splits' is no list");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (find_service(lines, json_array_get(list, i), &entry, error) ||
+            bsc_parse_split(json_array_get(list, i), &split, error))
+            return error->status;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *object = json_array_get(list, i);
+        if (find_service(lines, object, &entry, error) || bsc_parse_split(object, &split, error))
+            return error->status;
+        entry->split = split;
+        entry->has_split = true;
+        if (lines->collecting)
+            continue;
+        struct bsc_change *change = begin_change(out, entry);
+        change->has_split = true;
+        change->split = split;
+    }
+    return BSC_OK;
+}
+
+static enum bsc_status take_remove(struct bsc_lines *lines, const json_t *object,
+                                   struct bsc_line *out, struct bsc_error *error)
+{
+    const char *name;
+    if (bsc_parse_name(object, "service", &name, error))
+        return error->status;
+    struct bsc_entry *entry = entry_of(lines, name);
+    if (!entry) /* it is as it should be */
+        return BSC_OK;
+    bool collecting = lines->collecting;
+    if (!collecting)
+        begin_change(out, entry)->remove = true;
+    if (!collecting || !bsc_registry_find(&lines->now, name))
+        free_index(lines, entry->index);
+    bsc_registry_remove(collecting ? &lines->next : &lines->now, entry);
+    return collecting ? BSC_OK : renew_routes(lines, out->update, error);
+}
+
+static struct bsc_update *whole_update(struct bsc_lines *lines)
+{
+    struct bsc_update *update = bsc_update_create();
+    for (size_t i = 0; i < lines->now.count; i++) {
+        const struct bsc_entry *old = lines->now.entries[i];
+        if (bsc_registry_find(&lines->next, old->name))
+            continue;
+        struct bsc_change *change = bsc_update_add(update);
+        change->index = old->index;
+        change->remove = true;
+        free_index(lines, old->index);
+    }
+    for (size_t i = 0; i < lines->next.count; i++) {
+        const struct bsc_entry *entry = lines->next.entries[i];
+        struct bsc_change *change = bsc_update_add(update);
+        change->index = entry->index;
+        change->service = bsc_service_acquire(entry->service);
+        change->roster = entry->roster ? bsc_roster_acquire(entry->roster) : bsc_roster_create(0);
+        change->has_split = entry->has_split;
+        change->split = entry->split;
+    }
+    return update;
+}
+
+/* Replaces everything by what was collected. */
+static enum bsc_status take_end(struct bsc_lines *lines, struct bsc_line *out,
+                                struct bsc_error *error)
+{
+    struct bsc_routes *routes;
+    if (!lines->collecting)
+        return bsc_error_set(error, BSC_STATE, "'end' without 'hello'");
+    if (bsc_registry_routes(&lines->next, &routes, error))
+        return error->status;
+    out->update = whole_update(lines);
+    out->update->old_routes = lines->routes;
+    out->update->routes = lines->routes = routes;
+    bsc_registry_deinit(&lines->now);
+    lines->now = lines->next;
+    lines->next = (struct bsc_registry){ 0 };
+    lines->collecting = false;
+    lines->in_force = true;
+    out->end = true;
+    return BSC_OK;
+}
+
+static enum bsc_status take_hello(struct bsc_lines *lines, const json_t *hello,
+                                  struct bsc_line *out, struct bsc_error *error)
+{
+    if (json_integer_value(json_object_get(hello, "protocol")) != PROTOCOL)
+        return bsc_error_set(error, BSC_INVALID, "another protocol than %d", PROTOCOL);
+    bsc_lines_cancel(lines);
+    lines->collecting = true;
+    out->hello = true;
+    out->epoch = json_integer_value(json_object_get(hello, "epoch"));
+    return BSC_OK;
+}
+
+/* A line about `name` was refused while collecting: what is in force stays for it. */
+static void keep_old(struct bsc_lines *lines, const char *name)
+{
+    const struct bsc_entry *old = name ? bsc_registry_find(&lines->now, name) : NULL;
+    if (!old)
+        return;
+    struct bsc_entry *entry = bsc_registry_find(&lines->next, name);
+    if (!entry)
+        entry = add_entry(lines, name);
+    if (!entry->service && old->service)
+        entry->service = bsc_service_acquire(old->service);
+    if (!entry->roster && old->roster)
+        entry->roster = bsc_roster_acquire(old->roster);
+    if (!entry->has_split)
+        entry->split = old->split;
+    entry->has_split |= old->has_split;
+}
+
+static void keep_refused(struct bsc_lines *lines, const json_t *line)
+{
+    const json_t *split, *splits = json_object_get(line, "splits");
+    size_t i;
+    keep_old(lines, json_string_value(json_object_get(json_object_get(line, "service"), "name")));
+    keep_old(lines,
+             json_string_value(json_object_get(json_object_get(line, "instances"), "service")));
+    json_array_foreach((json_t *)(uintptr_t)splits, i, split)
+        keep_old(lines, json_string_value(json_object_get(split, "service")));
+}
+
+static enum bsc_status take_object(struct bsc_lines *lines, const json_t *line,
+                                   struct bsc_line *out, struct bsc_error *error)
+{
+    const json_t *value;
+    if ((value = json_object_get(line, "hello")))
+        return take_hello(lines, value, out, error);
+    out->seq = json_integer_value(json_object_get(line, "seq"));
+    if (out->seq <= 0)
+        return bsc_error_set(error, BSC_INVALID, "a line without 'seq'");
+    if (!lines->collecting && !lines->in_force)
+        return bsc_error_set(error, BSC_STATE, "a line before 'hello'");
+    if ((value = json_object_get(line, "service")))
+        return take_service(lines, value, out, error);
+    if ((value = json_object_get(line, "instances")))
+        return take_instances(lines, value, out, error);
+    if ((value = json_object_get(line, "splits")))
+        return take_splits(lines, value, out, error);
+    if ((value = json_object_get(line, "remove")))
+        return take_remove(lines, value, out, error);
+    if (json_is_true(json_object_get(line, "end")))
+        return take_end(lines, out, error);
+    return BSC_OK; /* a kind of line that a later version knows */
+}
+
+enum bsc_status bsc_lines_take(struct bsc_lines *lines, const char *text, size_t size,
+                               struct bsc_line *out, struct bsc_error *error)
+{
+    json_error_t reason;
+    *out = (struct bsc_line){ 0 };
+    json_t *line = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
+    if (!json_is_object(line)) {
+        json_decref(line);
+        return bsc_error_set(error, BSC_INVALID, "no JSON object: %.120s", reason.text);
+    }
+    enum bsc_status status = take_object(lines, line, out, error);
+    if (status) {
+        if (lines->collecting)
+            keep_refused(lines, line);
+        if (out->update)
+            bsc_update_destroy(out->update);
+        out->update = NULL;
+    }
+    json_decref(line);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/local.h - one worker's view of the services: the shared objects of model.h with what only
+ * this worker knows beside them. Nothing here is locked or shared.
+ */
+#ifndef BASCULE_PROXY_LOCAL_H
+#define BASCULE_PROXY_LOCAL_H
+
+#include "proxy/balance.h"
+
+struct bsc_worker;
+
+struct bsc_local_service {
+    struct bsc_service *shared;
+    bool removed; /* no longer routed to; freed with its last request */
+    bool has_split;
+    struct bsc_split split; /* the current one: every claim reads it here */
+    unsigned instance_count;
+    struct bsc_local_instance **instances; /* those of the roster */
+    struct bsc_choice choices[BSC_SLOT_COUNT];
+    struct bsc_list held; /* exchanges that wait, oldest first */
+    unsigned active;      /* requests of this worker that are not ended */
+    unsigned retrying;    /* of them, those that were sent more than once */
+};
+
+/* Takes a whole update over, between two requests. */
+void bsc_local_apply(struct bsc_worker *worker, const struct bsc_update *update);
+
+struct bsc_local_service *bsc_local_find(const struct bsc_worker *worker, uint32_t index);
+/* One request more or less; the service goes with its last one when it was removed. */
+void bsc_local_service_enter(struct bsc_local_service *service);
+void bsc_local_service_leave(struct bsc_local_service *service);
+
+/* Claims are counted here, for balancing, and in the instance's gauge, for draining. */
+void bsc_local_instance_claim(struct bsc_worker *worker, struct bsc_local_instance *instance);
+void bsc_local_instance_release(struct bsc_worker *worker, struct bsc_local_instance *instance);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/model.h - what the control thread tells the workers, as objects that never change.
+ *
+ * Services, instances and rosters are immutable and counted: the control thread holds one
+ * reference, every worker one for each that it uses. The counts move only when something is
+ * swapped or forgotten, never on the path of a request; an object goes when the last worker's last
+ * request that needs it ended. Splits are small and travel by value.
+ */
+#ifndef BASCULE_PROXY_MODEL_H
+#define BASCULE_PROXY_MODEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "core/slots.h"
+#include "proxy/routes.h"
+
+enum bsc_balancing { BSC_BALANCING_ROUND_ROBIN, BSC_BALANCING_LEAST_REQUESTS };
+enum bsc_traffic_mode {
+    BSC_TRAFFIC_SERVE,
+    BSC_TRAFFIC_HOLD,        /* requests wait */
+    BSC_TRAFFIC_MAINTENANCE, /* 503 and a page */
+    BSC_TRAFFIC_STOP         /* 503, the connection is closed */
+};
+
+/* How many requests of one service wait, over all workers. Outlives changes of its options. */
+struct bsc_hold_count {
+    _Atomic unsigned references;
+    _Atomic unsigned held;
+};
+
+struct bsc_service_route {
+    char *host; /* NULL: any */
+    char *path;
+};
+
+struct bsc_service {
+    _Atomic unsigned references;
+    char *name;
+    enum bsc_balancing balancing;
+    enum bsc_traffic_mode traffic;
+    int64_t connect_ms, answer_ms, idle_ms, hold_ms;
+    unsigned hold_max;
+    struct bsc_hold_count *hold;
+    unsigned route_count;
+    struct bsc_service_route *routes;
+};
+
+struct bsc_instance {
+    _Atomic unsigned references;
+    char *id;
+    enum bsc_slot slot;
+    uint32_t gauge;
+    socklen_t address_size;
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage inet;
+        struct sockaddr_un local;
+    } address;
+};
+
+/* The instances of a service, as they are now. */
+struct bsc_roster {
+    _Atomic unsigned references;
+    unsigned count;
+    struct bsc_roster_item {
+        struct bsc_instance *instance;
+        bool healthy;
+    } items[];
+};
+
+struct bsc_split {
+    uint64_t generation;
+    unsigned weight_bp[BSC_SLOT_COUNT];
+    uint32_t cell[BSC_SLOT_COUNT];
+};
+
+/* "127.0.0.1:80", "[::1]:80", "unix:/path"; numeric only: the proxy never asks a resolver. */
+enum bsc_status bsc_instance_create(const char *id, enum bsc_slot slot, const char *address,
+                                    uint32_t gauge, struct bsc_instance **out,
+                                    struct bsc_error *error) BSC_MUST_CHECK;
+bool bsc_instance_same(const struct bsc_instance *a, const struct bsc_instance *b);
+struct bsc_instance *bsc_instance_acquire(struct bsc_instance *instance);
+void bsc_instance_release(struct bsc_instance *instance); /* NULL is allowed, here and below */
+
+struct bsc_hold_count *bsc_hold_count_create(void);
+/* With one reference, no routes, and a reference to `hold` taken over. */
+struct bsc_service *bsc_service_create(const char *name, struct bsc_hold_count *take_hold);
+struct bsc_service *bsc_service_acquire(struct bsc_service *service);
+void bsc_service_release(struct bsc_service *service);
+struct bsc_hold_count *bsc_hold_count_acquire(struct bsc_hold_count *hold);
+
+struct bsc_roster *bsc_roster_create(unsigned count); /* items zeroed */
+struct bsc_roster *bsc_roster_acquire(struct bsc_roster *roster);
+void bsc_roster_release(struct bsc_roster *roster);
+
+/* The sockets of one listening address; workers know it by its pointer. Owned by the control
+ * thread, which closes the descriptors after every worker has let go of them. */
+enum { BSC_LISTEN_SOCKETS = 128 };
+struct bsc_listen {
+    struct bsc_list node;
+    char address[128];
+    bool shared; /* one inherited socket for all workers */
+    unsigned count;
+    int fds[BSC_LISTEN_SOCKETS];
+};
+
+/* What changed for one service; NULL and false: that part stays. Holds references. */
+struct bsc_change {
+    uint32_t index;
+    bool remove;
+    struct bsc_service *service;
+    struct bsc_roster *roster;
+    bool has_split;
+    struct bsc_split split;
+};
+
+/* One message to all workers; each applies it whole, between two requests, and counts `pending`
+ * down. The control thread frees it after that. */
+struct bsc_update {
+    _Atomic unsigned pending;
+    const struct bsc_routes *routes; /* NULL: the same as before */
+    unsigned change_count;
+    struct bsc_change *changes;
+    const struct bsc_listen *listen, *unlisten;
+    bool retire; /* accept nothing more */
+
+    struct bsc_list node;                         /* the rest is the control thread's own */
+    struct bsc_routes *old_routes;                /* freed with the update */
+    void (*on_done)(void *, struct bsc_update *); /* every worker has swapped */
+    void *context;
+    long long number; /* of the ping; epoch of the lines */
+    unsigned seq_count;
+    long long *seqs; /* lines of the controller that this acknowledges */
+};
+
+struct bsc_update *bsc_update_create(void);
+struct bsc_change *bsc_update_add(struct bsc_update *update); /* a zeroed change */
+void bsc_update_destroy(struct bsc_update *update);
+
+#endif

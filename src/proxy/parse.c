@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/parse.c - see parse.h. */
+#include "proxy/parse.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "proxy/counters.h"
+
+enum { NAME_MAX_BYTES = 255, WHOLE_BP = 10000, ROUTES_MAX = 4096, INSTANCES_MAX = 4096 };
+static const json_int_t day_ms = 24 * 3600 * 1000;
+
+/* `otherwise` when the key is missing; no such value (-1): it must be there. */
+static enum bsc_status parse_number(const json_t *object, const char *key, json_int_t least,
+                                    json_int_t most, json_int_t otherwise, json_int_t *out,
+                                    struct bsc_error *error)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = otherwise;
+    if (!value && otherwise >= 0)
+        return BSC_OK;
+    if (!json_is_integer(value))
+        return bsc_error_set(error, BSC_INVALID, "'%s' is missing or not a number", key);
+    *out = json_integer_value(value);
+    if (*out < least || *out > most)
+        return bsc_error_set(error, BSC_INVALID, "'%s' is not from %lld to %lld", key,
+                             (long long)least, (long long)most);
+    return BSC_OK;
+}
+
+enum bsc_status bsc_parse_name(const json_t *object, const char *key, const char **out,
+                               struct bsc_error *error)
+{
+    *out = json_string_value(json_object_get(object, key));
+    if (!*out || !**out || strlen(*out) > NAME_MAX_BYTES)
+        return bsc_error_set(error, BSC_INVALID, "'%s' is missing or not a name", key);
+    return BSC_OK;
+}
+
+/* The position of the key's string in `words`; 0 when the key is missing. */
+static enum bsc_status parse_word(const json_t *object, const char *key, const char *const *words,
+                                  unsigned count, unsigned *out, struct bsc_error *error)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = 0;
+    if (!value)
+        return BSC_OK;
+    const char *word = json_string_value(value);
+    for (unsigned i = 0; word && i < count; i++) {
+        *out = i;
+        if (!strcmp(word, words[i]))
+            return BSC_OK;
+    }
+    return bsc_error_set(error, BSC_INVALID, "'%s' is '%.40s'", key, word ? word : "no word");
+}
+
+static enum bsc_status parse_routes(const json_t *routes, struct bsc_service *service,
+                                    struct bsc_error *error)
+{
+    size_t count = json_array_size(routes);
+    if (routes && (!json_is_array(routes) || count > ROUTES_MAX))
+        return bsc_error_set(error, BSC_INVALID, "'routes' is no list, or too long");
+    service->routes = bsc_alloc(count * sizeof service->routes[0]);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *route = json_array_get(routes, i);
+        const json_t *host = json_object_get(route, "host");
+        const char *path = json_string_value(json_object_get(route, "path"));
+        if (!path || (host && !json_is_null(host) && !json_is_string(host)))
+            return bsc_error_set(error, BSC_INVALID, "route %zu has no path, or an odd host", i);
+        service->routes[i].host = bsc_copy(json_string_value(host));
+        service->routes[i].path = bsc_copy(path);
+        service->route_count++;
+    }
+    return BSC_OK;
+}
+
+enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *service,
+                                  struct bsc_error *error)
+{
+    static const char *const balancings[] = { "round-robin", "least-requests" };
+    static const char *const modes[] = { "serve", "hold", "maintenance", "stop" };
+    unsigned balancing, traffic;
+    json_int_t hold_max, times[4];
+    static const struct {
+        const char *key;
+        json_int_t otherwise;
+    } keys[4] = {
+        { "connect_ms", 1000 }, { "answer_ms", 60000 }, { "idle_ms", 60000 }, { "hold_ms", 30000 }
+    };
+    if (parse_word(object, "balance", balancings, 2, &balancing, error) ||
+        parse_word(object, "traffic", modes, 4, &traffic, error) ||
+        parse_number(object, "hold_max", 0, 1000000, 1000, &hold_max, error))
+        return error->status;
+    for (unsigned i = 0; i < 4; i++)
+        if (parse_number(object, keys[i].key, 1, day_ms, keys[i].otherwise, &times[i], error))
+            return error->status;
+    service->balancing = (enum bsc_balancing)balancing;
+    service->traffic = (enum bsc_traffic_mode)traffic;
+    service->hold_max = (unsigned)hold_max;
+    service->connect_ms = times[0];
+    service->answer_ms = times[1];
+    service->idle_ms = times[2];
+    service->hold_ms = times[3];
+    return parse_routes(json_object_get(object, "routes"), service, error);
+}
+
+static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_item *out,
+                                      struct bsc_error *error)
+{
+    const char *id, *slot_name = json_string_value(json_object_get(object, "slot"));
+    const char *address = json_string_value(json_object_get(object, "address"));
+    const json_t *healthy = json_object_get(object, "healthy");
+    enum bsc_slot slot;
+    json_int_t gauge;
+    if (bsc_parse_name(object, "id", &id, error) ||
+        parse_number(object, "gauge", 1, BSC_GAUGES - 1, -1, &gauge, error))
+        return error->status;
+    if (!slot_name || !bsc_slot_parse(slot_name, &slot))
+        return bsc_error_set(error, BSC_INVALID, "instance %.80s: 'slot' is no slot", id);
+    if (!json_is_boolean(healthy))
+        return bsc_error_set(error, BSC_INVALID, "instance %.80s: 'healthy' is not given", id);
+    out->healthy = json_is_true(healthy);
+    return bsc_instance_create(id, slot, address ? address : "", (uint32_t)gauge, &out->instance,
+                               error);
+}
+
+enum bsc_status bsc_parse_roster(const json_t *object, struct bsc_roster **out,
+                                 struct bsc_error *error)
+{
+    const json_t *list = json_object_get(object, "list");
+    if (!json_is_array(list) || json_array_size(list) > INSTANCES_MAX)
+        return bsc_error_set(error, BSC_INVALID, "'list' is no list, or too long");
+    struct bsc_roster *roster = bsc_roster_create((unsigned)json_array_size(list));
+    for (unsigned i = 0; i < roster->count; i++) {
+        if (parse_instance(json_array_get(list, i), &roster->items[i], error)) {
+            bsc_roster_release(roster);
+            return error->status;
+        }
+    }
+    *out = roster;
+    return BSC_OK;
+}
+
+enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
+                                struct bsc_error *error)
+{
+    const json_t *weights = json_object_get(object, "weights");
+    const json_t *cells = json_object_get(object, "cells");
+    json_int_t generation, weight, cell, sum = 0;
+    if (parse_number(object, "generation", 0, INT64_MAX, -1, &generation, error))
+        return error->status;
+    out->generation = (uint64_t)generation;
+    for (int slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        const char *name = bsc_slot_name((enum bsc_slot)slot);
+        if (parse_number(weights, name, 0, WHOLE_BP, -1, &weight, error))
+            return bsc_error_wrap(error, "weights");
+        if (parse_number(cells, name, 0, BSC_CELLS - 1, -1, &cell, error))
+            return bsc_error_wrap(error, "cells");
+        out->weight_bp[slot] = (unsigned)weight;
+        out->cell[slot] = (uint32_t)cell;
+        sum += weight;
+    }
+    if (sum != WHOLE_BP)
+        return bsc_error_set(error, BSC_INVALID, "the weights' sum is not %d", WHOLE_BP);
+    return BSC_OK;
+}

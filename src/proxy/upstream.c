@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/upstream.c - see upstream.h. */
+#include "proxy/upstream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+static void unkeep(struct bsc_upstream *upstream)
+{
+    bsc_list_remove(&upstream->idle);
+    upstream->instance->idle_count--;
+}
+
+/* True when the socket is open and silent. */
+static bool seen_alive(const struct bsc_upstream *upstream)
+{
+    char byte;
+    return recv(upstream->connection.handle.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+static struct bsc_upstream *take_kept(struct bsc_worker *worker,
+                                      struct bsc_local_instance *instance,
+                                      enum bsc_upstream_want want)
+{
+    while (!bsc_list_empty(&instance->idle)) {
+        struct bsc_upstream *upstream =
+            BSC_CONTAINER(instance->idle.next, struct bsc_upstream, idle);
+        if (want == BSC_UPSTREAM_FRESH && worker->now_ms - upstream->idle_since_ms > BSC_FRESH_MS)
+            return NULL; /* all others are older */
+        unkeep(upstream);
+        upstream->reused = true;
+        if (want == BSC_UPSTREAM_ANY || seen_alive(upstream))
+            return upstream;
+        upstream->instance = NULL;
+        bsc_upstream_close(worker, upstream);
+    }
+    return NULL;
+}
+
+static struct bsc_upstream *connect_new(struct bsc_worker *worker,
+                                        struct bsc_local_instance *instance)
+{
+    const struct bsc_instance *shared = instance->shared;
+    int fd = socket(shared->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return NULL;
+    if (shared->address.any.sa_family != AF_UNIX) {
+        int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    bool connected = connect(fd, &shared->address.any, shared->address_size) == 0;
+    if (!connected && errno != EINPROGRESS)
+        goto close_fd;
+    struct bsc_upstream *upstream = bsc_slab_take(&worker->upstreams);
+    bsc_connection_init(&upstream->connection, BSC_KIND_UPSTREAM, fd);
+    bsc_list_init(&upstream->idle);
+    upstream->instance = instance;
+    upstream->connection.writable = connected;
+    if (bsc_connection_watch(worker, &upstream->connection))
+        return upstream;
+    bsc_slab_give(&worker->upstreams, upstream);
+close_fd:;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return NULL;
+}
+
+struct bsc_upstream *bsc_upstream_get(struct bsc_worker *worker,
+                                      struct bsc_local_instance *instance,
+                                      enum bsc_upstream_want want)
+{
+    struct bsc_upstream *kept = NULL;
+    if (want != BSC_UPSTREAM_NEW)
+        kept = take_kept(worker, instance, want);
+    return kept ? kept : connect_new(worker, instance);
+}
+
+void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream)
+{
+    upstream->connection.exchange = NULL;
+    bsc_connection_close(worker, &upstream->connection, false);
+    bsc_worker_bury(worker, &upstream->connection);
+}
+
+void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream)
+{
+    struct bsc_local_instance *instance = upstream->instance;
+    struct bsc_connection *connection = &upstream->connection;
+    bool silent = !connection->readable && !connection->ending && !connection->broken &&
+                  !bsc_buffer_size(connection->in);
+    if (!silent || !instance->listed || instance->idle_count >= BSC_POOLED_MAX) {
+        bsc_upstream_close(worker, upstream);
+        return;
+    }
+    connection->exchange = NULL;
+    connection->bulk = false;
+    upstream->idle_since_ms = worker->now_ms;
+    bsc_list_add_head(&instance->idle, &upstream->idle);
+    instance->idle_count++;
+    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_POOLED_MS);
+}
+
+void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance)
+{
+    while (!bsc_list_empty(&instance->idle)) {
+        struct bsc_upstream *upstream =
+            BSC_CONTAINER(instance->idle.next, struct bsc_upstream, idle);
+        unkeep(upstream);
+        bsc_upstream_close(worker, upstream);
+    }
+}
+
+static void drop_kept(struct bsc_worker *worker, struct bsc_upstream *upstream)
+{
+    unkeep(upstream);
+    bsc_upstream_close(worker, upstream);
+}
+
+void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events)
+{
+    struct bsc_connection *connection = &upstream->connection;
+    bsc_connection_mark(connection, events);
+    if (connection->exchange)
+        bsc_exchange_run(worker, connection->exchange);
+    else if (connection->readable || connection->broken)
+        drop_kept(worker, upstream); /* it ended, or it speaks without having been asked */
+}
+
+void bsc_upstream_timer(struct bsc_worker *worker, struct bsc_upstream *upstream)
+{
+    if (upstream->connection.exchange)
+        bsc_exchange_upstream_late(worker, upstream->connection.exchange);
+    else
+        drop_kept(worker, upstream);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/upstream.h - connections to instances: made, lent to one exchange at a time, kept.
+ */
+#ifndef BASCULE_PROXY_UPSTREAM_H
+#define BASCULE_PROXY_UPSTREAM_H
+
+#include "proxy/connection.h"
+#include "proxy/local.h"
+
+struct bsc_upstream {
+    struct bsc_connection connection; /* first; its exchange is NULL while it is kept */
+    struct bsc_local_instance *instance;
+    struct bsc_list idle; /* in instance->idle */
+    int64_t idle_since_ms;
+    bool reused;
+};
+
+enum bsc_upstream_want {
+    BSC_UPSTREAM_ANY,   /* a kept one, or a new one */
+    BSC_UPSTREAM_FRESH, /* for what cannot be sent twice: kept for a moment only, and seen alive */
+    BSC_UPSTREAM_NEW
+};
+
+/* NULL when no connection can be made (errno says why). A new one is still connecting unless its
+ * `writable` is set. */
+struct bsc_upstream *bsc_upstream_get(struct bsc_worker *worker,
+                                      struct bsc_local_instance *instance,
+                                      enum bsc_upstream_want want);
+/* Keeps it for the next request. The caller knows that the last answer was complete. */
+void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream);
+void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream);
+void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance);
+
+void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events);
+void bsc_upstream_timer(struct bsc_worker *worker, struct bsc_upstream *upstream);
+
+#endif

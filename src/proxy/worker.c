@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/worker.c - see worker.h. */
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/accept.h"
+#include "proxy/client.h"
+#include "proxy/exchange.h"
+#include "proxy/upstream.h"
+
+enum { EVENTS = 256, STACK_BYTES = 512 * 1024 };
+
+static void read_clock(struct bsc_worker *worker)
+{
+    worker->now_us = bsc_clock_boot_us();
+    worker->now_ms = worker->now_us / 1000;
+}
+
+void bsc_worker_later(struct bsc_worker *worker, struct bsc_connection *connection)
+{
+    if (connection->handle.kind == BSC_KIND_DEAD)
+        return;
+    bsc_list_remove(&connection->later);
+    bsc_list_add_tail(&worker->later, &connection->later);
+}
+
+void bsc_worker_bury(struct bsc_worker *worker, struct bsc_connection *connection)
+{
+    bsc_list_remove(&connection->later);
+    bsc_list_add_tail(&worker->graves, &connection->later);
+}
+
+static void report(const struct bsc_worker *worker)
+{
+    eventfd_write(worker->news, 1);
+}
+
+static void report_if_done(struct bsc_worker *worker)
+{
+    if (worker->retiring && worker->client_count == 0 &&
+        !atomic_exchange(&worker->idle_retired, true))
+        report(worker);
+}
+
+void bsc_worker_count_client(struct bsc_worker *worker, int by)
+{
+    if (by > 0) {
+        worker->client_count++;
+        bsc_counter_add(&worker->shard->connections_opened, 1);
+        return;
+    }
+    worker->client_count--;
+    bsc_counter_add(&worker->shard->connections_closed, 1);
+    if (worker->paused)
+        bsc_accept_resume(worker);
+    report_if_done(worker);
+}
+
+static void apply(struct bsc_worker *worker, struct bsc_update *update)
+{
+    bsc_local_apply(worker, update);
+    if (update->unlisten)
+        bsc_accept_remove(worker, update->unlisten);
+    if (update->listen)
+        bsc_accept_add(worker, update->listen);
+    if (update->retire) {
+        worker->retiring = true;
+        bsc_accept_remove(worker, NULL);
+        report_if_done(worker);
+    }
+    if (atomic_fetch_sub_explicit(&update->pending, 1, memory_order_acq_rel) == 1)
+        report(worker);
+}
+
+static void read_inbox(struct bsc_worker *worker)
+{
+    size_t count;
+    struct bsc_update **updates = bsc_inbox_take(&worker->inbox, &count);
+    for (size_t i = 0; i < count; i++)
+        apply(worker, updates[i]);
+    free(updates);
+}
+
+/* An event of a turn may point to what an earlier one closed: its kind is dead then. */
+static void dispatch(struct bsc_worker *worker, const struct epoll_event *event)
+{
+    struct bsc_handle *handle = event->data.ptr;
+    switch (handle->kind) {
+    case BSC_KIND_CLIENT:
+        bsc_client_event(worker, event->data.ptr, event->events);
+        return;
+    case BSC_KIND_UPSTREAM:
+        bsc_upstream_event(worker, event->data.ptr, event->events);
+        return;
+    case BSC_KIND_LISTENER:
+        bsc_accept_event(worker, event->data.ptr);
+        return;
+    case BSC_KIND_INBOX:
+        read_inbox(worker);
+        return;
+    case BSC_KIND_DEAD:
+        return;
+    }
+}
+
+/* Everyone who was waiting at the beginning gets one turn. */
+static void run_later(struct bsc_worker *worker)
+{
+    struct bsc_list now;
+    bsc_list_init(&now);
+    while (!bsc_list_empty(&worker->later)) {
+        struct bsc_list *node = worker->later.next;
+        bsc_list_remove(node);
+        bsc_list_add_tail(&now, node);
+    }
+    while (!bsc_list_empty(&now)) {
+        struct bsc_connection *connection = BSC_CONTAINER(now.next, struct bsc_connection, later);
+        bsc_list_remove(&connection->later);
+        if (connection->handle.kind == BSC_KIND_CLIENT)
+            bsc_client_run(worker, (struct bsc_client *)(void *)connection);
+        else if (connection->exchange)
+            bsc_exchange_run(worker, connection->exchange);
+    }
+}
+
+static void on_timer(void *context, struct bsc_timer *timer)
+{
+    struct bsc_worker *worker = context;
+    if (timer == &worker->pause) {
+        bsc_accept_resume(worker);
+        return;
+    }
+    struct bsc_connection *connection = BSC_CONTAINER(timer, struct bsc_connection, timer);
+    if (connection->handle.kind == BSC_KIND_CLIENT)
+        bsc_client_timer(worker, (struct bsc_client *)(void *)connection);
+    else
+        bsc_upstream_timer(worker, (struct bsc_upstream *)(void *)connection);
+}
+
+static void free_dead(struct bsc_worker *worker)
+{
+    while (!bsc_list_empty(&worker->graves)) {
+        struct bsc_connection *connection =
+            BSC_CONTAINER(worker->graves.next, struct bsc_connection, later);
+        bsc_list_remove(&connection->later);
+        bsc_slab_give(connection->client ? &worker->clients : &worker->upstreams, connection);
+    }
+    while (!bsc_list_empty(&worker->dead_listeners)) {
+        struct bsc_listener *listener =
+            BSC_CONTAINER(worker->dead_listeners.next, struct bsc_listener, node);
+        bsc_list_remove(&listener->node);
+        free(listener);
+    }
+}
+
+static void turn(struct bsc_worker *worker, struct epoll_event *events)
+{
+    int wait_ms = 0;
+    if (bsc_list_empty(&worker->later))
+        wait_ms = bsc_wheel_wait_ms(&worker->wheel, worker->now_ms);
+    int count = epoll_wait(worker->epoll, events, EVENTS, wait_ms);
+    read_clock(worker);
+    bsc_counter_add(&worker->shard->loops, 1);
+    for (int i = 0; i < count; i++)
+        dispatch(worker, &events[i]);
+    if (!bsc_list_empty(&worker->later))
+        run_later(worker);
+    bsc_wheel_advance(&worker->wheel, worker->now_ms, on_timer, worker);
+    free_dead(worker);
+}
+
+static void *run(void *argument)
+{
+    struct bsc_worker *worker = argument;
+    struct epoll_event *events = bsc_alloc(EVENTS * sizeof *events);
+    read_clock(worker);
+    for (;;)
+        turn(worker, events);
+    return NULL;
+}
+
+static void init(struct bsc_worker *worker, const struct bsc_worker_options *options)
+{
+    worker->number = options->number;
+    worker->count = options->count;
+    worker->shard = options->shard;
+    worker->news = options->news;
+    worker->client_max = options->client_max;
+    read_clock(worker);
+    bsc_random_seed(&worker->random);
+    bsc_wheel_init(&worker->wheel, worker->now_ms);
+    bsc_timer_init(&worker->pause);
+    bsc_slab_init(&worker->clients, sizeof(struct bsc_client));
+    bsc_slab_init(&worker->upstreams, sizeof(struct bsc_upstream));
+    bsc_slab_init(&worker->exchanges, sizeof(struct bsc_exchange));
+    bsc_list_init(&worker->later);
+    bsc_list_init(&worker->graves);
+    bsc_list_init(&worker->listeners);
+    bsc_list_init(&worker->dead_listeners);
+}
+
+enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
+                                 struct bsc_error *error)
+{
+    struct bsc_worker *worker = bsc_alloc(sizeof *worker);
+    init(worker, options);
+    if (bsc_inbox_init(&worker->inbox, error))
+        return error->status;
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll == -1)
+        return bsc_error_errno(error, "make a worker's epoll");
+    worker->inbox_handle = (struct bsc_handle){ worker->inbox.wake, BSC_KIND_INBOX };
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->inbox_handle };
+    if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->inbox.wake, &event))
+        return bsc_error_errno(error, "watch a worker's inbox");
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    errno = pthread_create(&worker->thread, &attributes, run, worker);
+    pthread_attr_destroy(&attributes);
+    if (errno)
+        return bsc_error_errno(error, "start worker %u", options->number);
+    *out = worker;
+    return BSC_OK;
+}

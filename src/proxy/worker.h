@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/worker.h - one thread of the data plane: an epoll loop with everything that it needs.
+ *
+ * Workers share nothing but what comes through their inboxes. The control thread makes them, posts
+ * updates and reads two numbers that say how far they are; all other members belong to the
+ * worker's own thread.
+ */
+#ifndef BASCULE_PROXY_WORKER_H
+#define BASCULE_PROXY_WORKER_H
+
+#include <pthread.h>
+
+#include "proxy/connection.h"
+#include "proxy/counters.h"
+#include "proxy/http1.h"
+#include "proxy/inbox.h"
+#include "proxy/local.h"
+
+enum {
+    BSC_HEAD_MS = 10000,       /* from a request's first byte to the end of its head */
+    BSC_KEEP_ALIVE_MS = 60000, /* an idle client connection */
+    BSC_LINGER_MS = 2000,      /* reading on after the last answer, so that it is not reset away */
+    BSC_PROBE_MS = 500,      /* after a client's FIN, until it is asked whether it is still there */
+    BSC_TUNNEL_MS = 3600000, /* nothing moves in a tunnel */
+    BSC_POOLED_MS = 30000,   /* an idle connection to an instance */
+    BSC_FRESH_MS = 1000,     /* idle at most so long: good enough for what cannot be replayed */
+    BSC_AVOID_MS = 1000,     /* an instance that could not be connected to */
+    BSC_POOLED_MAX = 256,    /* idle connections to one instance */
+    BSC_TRIES_MAX = 3
+};
+
+/* One socket that this worker accepts from. */
+struct bsc_listener {
+    struct bsc_handle handle;
+    bool exclusive, paused;
+    const struct bsc_listen *listen;
+    struct bsc_list node;
+};
+
+struct bsc_worker {
+    unsigned number, count; /* this one, of how many */
+    pthread_t thread;
+    struct bsc_inbox inbox;
+    struct bsc_handle inbox_handle;
+    int news;                  /* eventfd of the control thread: an update is through */
+    _Atomic bool idle_retired; /* retired and without a client */
+
+    int epoll;
+    int64_t now_us, now_ms; /* read once a turn of the loop */
+    struct bsc_shard *shard;
+    struct bsc_random random;
+    struct bsc_wheel wheel;
+    struct bsc_buffers buffers;
+    struct bsc_slab clients, upstreams, exchanges;
+    struct bsc_list later;  /* connections that want another turn */
+    struct bsc_list graves; /* connections closed in this turn */
+
+    const struct bsc_routes *routes; /* borrowed until an update brings others */
+    struct bsc_local_service **services;
+    size_t service_count, service_capacity;
+
+    struct bsc_list listeners, dead_listeners;
+    unsigned client_count, client_max; /* more wait in the listen queue */
+    bool paused;
+    struct bsc_timer pause; /* end of a pause that no closing connection ends */
+    bool retiring;
+
+    struct bsc_request request; /* the heads that are being looked at */
+    struct bsc_response response;
+};
+
+struct bsc_worker_options {
+    unsigned number, count;
+    struct bsc_shard *shard;
+    int news;
+    unsigned client_max;
+};
+enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
+                                 struct bsc_error *error) BSC_MUST_CHECK;
+
+/* For the files of the worker's own thread. */
+void bsc_worker_later(struct bsc_worker *worker, struct bsc_connection *connection);
+/* A client connection more (+1) or less (-1). */
+void bsc_worker_count_client(struct bsc_worker *worker, int by);
+void bsc_worker_bury(struct bsc_worker *worker, struct bsc_connection *connection);
+
+#endif
