@@ -55,27 +55,26 @@ unsigned bsc_address_port(const struct sockaddr_storage *address)
                                                 : ((const struct sockaddr_in *)address)->sin_port);
 }
 
-static const void *host_of(const struct sockaddr_storage *address, size_t *size)
+static size_t host_size(const struct sockaddr_storage *address)
 {
-    if (address->ss_family == AF_INET6) {
-        *size = sizeof(struct in6_addr);
+    return address->ss_family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+}
+
+static const void *host_of(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6)
         return &((const struct sockaddr_in6 *)address)->sin6_addr;
-    }
-    *size = sizeof(struct in_addr);
     return &((const struct sockaddr_in *)address)->sin_addr;
 }
 
 bool bsc_address_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
-    size_t size = 0;
     return a->ss_family == b->ss_family && bsc_address_port(a) == bsc_address_port(b) &&
-           !memcmp(host_of(a, &size), host_of(b, &size), size);
+           !memcmp(host_of(a), host_of(b), host_size(a));
 }
 
 bool bsc_address_is_any(const struct sockaddr_storage *address)
 {
     static const unsigned char zeros[sizeof(struct in6_addr)];
-    size_t size = 0;
-    const void *host = host_of(address, &size);
-    return !memcmp(host, zeros, size);
+    return !memcmp(host_of(address), zeros, host_size(address));
 }

@@ -41,6 +41,10 @@ void bsc_controller_start(struct bsc_supervisor *supervisor)
         return;
     }
     bsc_log_info("controller: started (pid %d)", (int)controller->pid);
+    if (supervisor->snapshot != -1)
+        bsc_controller_tell(supervisor, &supervisor->snapshot, 1, "snapshot id=%lld",
+                            supervisor->snapshot_id);
+    supervisor->snapshot_told = supervisor->snapshot_id;
     for (size_t i = 0; i < BSC_PROXIES_MAX; i++)
         bsc_proxy_introduce(supervisor, &supervisor->proxies[i]);
     if (supervisor->phase == BSC_PHASE_TERMINATE)
@@ -61,6 +65,18 @@ void bsc_controller_tell(struct bsc_supervisor *supervisor, const int *fds, unsi
     if (bsc_channel_send(supervisor->controller.channel, fds, fd_count, &error, "%s", line) !=
         BSC_OK)
         bsc_log_warning("tell the controller '%.40s': %s", line, error.text);
+}
+
+void bsc_controller_tell_snapshot(struct bsc_supervisor *supervisor)
+{
+    if (supervisor->snapshot_told == supervisor->snapshot_id)
+        return;
+    for (size_t i = 0; i < BSC_PROXIES_MAX; i++)
+        if (supervisor->proxies[i].state == BSC_GENERATION_STARTING &&
+            !supervisor->proxies[i].introduced)
+            return;
+    supervisor->snapshot_told = supervisor->snapshot_id;
+    bsc_controller_tell(supervisor, NULL, 0, "snapshot-taken id=%lld", supervisor->snapshot_id);
 }
 
 static void on_configure(struct bsc_supervisor *supervisor, const struct bsc_message *message)
@@ -99,7 +115,7 @@ static void on_snapshot(struct bsc_supervisor *supervisor, struct bsc_message *m
     message->fds[0] = -1;
     supervisor->snapshot_id = bsc_message_number(message, "id", 0);
     bsc_proxy_tell_snapshot(supervisor);
-    bsc_controller_tell(supervisor, NULL, 0, "snapshot-taken id=%lld", supervisor->snapshot_id);
+    bsc_controller_tell_snapshot(supervisor);
 }
 
 static void on_message(struct bsc_supervisor *supervisor, struct bsc_message *message)

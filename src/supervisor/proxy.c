@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * supervisor/proxy.c - the proxy generations: started, watched, replaced, retired. */
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,7 +7,6 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,10 +15,8 @@
 #include "supervisor/supervisor.h"
 
 enum {
-    READY_MS = 10000,      /* from its start, or from its first snapshot, to being ready */
-    PING_MS = 1000,        /* from ping to ping */
-    PONG_MS = 2000,        /* from ping to pong */
-    RETIRE_EXTRA_MS = 5000 /* beyond its drain time */
+    READY_MS = 10000,       /* from its start, or from its first snapshot, to being ready */
+    RETIRE_EXTRA_MS = 5000, /* beyond its drain time */
 };
 
 #define IN(state) (1U << BSC_GENERATION_##state)
@@ -54,8 +50,7 @@ struct bsc_proxy *bsc_proxy_add(struct bsc_supervisor *supervisor, long long gen
     return NULL;
 }
 
-/* Who does not take a message dies, or is found hung by its next ping. */
-static void tell(struct bsc_proxy *proxy, const int *fds, unsigned fd_count, const char *line)
+void bsc_proxy_tell(struct bsc_proxy *proxy, const int *fds, unsigned fd_count, const char *line)
 {
     struct bsc_error error;
     if (proxy->channel != -1 &&
@@ -67,7 +62,7 @@ static void tell_listener(struct bsc_proxy *proxy, const struct bsc_listener *li
 {
     char line[128];
     snprintf(line, sizeof line, "listen address=%s shared=%d", listener->name, listener->shared);
-    tell(proxy, listener->fds, listener->count, line);
+    bsc_proxy_tell(proxy, listener->fds, listener->count, line);
 }
 
 void bsc_proxy_tell_listeners(struct bsc_supervisor *supervisor)
@@ -81,7 +76,7 @@ void bsc_proxy_tell_listeners(struct bsc_supervisor *supervisor)
             char line[128];
             snprintf(line, sizeof line, "unlisten address=%s", listener->name);
             if (!listener->wanted)
-                tell(proxy, NULL, 0, line);
+                bsc_proxy_tell(proxy, NULL, 0, line);
             else if (listener->fresh)
                 tell_listener(proxy, listener);
         }
@@ -94,7 +89,7 @@ static void tell_snapshot(const struct bsc_supervisor *supervisor, struct bsc_pr
     if (supervisor->snapshot == -1)
         return;
     snprintf(line, sizeof line, "snapshot id=%lld", supervisor->snapshot_id);
-    tell(proxy, &supervisor->snapshot, 1, line);
+    bsc_proxy_tell(proxy, &supervisor->snapshot, 1, line);
     if (proxy->deadline_ms == BSC_NEVER_MS && proxy->state == BSC_GENERATION_STARTING)
         proxy->deadline_ms = bsc_clock_boot_ms() + READY_MS;
 }
@@ -115,7 +110,7 @@ void bsc_proxy_introduce(struct bsc_supervisor *supervisor, struct bsc_proxy *pr
         bsc_log_error("make a stream between controller and proxy: %s", strerror(errno));
         return;
     }
-    tell(proxy, &ends[0], 1, "controller");
+    bsc_proxy_tell(proxy, &ends[0], 1, "controller");
     bsc_controller_tell(supervisor, (int[]){ ends[1], proxy->counters }, 2,
                         "proxy generation=%lld pid=%d workers=%u state=%s", proxy->generation,
                         (int)proxy->pid, proxy->workers,
@@ -167,7 +162,7 @@ static enum bsc_status start(struct bsc_supervisor *supervisor, bool upgrade, co
     bsc_log_info("proxy generation %lld: started (pid %d)", proxy->generation, (int)proxy->pid);
     snprintf(line, sizeof line, "start generation=%lld workers=%u control=1", proxy->generation,
              supervisor->workers);
-    tell(proxy, &control, 1, line);
+    bsc_proxy_tell(proxy, &control, 1, line);
     for (size_t i = 0; i < supervisor->listeners.count; i++)
         tell_listener(proxy, &supervisor->listeners.list[i]);
     tell_snapshot(supervisor, proxy);
@@ -250,7 +245,7 @@ static void retire(const struct bsc_supervisor *supervisor, struct bsc_proxy *pr
 {
     char line[64];
     snprintf(line, sizeof line, "retire drain_ms=%lld", (long long)supervisor->drain_ms);
-    tell(proxy, NULL, 0, line);
+    bsc_proxy_tell(proxy, NULL, 0, line);
     proxy->deadline_ms = bsc_clock_boot_ms() + supervisor->drain_ms + RETIRE_EXTRA_MS;
 }
 
@@ -317,6 +312,7 @@ void bsc_proxy_handle(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy
         forget(supervisor, proxy);
         break;
     }
+    bsc_controller_tell_snapshot(supervisor);
     bsc_proxy_ensure(supervisor);
 }
 
@@ -336,143 +332,4 @@ void bsc_proxy_kill_all(struct bsc_supervisor *supervisor, const char *trouble)
         proxy->trouble = trouble;
         bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_HUNG);
     }
-}
-
-static void on_hello(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy,
-                     struct bsc_message *message)
-{
-    char state[16];
-    if (proxy->introduced || message->fd_count != 2) {
-        bsc_log_warning("proxy generation %lld: a hello that makes no sense", proxy->generation);
-        return;
-    }
-    if (proxy->pidfd == -1) {
-        proxy->pidfd = message->fds[0];
-        proxy->pid = (pid_t)bsc_message_number(message, "pid", 0);
-        message->fds[0] = -1;
-    }
-    proxy->counters = message->fds[1];
-    message->fds[1] = -1;
-    proxy->workers = (unsigned)bsc_message_number(message, "workers", 1);
-    proxy->introduced = true;
-    proxy->ponged = true;
-    proxy->ping_ms = bsc_clock_boot_ms();
-    if (supervisor->snapshot == -1)
-        proxy->deadline_ms = BSC_NEVER_MS; /* until there are routes it can't be ready */
-    bsc_message_value(message, "state", state, sizeof state);
-    if (!strcmp(state, "retiring")) {
-        proxy->deadline_ms = BSC_NEVER_MS; /* it minds the drain time that it was given */
-        bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_RETIRED);
-    }
-    bsc_proxy_introduce(supervisor, proxy);
-}
-
-/* What only a proxy that was found by a takeover sends. */
-static void on_handover(struct bsc_supervisor *supervisor, struct bsc_message *message)
-{
-    char address[BSC_ADDRESS_BYTES];
-    if (bsc_message_is(message, "listen") &&
-        bsc_message_value(message, "address", address, sizeof address)) {
-        bsc_listeners_adopt(&supervisor->listeners, address,
-                            bsc_message_number(message, "shared", 0) != 0, message->fds,
-                            message->fd_count);
-        message->fd_count = 0;
-    } else if (bsc_message_is(message, "snapshot") && message->fd_count == 1 &&
-               bsc_message_number(message, "id", 0) > supervisor->snapshot_id) {
-        if (supervisor->snapshot != -1)
-            close(supervisor->snapshot);
-        supervisor->snapshot = message->fds[0];
-        supervisor->snapshot_id = bsc_message_number(message, "id", 0);
-        message->fds[0] = -1;
-    }
-}
-
-static void on_message(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy,
-                       struct bsc_message *message)
-{
-    if (bsc_message_is(message, "hello"))
-        on_hello(supervisor, proxy, message);
-    else if (bsc_message_is(message, "ready"))
-        bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_READY);
-    else if (bsc_message_is(message, "retired"))
-        bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_RETIRED);
-    else if (bsc_message_is(message, "pong"))
-        proxy->ponged |= bsc_message_number(message, "id", -1) == proxy->ping;
-    else if (supervisor->phase == BSC_PHASE_TAKEOVER)
-        on_handover(supervisor, message);
-}
-
-void bsc_proxy_on_channel(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy)
-{
-    struct bsc_message message;
-    struct bsc_error error;
-    bool got = true;
-    while (got && proxy->channel != -1) {
-        if (bsc_channel_receive(proxy->channel, &message, &got, &error) != BSC_OK) {
-            close(proxy->channel); /* its end is told by the pidfd, its hanging by the pings */
-            proxy->channel = -1;
-        } else if (got) {
-            on_message(supervisor, proxy, &message);
-            bsc_message_close_fds(&message);
-        }
-    }
-}
-
-void bsc_proxy_on_exit(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy, int status)
-{
-    if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status))
-        bsc_log_warning("proxy generation %lld (pid %d) ended: %s %d", proxy->generation,
-                        (int)proxy->pid,
-                        status == -1          ? "status"
-                        : WIFSIGNALED(status) ? "signal"
-                                              : "exit status",
-                        status == -1          ? -1
-                        : WIFSIGNALED(status) ? WTERMSIG(status)
-                                              : WEXITSTATUS(status));
-    if (proxy->introduced)
-        bsc_controller_tell(supervisor, NULL, 0, "proxy-gone generation=%lld status=%d",
-                            proxy->generation, status);
-    bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_EXITED);
-}
-
-static void check(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy, int64_t now_ms)
-{
-    if (now_ms >= proxy->deadline_ms)
-        proxy->trouble = proxy->state == BSC_GENERATION_RETIRING ? "its drain time is over"
-                                                                 : "it does not become ready";
-    else if (proxy->introduced && !proxy->ponged && now_ms >= proxy->ping_ms + PONG_MS)
-        proxy->trouble = "it does not answer";
-    else if (proxy->introduced && proxy->ponged && now_ms >= proxy->ping_ms + PING_MS) {
-        char line[64];
-        snprintf(line, sizeof line, "ping id=%lld", ++proxy->ping);
-        proxy->ponged = false;
-        proxy->ping_ms = now_ms;
-        tell(proxy, NULL, 0, line);
-        return;
-    } else {
-        return;
-    }
-    bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_HUNG);
-}
-
-int64_t bsc_proxy_on_time(struct bsc_supervisor *supervisor, bool late)
-{
-    int64_t now_ms = bsc_clock_boot_ms();
-    bsc_proxy_ensure(supervisor);
-    int64_t next_ms = supervisor->proxy_start_ms;
-    for (size_t i = 0; i < BSC_PROXIES_MAX; i++) {
-        struct bsc_proxy *proxy = &supervisor->proxies[i];
-        if (proxy->state == BSC_GENERATION_NONE || proxy->killed)
-            continue;
-        if (late)
-            proxy->ping_ms = now_ms;
-        check(supervisor, proxy, now_ms);
-        if (proxy->state == BSC_GENERATION_NONE || proxy->killed)
-            continue;
-        int64_t ping_ms =
-            proxy->introduced ? proxy->ping_ms + (proxy->ponged ? PING_MS : PONG_MS) : BSC_NEVER_MS;
-        next_ms = ping_ms < next_ms ? ping_ms : next_ms;
-        next_ms = proxy->deadline_ms < next_ms ? proxy->deadline_ms : next_ms;
-    }
-    return next_ms < supervisor->proxy_start_ms ? next_ms : supervisor->proxy_start_ms;
 }

@@ -84,8 +84,8 @@ struct bsc_supervisor {
     int64_t proxy_lived_ms; /* how long the last one served */
     struct bsc_backoff proxy_backoff;
 
-    int snapshot; /* memfd of the newest one, -1: none */
-    long long snapshot_id;
+    int snapshot;                         /* memfd of the newest one, -1: none */
+    long long snapshot_id, snapshot_told; /* told: to the controller, as taken */
 
     struct bsc_controller controller;
     struct bsc_notify notify;
@@ -100,7 +100,7 @@ int bsc_supervisor_run(struct bsc_supervisor *supervisor,
 
 void bsc_supervisor_enter(struct bsc_supervisor *supervisor, enum bsc_phase phase);
 
-/* --- proxy.c --- */
+/* --- proxy.c: the lives of the generations --- */
 
 /* A free slot, in state STARTING with nothing open; NULL when all are taken. */
 struct bsc_proxy *bsc_proxy_add(struct bsc_supervisor *supervisor, long long generation);
@@ -118,13 +118,6 @@ void bsc_proxy_upgrade(struct bsc_supervisor *supervisor, const char *token);
 void bsc_proxy_retire_all(struct bsc_supervisor *supervisor);
 void bsc_proxy_kill_all(struct bsc_supervisor *supervisor, const char *trouble);
 
-void bsc_proxy_on_channel(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy);
-/* `status` as of waitpid(2), -1 unknown. */
-void bsc_proxy_on_exit(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy, int status);
-/* Pings and deadlines; `late`: we slept through them, so that silence means nothing. Returns when
- * to call again. */
-int64_t bsc_proxy_on_time(struct bsc_supervisor *supervisor, bool late);
-
 /* How many generations are in one of the states of the mask (1 << state). */
 unsigned bsc_proxy_count(const struct bsc_supervisor *supervisor, unsigned states);
 
@@ -134,12 +127,27 @@ void bsc_proxy_introduce(struct bsc_supervisor *supervisor, struct bsc_proxy *pr
 void bsc_proxy_tell_listeners(struct bsc_supervisor *supervisor);
 void bsc_proxy_tell_snapshot(struct bsc_supervisor *supervisor);
 
+/* Sends one line to it. Who does not take a message dies, or is found hung by its next ping. */
+void bsc_proxy_tell(struct bsc_proxy *proxy, const int *fds, unsigned fd_count, const char *line);
+
+/* --- proxy_watch.c: what they say and how they end --- */
+
+void bsc_proxy_on_channel(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy);
+/* `status` as of waitpid(2), -1 unknown. */
+void bsc_proxy_on_exit(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy, int status);
+/* Pings and deadlines; `late`: we slept through them, so that silence means nothing. Returns when
+ * to call again. */
+int64_t bsc_proxy_on_time(struct bsc_supervisor *supervisor, bool late);
+
 /* --- controller.c --- */
 
 void bsc_controller_start(struct bsc_supervisor *supervisor);
 /* Sends unless it is not there. The descriptors stay the caller's. */
 void bsc_controller_tell(struct bsc_supervisor *supervisor, const int *fds, unsigned fd_count,
                          const char *format, ...) BSC_PRINTF(4, 5);
+/* Answers its newest snapshot once every proxy that was started from an older one is announced to
+ * it: it stops instances on the strength of that. */
+void bsc_controller_tell_snapshot(struct bsc_supervisor *supervisor);
 void bsc_controller_on_channel(struct bsc_supervisor *supervisor);
 void bsc_controller_on_exit(struct bsc_supervisor *supervisor, int status);
 int64_t bsc_controller_on_time(struct bsc_supervisor *supervisor);

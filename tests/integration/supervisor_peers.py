@@ -52,13 +52,16 @@ def memfd(text):
 
 class Proxy:
     """Answers every connection with "GENERATION ROUTES" and closes it. A file `behave` beside the
-    program makes it misbehave: exit (at once), unready (never ready)."""
+    program makes it misbehave: exit (at once), unready (never ready), mute (as long as it says
+    so)."""
 
     def __init__(self, channel):
         behave = Path(sys.argv[0]).parent / "behave"
         self.behave = behave.read_text().strip() if behave.exists() else ""
         if self.behave == "exit":
             sys.exit(3)
+        while self.behave == "mute" and behave.exists():
+            time.sleep(0.01)
         self.channel, self.control, self.generation = channel, None, 0
         self.listening, self.snapshot, self.ready, self.retiring = {}, None, False, False
         self.counters = memfd("counters")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_peers import SELF, SLOW, Controller
+from supervisor_peers import SELF, SLOW, Controller, memfd, receive
 
 BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
 SUPERVISOR = BUILD / "src" / "supervisor" / "bascule-supervisor"
@@ -300,10 +300,17 @@ def reachable(address):
 
 def test_a_specific_address_can_become_any_and_back(daemon):
     _, controller, specific = daemon.serve()
-    anywhere = "0.0.0.0:" + specific.rsplit(":")[1]
-    controller.configure(anywhere)
+    port = specific.rsplit(":")[1]
+
+    def listening(address):
+        line = f"{address}:{int(port):04X} 00000000:0000 0A"
+        return line in Path("/proc/net/tcp").read_text()
+
+    controller.configure("0.0.0.0:" + port)
+    wait_until(lambda: not listening("0100007F"), "the specific one is closed")
     assert ask(specific) == (1, "one")
     controller.configure(specific)
+    wait_until(lambda: not listening("00000000"), "the other one is closed")
     assert ask(specific) == (1, "one")
 
 
@@ -398,6 +405,40 @@ def test_a_proxy_that_dies_at_its_start_is_tried_again_ever_slower(daemon):
     daemon.behave()
     assert ask(address)[1] == "one"
     assert daemon.log().count("exit status 3") < 20
+
+
+def test_a_fresh_controller_is_given_the_newest_snapshot_before_the_proxies(daemon):
+    _, controller, _ = daemon.serve()
+    controller.snapshot(5, "five")
+    os.kill(controller.pid, signal.SIGKILL)
+    again = daemon.controller()
+    verb, values, fds = receive(again.channel, SLOW)
+    assert (verb, values["id"]) == ("snapshot", "5")
+    assert os.pread(fds[0], 100, 0) == b"five"
+    os.close(fds[0])
+    verb, _, fds = receive(again.channel, SLOW)
+    assert verb == "proxy"
+    for fd in fds:
+        os.close(fd)
+
+
+def test_a_snapshot_counts_as_taken_once_older_starts_are_announced(daemon):
+    _, controller, _ = daemon.serve()
+    assert daemon.proxy(controller)[0] == 1
+    daemon.misbehave("mute")
+    controller.send("upgrade token=1")
+    wait_until(lambda: "generation 2: started" in daemon.log(), "it starts")
+    fd = memfd("two")
+    controller.send("snapshot id=2", [fd])
+    os.close(fd)
+    daemon.behave()  # now it introduces itself
+    verbs = []
+    while "snapshot-taken" not in verbs:
+        verb, _, fds = receive(controller.channel, SLOW)
+        for fd in fds:
+            os.close(fd)
+        verbs.append(verb)
+    assert "proxy" in verbs
 
 
 # --- upgrade ---
