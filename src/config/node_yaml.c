@@ -48,6 +48,8 @@ static void problem(struct build *build, size_t line, const char *format, ...) B
 
 static void problem(struct build *build, size_t line, const char *format, ...)
 {
+    if (build->problems->count > BSC_PROBLEMS_MAX)
+        return; /* no more are told */
     char text[BSC_ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);

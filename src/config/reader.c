@@ -187,6 +187,8 @@ static void read_section(struct walk *walk, const char *section, const struct bs
         return;
     }
     for (const struct bsc_node *child = node->first; child; child = child->next) {
+        if (walk->reader->problems->count > BSC_PROBLEMS_MAX)
+            return; /* no more are told */
         const char *path = bsc_arena_printf(scratch, "%s%s", section, child->key);
         const char *inside = bsc_arena_printf(scratch, "%s.", path);
         const struct bsc_key *key = bsc_table_find(walk->table, path);

@@ -6,8 +6,6 @@
 
 #include "config/types.h"
 
-enum { ITEMS_MAX = 1000 };
-
 static const char *item_path(struct bsc_reader *reader, const struct bsc_key *key,
                              const struct bsc_node *node, unsigned index)
 {
@@ -24,9 +22,9 @@ bool bsc_texts_read(struct bsc_reader *reader, const struct bsc_key *key,
     bool list = node->kind == BSC_NODE_LIST;
     if (!list && node->kind != BSC_NODE_TEXT)
         return false;
-    if (list && node->count > ITEMS_MAX) {
+    if (list && node->count > BSC_ITEMS_MAX) {
         bsc_reader_problem(reader, node->line, key->path, "has %u entries; %d are accepted",
-                           node->count, ITEMS_MAX);
+                           node->count, BSC_ITEMS_MAX);
         return true;
     }
     unsigned count = 0;
@@ -186,9 +184,9 @@ static bool read_environment(struct bsc_reader *reader, const struct bsc_key *ke
     }
     if (node->kind != BSC_NODE_MAP)
         return false;
-    if (node->count > ITEMS_MAX) {
+    if (node->count > BSC_ITEMS_MAX) {
         bsc_reader_problem(reader, node->line, key->path, "has %u variables; %d are accepted",
-                           node->count, ITEMS_MAX);
+                           node->count, BSC_ITEMS_MAX);
         return true;
     }
     unsigned count = 0;

@@ -35,6 +35,11 @@ static bool read_routes(struct bsc_reader *reader, const struct bsc_key *key,
         return false;
     bool list = node->kind == BSC_NODE_LIST;
     unsigned count = list ? node->count : 1;
+    if (count > BSC_ITEMS_MAX) {
+        bsc_reader_problem(reader, node->line, key->path, "has %u routes; %d are accepted", count,
+                           BSC_ITEMS_MAX);
+        return true;
+    }
     struct bsc_route *routes = bsc_arena_alloc(reader->arena, count * sizeof *routes);
     const struct bsc_node *item = list ? node->first : node;
     for (unsigned i = 0; i < count; i++, item = item->next) {
@@ -89,12 +94,21 @@ static int by_name(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
+enum { SERVICES_MAX = 10000 };
+
 static bool read_services(struct bsc_reader *reader, const struct bsc_key *key,
                           const struct bsc_node *node, void *base)
 {
     struct bsc_config *config = base;
     if (node->kind != BSC_NODE_MAP)
         return false;
+    if (config->services) /* the key is there twice, which was told already */
+        return true;
+    if (node->count > SERVICES_MAX) {
+        bsc_reader_problem(reader, node->line, key->path, "has %u services; %d are accepted",
+                           node->count, SERVICES_MAX);
+        return true;
+    }
     struct bsc_spec **services =
         bsc_arena_alloc(reader->arena, node->count * sizeof(struct bsc_spec *));
     config->services = services;

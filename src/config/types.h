@@ -39,6 +39,8 @@ extern const struct bsc_type bsc_type_services;
 
 /* For the types' own use. */
 
+enum { BSC_ITEMS_MAX = 1000 }; /* of any list or map but that of the services */
+
 static inline void *bsc_key_field(const struct bsc_key *key, void *base)
 {
     return (char *)base + key->offset;

@@ -125,6 +125,31 @@ static void what_is_too_much(void **unused)
     free(text);
 }
 
+/* `count` times `piece` (with its number where it has a %d) after `head`. */
+static void too_many(const char *head, const char *piece, int count, const char *wanted)
+{
+    struct bsc_text text = { 0 };
+    bsc_text_puts(&text, head);
+    for (int i = 0; i < count; i++) {
+        bsc_text_puts(&text, piece);
+        bsc_text_printf(&text, "%d: x\n", i);
+    }
+    problems_are(bsc_text_get(&text), text.size, wanted);
+    bsc_text_deinit(&text);
+}
+
+static void what_is_too_many(void **unused)
+{
+    (void)unused;
+    too_many("services:\n", "  s", 10001, "1: services: has 10001 services; 10000 are accepted");
+    too_many(WEB "    environment:\n", "      A", 1001,
+             "4: services.web.environment: has 1001 variables; 1000 are accepted");
+    too_many(WEB "    env_file:\n", "      - ", 1001,
+             "4: services.web.env_file: has 1001 entries; 1000 are accepted");
+    too_many(WEB "    route:\n", "      - path", 1001,
+             "4: services.web.route: has 1001 routes; 1000 are accepted");
+}
+
 static void unknown_keys_with_what_was_meant(void **unused)
 {
     (void)unused;
@@ -173,6 +198,8 @@ static void keys_that_are_there_twice(void **unused)
           "6: services.web.user: is there twice, first in line 4" },
         { "services:\n  web: { command: a }\n  api: { command: a }\n  web: { command: b }\n",
           "4: services.web: is there twice, first in line 2" },
+        { "services: { a: { command: x } }\nservices: { b: { command: y }, c: { command: z } }\n",
+          "2: services: is there twice, first in line 1" },
         { WEB "    environment: [A=1, B=2, A=3]\n", "4: services.web.environment: has A twice" },
         { WEB "    route: { path: /a }\n    routes: [{ path: /b }]\n",
           "5: services.web.routes: there is a route already; put all of them into one list" },
@@ -476,6 +503,7 @@ int main(void)
         cmocka_unit_test(what_is_not_yaml),
         cmocka_unit_test(what_could_make_a_file_grow_or_mislead),
         cmocka_unit_test(what_is_too_much),
+        cmocka_unit_test(what_is_too_many),
         cmocka_unit_test(unknown_keys_with_what_was_meant),
         cmocka_unit_test(keys_that_are_there_twice),
         cmocka_unit_test(values_of_the_wrong_kind),
