@@ -59,12 +59,25 @@ bool bsc_cli_given(const struct bsc_cli *cli, enum bsc_option option)
     return cli->call.given[option];
 }
 
+bool bsc_cli_time_parse(const char *rfc3339, int64_t *out_ms)
+{
+    struct tm utc = { 0 };
+    const char *rest = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &utc);
+    if (!rest)
+        return false;
+    int milliseconds = 0;
+    sscanf(rest, ".%3d", &milliseconds);
+    *out_ms = (int64_t)timegm(&utc) * 1000 + milliseconds;
+    return true;
+}
+
 const char *bsc_cli_time(const char *rfc3339, char out[static 32])
 {
-    struct tm utc = { 0 }, local;
-    const char *rest = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &utc);
-    time_t seconds = rest ? timegm(&utc) : 0;
-    if (!rest || !localtime_r(&seconds, &local) || !strftime(out, 32, "%Y-%m-%d %H:%M:%S", &local))
+    struct tm local;
+    int64_t wall_ms = 0;
+    bool known = bsc_cli_time_parse(rfc3339, &wall_ms);
+    time_t seconds = (time_t)(wall_ms / 1000);
+    if (!known || !localtime_r(&seconds, &local) || !strftime(out, 32, "%Y-%m-%d %H:%M:%S", &local))
         snprintf(out, 32, "%s", rfc3339);
     return out;
 }

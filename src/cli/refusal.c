@@ -36,17 +36,17 @@ static void explain_denied(const char *socket, struct bsc_error *error)
         group = getgrgid(found.st_gid);
         needed = S_ISDIR(found.st_mode) ? S_IXGRP : S_IWGRP;
     }
-    if (group && needed && found.st_mode & needed)
+    bool joinable = group && group->gr_gid != 0 && needed && found.st_mode & needed;
+    if (joinable)
         bsc_error_set(error, BSC_UNAVAILABLE,
                       "you may not talk to the daemon at %s: it is for root and the group %s.\n"
                       "Join the group (sudo usermod -aG %s %s) and log in again, or use sudo",
                       socket, group->gr_name, group->gr_name, me ? me->pw_name : "YOU");
     else
-        bsc_error_set(
-            error, BSC_UNAVAILABLE,
-            "you may not talk to the daemon at %s: its folder is closed to you. Use sudo, "
-            "or the account that the daemon runs as",
-            socket);
+        bsc_error_set(error, BSC_UNAVAILABLE,
+                      "you may not talk to the daemon at %s: it is for another account.\n"
+                      "Use sudo, or the account that the daemon runs as",
+                      socket);
 }
 
 enum bsc_status bsc_refusal_explain(const char *socket, int number, struct bsc_error *error)

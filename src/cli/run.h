@@ -37,6 +37,9 @@ char *bsc_cli_service_path(const struct bsc_cli *cli, const char *service, const
 /* Prints an answer as it came, for --json. */
 void bsc_cli_print_json(const json_t *value);
 
+/* The daemon's times ("2026-01-31T12:00:00.123Z") in milliseconds since 1970. */
+bool bsc_cli_time_parse(const char *rfc3339, int64_t *out_ms);
+
 /* "2026-01-31 13:00:00" in local time from RFC 3339 in UTC; "" and strange text stay as they are
  * (cut). Returns `out`. */
 const char *bsc_cli_time(const char *rfc3339, char out[static 32]);

@@ -29,7 +29,10 @@ static void add_success(const struct bsc_progress *progress, struct bsc_text *ou
     } else if (!strcmp(status, "promoted")) {
         bsc_output_printf(output, out, BSC_STYLE_GREEN, "%s is live", version);
         bsc_text_printf(out, " (%s)", bsc_text_get(&took));
-        if (progress->from && *progress->from && strcmp(progress->from, version) != 0)
+        /* What a rollback left was found wanting: nobody is sent back there. */
+        const char *kind = bsc_json_text(progress->rollout, "kind");
+        bool forth = strcmp(kind, "rollback") != 0 && strcmp(kind, "revert") != 0;
+        if (forth && progress->from && *progress->from && strcmp(progress->from, version) != 0)
             bsc_text_printf(out, "; `bascule rollback %s` goes back to %s", service,
                             progress->from);
     } else {

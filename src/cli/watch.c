@@ -138,11 +138,26 @@ static void tell_changes(const struct watch *watch, const char *changes)
     fflush(stdout);
 }
 
+/* The rollout may have begun before the watching. */
+static void count_from_start(struct watch *watch, int64_t now_ms)
+{
+    int64_t started_ms;
+    const char *started = bsc_json_text(watch->progress.rollout, "started_at");
+    if (!bsc_cli_time_parse(started, &started_ms))
+        return;
+    int64_t age_ms = bsc_clock_wall_ms() - started_ms;
+    if (age_ms > 0) /* else a clock was set */
+        watch->progress.began_ms = now_ms - age_ms;
+}
+
 static void take(struct watch *watch, json_t *take_rollout, int64_t now_ms)
 {
     struct bsc_text changes = { 0 };
+    bool first = !watch->progress.rollout;
     bsc_progress_take(&watch->progress, watch->service, take_rollout, now_ms, &changes);
     watch->service = NULL;
+    if (first)
+        count_from_start(watch, now_ms);
     tell_changes(watch, bsc_text_get(&changes));
     bsc_text_deinit(&changes);
     if (bsc_progress_ended(&watch->progress))
@@ -314,6 +329,16 @@ static int conclude(struct watch *watch)
     return wanted ? BSC_EXIT_DONE : BSC_EXIT_FAILED;
 }
 
+static void say_timed_out(const struct watch *watch)
+{
+    if (watch->cli->output.json && watch->progress.rollout)
+        bsc_cli_print_json(watch->progress.rollout);
+    fprintf(stderr,
+            "bascule: timed out; the rollout goes on. `bascule wait %s` watches it again, "
+            "`bascule abort %s` takes it back.\n",
+            watch->spec->rollout, watch->spec->service);
+}
+
 static void run(struct watch *watch)
 {
     while (watch->exit_status < 0) {
@@ -356,10 +381,7 @@ int bsc_watch(struct bsc_cli *cli, const struct bsc_watch_spec *spec)
     if (exit_status == BSC_EXIT_DONE)
         exit_status = conclude(&watch);
     else if (exit_status == BSC_EXIT_TIMEOUT)
-        fprintf(stderr,
-                "bascule: timed out; the rollout goes on. `bascule wait %s` watches it again, "
-                "`bascule abort %s` takes it back.\n",
-                spec->rollout, spec->service);
+        say_timed_out(&watch);
     else
         bsc_cli_fail(cli, &watch.error);
     json_decref(watch.service);
