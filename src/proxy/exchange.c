@@ -24,9 +24,8 @@ static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchan
                           const char *bytes)
 {
     const struct bsc_request *request = &worker->request;
-    char id[17] = "";
-    if (!bsc_head_has(&request->head, BSC_FIELD_X_REQUEST_ID))
-        write_id(&worker->random, id);
+    char id[17];
+    write_id(&worker->random, id); /* used unless the client sent one that is fit for logs */
     struct bsc_forwarding with = { .client = exchange->client->address,
                                    .scheme = "http",
                                    .host = exchange->service->shared->name,
