@@ -348,8 +348,10 @@ enum bsc_status bsc_store_write(struct bsc_store_writer *writer, const struct bs
     enum bsc_status status = bsc_store_error(writer->db, writer->path, code, error, doing);
     if (!sqlite3_get_autocommit(writer->db))
         sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
-    /* After these two nothing was written. */
-    writer->wounded = (code & 0xff) != SQLITE_CONSTRAINT && (code & 0xff) != SQLITE_BUSY;
+    /* After these no sync failed, and this connection passes over what it had written. */
+    int primary = code & 0xff;
+    writer->wounded =
+        primary != SQLITE_CONSTRAINT && primary != SQLITE_BUSY && primary != SQLITE_FULL;
     if (status == BSC_NO_SPACE)
         bsc_store_ballast_free(writer);
     return status;

@@ -199,7 +199,7 @@ static enum bsc_status check_origin(struct bsc_store_writer *writer, long *layou
         return status;
     *layout = strtol(version, NULL, 10);
     bool empty = *layout == 0 && strtol(tables, NULL, 10) == 0;
-    if (!empty && strtol(application, NULL, 10) != APPLICATION_ID)
+    if (!empty && (*layout < 1 || strtol(application, NULL, 10) != APPLICATION_ID))
         return bsc_store_damaged(writer->path, "it is not a database of bascule", error);
     if (*layout > LAYOUT)
         return bsc_error_set(error, BSC_NEWER,

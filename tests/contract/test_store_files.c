@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The SQLite store and its directory: one owner at a time, closed to others, not of another time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "adapters/store_sqlite.h"
+#include "base/clock.h"
+#include "store_client.h"
+
+static const struct store_subject sqlite = { "sqlite", bsc_store_sqlite_open,
+                                             bsc_store_sqlite_close };
+
+static char directory[64];
+static struct store_client client;
+static struct bsc_error error;
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    snprintf(directory, sizeof directory, "/tmp/bascule-test-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    remove_directory(directory);
+    return 0;
+}
+
+static void open_store(void)
+{
+    if (store_client_open(&client, &sqlite, directory, &error))
+        fail_msg("%s", error.text);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static void make_database(void)
+{
+    uint64_t n = 0;
+    open_store();
+    assert_int_equal(numbered_load(&client, &n), BSC_OK);
+    assert_int_equal(numbered_commit(&client, n + 1), BSC_OK);
+    store_client_close(&client);
+}
+
+static void refused(enum bsc_status status, const char *part)
+{
+    struct store_client other;
+    assert_int_equal(store_client_open(&other, &sqlite, directory, &error), status);
+    if (!strstr(error.text, part))
+        fail_msg("\"%s\" is not in \"%s\"", part, error.text);
+}
+
+static void a_second_owner_is_refused_and_told_the_first_one_s_pid(void **unused)
+{
+    (void)unused;
+    char pid[64];
+    open_store();
+    snprintf(pid, sizeof pid, "(process %ld)", (long)getpid());
+    refused(BSC_BUSY, pid);
+    assert_int_equal(numbered_commit(&client, 1), BSC_OK);
+    store_client_close(&client);
+    make_database(); /* free again */
+}
+
+static void a_killed_owner_leaves_the_store_free(void **unused)
+{
+    (void)unused;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (!child) {
+        open_store();
+        byte = 1;
+        if (write(ends[1], &byte, 1) != 1)
+            _exit(1);
+        pause();
+    }
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    char pid[64];
+    snprintf(pid, sizeof pid, "(process %ld)", (long)child);
+    refused(BSC_BUSY, pid);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(ends[0]);
+    close(ends[1]);
+    make_database();
+}
+
+static void execute(const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path_of("bascule.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_database_of_a_newer_version_is_refused_and_left_alone(void **unused)
+{
+    (void)unused;
+    uint64_t n = 0;
+    make_database();
+    execute("PRAGMA user_version = 99");
+    refused(BSC_NEWER, "layout 99");
+    refused(BSC_NEWER, "start the newer bascule again");
+    execute("PRAGMA user_version = 1");
+    open_store();
+    assert_int_equal(numbered_load(&client, &n), BSC_OK);
+    assert_int_equal(n, 1);
+    store_client_close(&client);
+}
+
+static void a_database_of_another_program_is_refused(void **unused)
+{
+    (void)unused;
+    execute("CREATE TABLE theirs (a)");
+    assert_int_equal(chmod(path_of("bascule.db"), 0600), 0);
+    refused(BSC_CORRUPT, "not a database of bascule");
+}
+
+static void values_that_do_not_belong_there_are_named(void **unused)
+{
+    (void)unused;
+    uint64_t n;
+    static const char *const cases[][2] = {
+        { "UPDATE slots SET state = 'odd'", "table services, row web" },
+        { "UPDATE services SET spec = '{'", "table services, row web" },
+        { "UPDATE releases SET rejected = 7", "table releases, row 1" },
+        { "UPDATE instances SET phase = ''", "table instances, row web-1" },
+        { "UPDATE rollouts SET status = 'x'", "table rollouts, row 3" },
+        { "DELETE FROM steps WHERE position = 0", "table steps, row 1" },
+        { "UPDATE records SET slot = 'red'", "table records, row 2" },
+        { "UPDATE instances SET port = -1", "table instances, row web-1" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        make_database();
+        execute(cases[i][0]);
+        open_store();
+        assert_int_equal(numbered_load(&client, &n), BSC_CORRUPT);
+        assert_non_null(strstr(client.text, cases[i][1]));
+        store_client_close(&client);
+        assert_int_equal(unlink(path_of("bascule.db")), 0);
+    }
+}
+
+static void links_and_files_open_to_others_are_refused(void **unused)
+{
+    (void)unused;
+    static const char *const files[] = { "store.lock", "bascule.db", "ballast" };
+    char elsewhere[128];
+    make_database();
+    snprintf(elsewhere, sizeof elsewhere, "%s", path_of("elsewhere"));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_int_equal(chmod(path_of(files[i]), 0644), 0);
+        refused(BSC_DENIED, "is open to other users");
+        assert_int_equal(chmod(path_of(files[i]), 0600), 0);
+
+        assert_int_equal(link(path_of(files[i]), elsewhere), 0);
+        refused(BSC_DENIED, "a file with several names");
+        assert_int_equal(unlink(path_of(files[i])), 0);
+        assert_int_equal(symlink(elsewhere, path_of(files[i])), 0);
+        refused(BSC_DENIED, "a symbolic link");
+        assert_int_equal(rename(elsewhere, path_of(files[i])), 0);
+    }
+    make_database();
+    assert_int_equal(chmod(directory, 0750), 0);
+    refused(BSC_DENIED, "chmod 700");
+    assert_int_equal(chmod(directory, 0700), 0);
+}
+
+static void what_it_makes_is_closed_to_others(void **unused)
+{
+    (void)unused;
+    static const char *const files[] = { "store.lock", "bascule.db", "bascule.db-wal",
+                                         "bascule.db-shm", "ballast" };
+    mode_t before = umask(0);
+    open_store();
+    assert_int_equal(numbered_commit(&client, 1), BSC_OK);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct stat info;
+        assert_int_equal(stat(path_of(files[i]), &info), 0);
+        assert_int_equal(info.st_mode & 07777, 0600);
+    }
+    store_client_close(&client);
+    umask(before);
+}
+
+static void a_directory_that_is_missing_or_none_is_refused(void **unused)
+{
+    (void)unused;
+    char real[64];
+    snprintf(real, sizeof real, "%s", directory);
+    snprintf(directory, sizeof directory, "%s/missing", real);
+    refused(BSC_NOT_FOUND, "missing");
+    fclose(fopen(directory, "w"));
+    refused(BSC_INVALID, "is not a directory");
+    snprintf(directory, sizeof directory, "%s", real);
+}
+
+static void a_directory_that_cannot_be_written_is_refused(void **unused)
+{
+    (void)unused;
+    int wait_status;
+    if (geteuid() == 0)
+        assert_int_equal(chown(directory, 65534, 65534), 0);
+    assert_int_equal(chmod(directory, 0500), 0);
+    pid_t child = fork();
+    if (!child) {
+        struct store_client other;
+        if (geteuid() == 0 && (setgid(65534) || setuid(65534)))
+            _exit(2);
+        enum bsc_status status = store_client_open(&other, &sqlite, directory, &error);
+        _exit(status == BSC_DENIED && strstr(error.text, "cannot write") ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &wait_status, 0), child);
+    assert_int_equal(wait_status, 0);
+    if (geteuid() == 0) { /* of somebody else */
+        assert_int_equal(chmod(directory, 0700), 0);
+        refused(BSC_DENIED, "belongs to user id 65534");
+    }
+}
+
+/* --- size and speed --- */
+
+static off_t size_of(const char *name)
+{
+    struct stat info;
+    return stat(path_of(name), &info) ? 0 : info.st_size;
+}
+
+static void the_log_stays_small_and_is_folded_in_when_nothing_happens(void **unused)
+{
+    (void)unused;
+    open_store();
+    for (uint64_t n = 1; n <= 600; n++) {
+        assert_int_equal(numbered_commit(&client, n), BSC_OK);
+        assert_true(size_of("bascule.db-wal") <= 1024 * 1024);
+    }
+    assert_true(size_of("bascule.db-wal") > 0);
+    int64_t until = bsc_clock_boot_ms() + 20000;
+    while (size_of("bascule.db-wal") && bsc_clock_boot_ms() < until)
+        uv_run(&client.loop, UV_RUN_ONCE);
+    assert_int_equal(size_of("bascule.db-wal"), 0);
+    store_client_close(&client);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    const int64_t *left = a, *right = b;
+    return *left < *right ? -1 : *left > *right;
+}
+
+static int64_t median_commit_us(uint64_t *n)
+{
+    enum { TRIES = 41 };
+    int64_t times[TRIES];
+    for (unsigned i = 0; i < TRIES; i++) {
+        int64_t began = bsc_clock_boot_us();
+        assert_int_equal(numbered_commit(&client, ++*n), BSC_OK);
+        times[i] = bsc_clock_boot_us() - began;
+    }
+    qsort(times, TRIES, sizeof *times, compare_times);
+    return times[TRIES / 2];
+}
+
+static void a_long_history_does_not_slow_transactions(void **unused)
+{
+    (void)unused;
+    enum { BATCH = 500, BATCHES = 60 };
+    static struct bsc_change changes[3 * BATCH];
+    static struct bsc_rollout_row rollouts[BATCH];
+    uint64_t n = 0, id = 100000;
+    open_store();
+    int64_t before = median_commit_us(&n);
+    for (unsigned batch = 0; batch < BATCHES; batch++) {
+        for (unsigned i = 0; i < BATCH; i++, id++) {
+            rollouts[i] = (struct bsc_rollout_row){
+                .id = id, .service = "web", .ended_ms = 1, .plan.count = 8
+            };
+            changes[3 * i] = (struct bsc_change){ BSC_PUT_ROLLOUT, .rollout = &rollouts[i] };
+            changes[3 * i + 1] =
+                (struct bsc_change){ BSC_PUT_RECORD, .record = { "web", { .id = id } } };
+            changes[3 * i + 2] = (struct bsc_change){
+                BSC_ADD_AUDIT, .audit = { .sequence = id, .service = "web", .text = "something" }
+            };
+        }
+        assert_int_equal(store_client_commit(&client, changes, 3 * BATCH), BSC_OK);
+    }
+    int64_t after = median_commit_us(&n);
+    int64_t began = bsc_clock_boot_us();
+    uint64_t loaded;
+    assert_int_equal(numbered_load(&client, &loaded), BSC_OK);
+    int64_t load = bsc_clock_boot_us() - began;
+    print_message("a transaction: %lld us, with 30,000 old rollouts %lld us; loading %lld us\n",
+                  (long long)before, (long long)after, (long long)load);
+    assert_true(after < 10 * before + 5000);
+    store_client_close(&client);
+}
+
+int main(void)
+{
+#define file_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        file_test(a_second_owner_is_refused_and_told_the_first_one_s_pid),
+        file_test(a_killed_owner_leaves_the_store_free),
+        file_test(a_database_of_a_newer_version_is_refused_and_left_alone),
+        file_test(a_database_of_another_program_is_refused),
+        file_test(values_that_do_not_belong_there_are_named),
+        file_test(links_and_files_open_to_others_are_refused),
+        file_test(what_it_makes_is_closed_to_others),
+        file_test(a_directory_that_is_missing_or_none_is_refused),
+        file_test(a_directory_that_cannot_be_written_is_refused),
+        file_test(the_log_stays_small_and_is_folded_in_when_nothing_happens),
+        file_test(a_long_history_does_not_slow_transactions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
