@@ -171,6 +171,13 @@ close_control:
     return status;
 }
 
+static int64_t delay(struct bsc_supervisor *supervisor)
+{
+    if (supervisor->proxy_lived_ms == BSC_NEVER_MS) /* none has died yet */
+        return 0;
+    return bsc_backoff_delay(&supervisor->proxy_backoff, supervisor->proxy_lived_ms);
+}
+
 void bsc_proxy_ensure(struct bsc_supervisor *supervisor)
 {
     struct bsc_error error;
@@ -181,16 +188,14 @@ void bsc_proxy_ensure(struct bsc_supervisor *supervisor)
         return;
     }
     if (supervisor->proxy_start_ms == BSC_NEVER_MS)
-        supervisor->proxy_start_ms =
-            now_ms + bsc_backoff_delay(&supervisor->proxy_backoff, supervisor->proxy_lived_ms);
+        supervisor->proxy_start_ms = now_ms + delay(supervisor);
     if (now_ms < supervisor->proxy_start_ms)
         return;
     supervisor->proxy_start_ms = BSC_NEVER_MS;
     supervisor->proxy_lived_ms = 0;
     if (start(supervisor, false, "", &error) != BSC_OK) {
         bsc_log_error("start a proxy: %s", error.text);
-        supervisor->proxy_start_ms =
-            now_ms + bsc_backoff_delay(&supervisor->proxy_backoff, supervisor->proxy_lived_ms);
+        supervisor->proxy_start_ms = now_ms + delay(supervisor);
     }
 }
 

@@ -24,7 +24,7 @@ enum {
     DRAIN_DEFAULT_MS = 30000,
     LATE_MS = 500, /* that far behind a timer we were stopped or suspended */
     CONTROLLER_SETTLED_MS = 10000,
-    PROXY_SETTLED_MS = 1000,
+    PROXY_SETTLED_MS = 200,
     EXIT_INCOMPLETE = 1,
 };
 

@@ -81,7 +81,7 @@ struct bsc_supervisor {
     struct bsc_proxy proxies[BSC_PROXIES_MAX];
     long long last_generation;
     int64_t proxy_start_ms; /* when to start one that is missing */
-    int64_t proxy_lived_ms; /* how long the last one served */
+    int64_t proxy_lived_ms; /* how long the last one served; NEVER_MS: there was none */
     struct bsc_backoff proxy_backoff;
 
     int snapshot;                         /* memfd of the newest one, -1: none */

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The supervisor's two neighbours, small enough to be told what to do: run as a program, a proxy
-or a controller that speaks docs/protocol.md; imported, what a test needs to drive them."""
+"""The supervisor and its two neighbours. Run as a program, it is a proxy or a controller that
+speaks docs/protocol.md, small enough to be told what to do; imported, what a test needs to drive
+them."""
 import array
 import fcntl
 import os
+import re
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 SELF = Path(__file__).resolve()
+BUILD = Path(os.environ.get("BASCULE_BUILD", SELF.parents[2] / "build"))
+SUPERVISOR = BUILD / "src" / "supervisor" / "bascule-supervisor"
 SLOW = 20.0  # a bound for what takes milliseconds when the machine is free
 
 
@@ -191,6 +196,133 @@ class Controller:
     def close(self):
         self.channel.close()
         self.connection.close()
+
+
+def wait_until(condition, what, seconds=SLOW):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"waited {seconds} s in vain: {what}")
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def free_address(host="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port = probe.getsockname()[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def ask(address, seconds=SLOW):
+    """What the fake proxy says: (generation, routes)."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host.strip("[]"), int(port)), seconds) as connection:
+        data = b""
+        while part := connection.recv(4096):
+            data += part
+    generation, _, routes = data.decode().partition(" ")
+    return int(generation), routes
+
+
+class Daemon:
+    """A state directory, a libexec directory with programs (the real proxy when told so), and the
+    supervisors started on them."""
+
+    def __init__(self, tmp_path, real_proxy=False):
+        self.state, self.libexec = tmp_path / "state", tmp_path / "libexec"
+        self.libexec.mkdir()
+        self.test = socket.socket(socket.AF_UNIX)
+        self.test.bind(str(self.libexec / "test.sock"))
+        self.test.listen()
+        self.test.settimeout(SLOW)
+        for name in ("bascule-proxy", "bascule"):
+            program = self.libexec / name
+            program.write_text(f"#!{sys.executable}\n" + SELF.read_text())
+            program.chmod(0o755)
+        if real_proxy:
+            (self.libexec / "bascule-proxy").unlink()
+            (self.libexec / "bascule-proxy").symlink_to(BUILD / "src" / "proxy" / "bascule-proxy")
+        self.started, self.pids, self.controllers = [], set(), []
+        self.log_path = tmp_path / "log"
+
+    def start(self, **more):
+        with open(self.log_path, "ab") as log:
+            process = subprocess.Popen(
+                [SUPERVISOR, "--state", self.state, "--config", "/etc/b.yaml", "--libexec",
+                 self.libexec], stderr=log, stdout=log, **more)
+        self.started.append(process)
+        return process
+
+    def controller(self, go=True):
+        connection, _ = self.test.accept()
+        controller = Controller(connection)
+        self.controllers.append(controller)
+        self.pids.add(controller.pid)
+        if go:
+            controller.go()
+        return controller
+
+    def log(self):
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def proxy(self, controller):
+        values, fds = controller.expect("proxy")
+        for fd in fds:
+            os.close(fd)
+        self.pids.add(int(values["pid"]))
+        return int(values["generation"]), int(values["pid"])
+
+    def serve(self, *addresses, **more):
+        """A supervisor, its controller, one address that is served: (process, controller, address)"""
+        process = self.start()
+        controller = self.controller()
+        address = addresses or (free_address(),)
+        controller.configure(*address, **more)
+        controller.snapshot(1, "one")
+        assert ask(address[0])[1] == "one"
+        return process, controller, address[0]
+
+    def misbehave(self, how):
+        (self.libexec / "behave").write_text(how)
+
+    def behave(self):
+        (self.libexec / "behave").unlink()
+
+    def close(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.pids |= {int(pid) for pid in re.findall(r"started \(pid (\d+)\)", self.log())}
+        for pid in self.pids:
+            command = Path(f"/proc/{pid}/cmdline")
+            try:
+                if b"bascule" in command.read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        for controller in self.controllers:
+            controller.close()
+        self.test.close()
+
+
+def reachable(address):
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), 5).close()
+        return True
+    except ConnectionRefusedError:
+        return False
 
 
 if __name__ == "__main__":

@@ -8,129 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from supervisor_peers import SELF, SLOW, Controller, memfd, receive
-
-BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
-SUPERVISOR = BUILD / "src" / "supervisor" / "bascule-supervisor"
-
-
-def wait_until(condition, what, seconds=SLOW):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.005)
-    pytest.fail(f"waited {seconds} s in vain: {what}")
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def free_address(host="127.0.0.1"):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        port = probe.getsockname()[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def ask(address, seconds=SLOW):
-    """What the fake proxy says: (generation, routes)."""
-    host, port = address.rsplit(":", 1)
-    with socket.create_connection((host.strip("[]"), int(port)), seconds) as connection:
-        data = b""
-        while part := connection.recv(4096):
-            data += part
-    generation, _, routes = data.decode().partition(" ")
-    return int(generation), routes
-
-
-class Daemon:
-    """A state directory, a libexec directory with programs, and the supervisors started on them."""
-
-    def __init__(self, tmp_path):
-        self.state, self.libexec = tmp_path / "state", tmp_path / "libexec"
-        self.libexec.mkdir()
-        self.test = socket.socket(socket.AF_UNIX)
-        self.test.bind(str(self.libexec / "test.sock"))
-        self.test.listen()
-        self.test.settimeout(SLOW)
-        for name in ("bascule-proxy", "bascule"):
-            program = self.libexec / name
-            program.write_text(f"#!{sys.executable}\n" + SELF.read_text())
-            program.chmod(0o755)
-        self.started, self.pids, self.controllers = [], set(), []
-        self.log_path = tmp_path / "log"
-
-    def start(self, **more):
-        with open(self.log_path, "ab") as log:
-            process = subprocess.Popen(
-                [SUPERVISOR, "--state", self.state, "--config", "/etc/b.yaml", "--libexec",
-                 self.libexec], stderr=log, stdout=log, **more)
-        self.started.append(process)
-        return process
-
-    def controller(self, go=True):
-        connection, _ = self.test.accept()
-        controller = Controller(connection)
-        self.controllers.append(controller)
-        self.pids.add(controller.pid)
-        if go:
-            controller.go()
-        return controller
-
-    def log(self):
-        return self.log_path.read_text() if self.log_path.exists() else ""
-
-    def proxy(self, controller):
-        values, fds = controller.expect("proxy")
-        for fd in fds:
-            os.close(fd)
-        self.pids.add(int(values["pid"]))
-        return int(values["generation"]), int(values["pid"])
-
-    def serve(self, *addresses, **more):
-        """A supervisor, its controller, one address that is served: (process, controller, address)"""
-        process = self.start()
-        controller = self.controller()
-        address = addresses or (free_address(),)
-        controller.configure(*address, **more)
-        controller.snapshot(1, "one")
-        assert ask(address[0])[1] == "one"
-        return process, controller, address[0]
-
-    def misbehave(self, how):
-        (self.libexec / "behave").write_text(how)
-
-    def behave(self):
-        (self.libexec / "behave").unlink()
-
-    def close(self):
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-        self.pids |= {int(pid) for pid in re.findall(r"started \(pid (\d+)\)", self.log())}
-        for pid in self.pids:
-            command = Path(f"/proc/{pid}/cmdline")
-            try:
-                if str(self.libexec).encode() in command.read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
-                pass
-        for controller in self.controllers:
-            controller.close()
-        self.test.close()
+from supervisor_peers import (BUILD, SLOW, SUPERVISOR, Daemon, alive, ask, free_address, memfd,
+                              reachable, receive, wait_until)
 
 
 @pytest.fixture
@@ -287,15 +170,6 @@ def test_addresses_come_and_go_while_it_runs(daemon):
     for gone in (first, six):
         wait_until(lambda: not reachable(gone), "it does not listen any more")
     assert ask(second) == (1, "one")
-
-
-def reachable(address):
-    host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), 5).close()
-        return True
-    except ConnectionRefusedError:
-        return False
 
 
 def test_a_specific_address_can_become_any_and_back(daemon):
