@@ -18,14 +18,22 @@ static enum bsc_parse line_too_long(const struct bsc_head_scan *scan, struct bsc
                             : bsc_fault_set(fault, 431, "field line longer than 8 KiB");
 }
 
+/* What is no HTTP/1 is refused at its first bytes: TLS or another protocol on this port should not
+ * be waited for. */
+static bool begins_like_http(const char *line, size_t size, bool response)
+{
+    static const char version[] = "HTTP/1.";
+    if (!response)
+        return size == 0 || bsc_byte_is(*line, BSC_BYTE_TOKEN) || *line == '\r';
+    return memcmp(line, version, size < sizeof version - 1 ? size : sizeof version - 1) == 0;
+}
+
 enum bsc_parse bsc_head_scan_run(struct bsc_head_scan *scan, const char *bytes, size_t size,
                                  bool response, struct bsc_head *head, struct bsc_fault *fault)
 {
     size_t limit = size < BSC_HEAD_BYTES ? size : BSC_HEAD_BYTES;
     for (;;) {
-        /* TLS or another protocol on this port is refused at its first byte, not after a wait. */
-        if (scan->lines == 0 && scan->line < limit &&
-            !bsc_byte_is(bytes[scan->line], BSC_BYTE_TOKEN) && bytes[scan->line] != '\r')
+        if (scan->lines == 0 && !begins_like_http(bytes + scan->line, limit - scan->line, response))
             return bsc_fault_set(fault, 400, "does not begin like HTTP");
         const char *newline =
             limit > scan->at ? memchr(bytes + scan->at, '\n', limit - scan->at) : NULL;
@@ -49,7 +57,7 @@ enum bsc_parse bsc_head_scan_run(struct bsc_head_scan *scan, const char *bytes, 
             head->start = bytes[0] == '\r' ? 2 : 0;
             head->bytes = scan->at;
             return BSC_PARSE_DONE;
-        } else if (response || scan->at != 2) {
+        } else if (scan->at != 2) {
             return bsc_fault_set(fault, 400, "empty line before the head");
         }
     }

@@ -80,6 +80,15 @@ static void other_beginnings_are_garbage(void **unused)
         refuse(cases[i]);
 }
 
+static void another_protocol_is_refused_at_its_first_bytes(void **unused)
+{
+    (void)unused;
+    refuse("SSH-2.0-OpenSSH_9.2");
+    refuse("HTTP/2");
+    refuse("\r");
+    refuse("h");
+}
+
 static void doubtful_framing_and_fields_are_refused(void **unused)
 {
     (void)unused;
@@ -209,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_status_line_is_read),
         cmocka_unit_test(other_beginnings_are_garbage),
+        cmocka_unit_test(another_protocol_is_refused_at_its_first_bytes),
         cmocka_unit_test(doubtful_framing_and_fields_are_refused),
         cmocka_unit_test(the_framing_follows_fields_status_and_method),
         cmocka_unit_test(an_interim_response_ends_with_its_head),
