@@ -138,11 +138,6 @@ static void take_slot(struct bsc_engine *engine, struct bsc_service *service,
     service->row.record[slot] = service->records[slot].id;
     service->record_dirty[slot] = true;
     service->row.standby_until_ms = service->standby_at_ms = 0;
-    if (service->check_reply) {
-        bsc_reply(engine, service->check_reply, BSC_BUSY, 0, "a rollout began in %s",
-                  bsc_slot_name(slot));
-        service->check_reply = 0;
-    }
     bsc_touch_row(engine, service);
 }
 
@@ -158,6 +153,10 @@ static void begin(struct bsc_engine *engine, struct bsc_service *service, enum b
     }
     if (bsc_service_busy(service))
         bsc_rollout_event(engine, service, BSC_WALK_CUT, NULL);
+    if (service->check_reply)
+        bsc_reply(engine, service->check_reply, BSC_BUSY, 0, "a rollout of %s has begun",
+                  service->name);
+    service->check_reply = 0;
     if (kind == BSC_PLAN_DEPLOY || kind == BSC_PLAN_STAGE || kind == BSC_PLAN_REVERT)
         (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_DEPLOY, NULL);
     if (kind != BSC_PLAN_SWITCH)
@@ -302,6 +301,20 @@ static void set_traffic(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch_row(engine, service);
 }
 
+/* The staging slot of an open rollout is either being deployed or the way back: not to be judged.
+ */
+static void check(struct bsc_engine *engine, struct bsc_service *service,
+                  const struct bsc_event *event)
+{
+    struct bsc_error error;
+    if (bsc_rollout_open(service)) {
+        busy_error(service, &error);
+        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
+        return;
+    }
+    bsc_check_command(engine, service, event);
+}
+
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event)
 {
     struct bsc_service *service = command_service(engine, event);
@@ -321,7 +334,7 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
         abort_rollout(engine, service, event);
         break;
     case BSC_EVENT_CHECK:
-        bsc_check_command(engine, service, event);
+        check(engine, service, event);
         break;
     case BSC_EVENT_CLEANUP:
         clean_up(engine, service, event);

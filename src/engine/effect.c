@@ -87,8 +87,8 @@ static struct bsc_variables variables_of(struct bsc_arena *arena, const struct b
 static void start(struct bsc_engine *engine, const struct bsc_effect *effect)
 {
     struct bsc_instance *instance = bsc_instance_find(effect->service, effect->id);
-    if (!instance)
-        return;
+    if (!instance || instance->row.phase != BSC_INSTANCE_STARTING)
+        return; /* the same event took the wish back */
     const struct bsc_spec *spec = bsc_instance_spec(effect->service, instance);
     struct bsc_arena arena;
     bsc_arena_init(&arena);

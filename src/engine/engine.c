@@ -156,7 +156,7 @@ static void tick(struct bsc_engine *engine)
     }
     for (struct bsc_service *s = engine->services; s; s = s->next)
         if (s->next_ms <= now)
-            bsc_touch(engine, s);
+            bsc_look(engine, s);
 }
 
 static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
@@ -255,6 +255,9 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
         refuse(engine, event);
         return;
     }
+    if (engine->phase == BSC_PHASE_BROKEN && event->kind != BSC_EVENT_TICK &&
+        event->kind != BSC_EVENT_QUERY)
+        return; /* about a memory that is going to be read again */
     dispatch(engine, event);
     if (engine->phase == BSC_PHASE_READY) {
         progress(engine);

@@ -21,6 +21,7 @@ void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
                       const struct bsc_event *event)
 {
     struct bsc_instance *instance = bsc_instance_find(service, event->id);
+    bsc_look(engine, service);
     if (!instance || instance->probe_token != event->token)
         return;
     instance->probe_token = 0;

@@ -114,7 +114,10 @@ int64_t bsc_wall(const struct bsc_engine *engine);
 /* transaction.c: writing down what is to be stored, done and told */
 bsc_token bsc_token_next(struct bsc_engine *engine, const struct bsc_service *service);
 struct bsc_service *bsc_token_service(const struct bsc_engine *engine, bsc_token token);
-void bsc_touch(struct bsc_engine *engine, struct bsc_service *service); /* to be looked at again */
+/* Whatever a handler reads or writes of a service, it says so: the service goes on and its timers
+ * are set anew (look), listeners are told (touch), its row is stored (touch_row). */
+void bsc_look(struct bsc_engine *engine, struct bsc_service *service);
+void bsc_touch(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_touch_row(struct bsc_engine *engine, struct bsc_service *service);
 struct bsc_change *bsc_change_add(struct bsc_engine *engine, enum bsc_change_kind kind);
 struct bsc_effect *bsc_effect_add(struct bsc_engine *engine, enum bsc_effect_kind kind,

@@ -205,7 +205,8 @@ static void recover_service(struct bsc_engine *engine, struct bsc_service *servi
         const struct bsc_walk *walk = &service->rollout->row.walk;
         if (service->rollout->row.plan.steps[walk->cursor].kind == BSC_STEP_HOOK)
             recover_hook(engine, service);
-        bsc_rollout_resume(engine, service);
+        else
+            bsc_rollout_resume(engine, service);
     }
     bsc_touch(engine, service);
 }

@@ -57,8 +57,18 @@ void bsc_service_forget(struct bsc_engine *engine, struct bsc_service *service)
     service->gone = true;
     service->dirty = false;
     service->publish_wanted = false;
-    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        struct bsc_record *record = &service->records[slot];
         service->record_dirty[slot] = false;
+        if (!record->id ||
+            (record->status != BSC_RECORD_LIVE && record->status != BSC_RECORD_READY))
+            continue;
+        record->status = BSC_RECORD_REPLACED; /* its history outlives the service */
+        snprintf(record->reason, sizeof record->reason, "the service was removed");
+        struct bsc_change *change = bsc_change_add(engine, BSC_PUT_RECORD);
+        change->record.service = service->name;
+        change->record.record = *record;
+    }
     for (size_t i = 0; i < service->release_count; i++)
         service->releases[i].dirty = false;
     if (service->rollout)

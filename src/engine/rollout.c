@@ -219,10 +219,9 @@ void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service)
     if (!bsc_service_busy(service))
         return;
     rollout->step_began_ms = bsc_now(engine);
-    enum bsc_step_kind kind = rollout->row.plan.steps[rollout->row.walk.cursor].kind;
     if (rollout->row.walk.status == BSC_ROLLOUT_UNDOING)
         bsc_step_undo(engine, service);
-    else if (kind != BSC_STEP_HOOK && kind != BSC_STEP_COMMIT) /* hooks: load.c knows their end */
+    else
         bsc_step_begin(engine, service);
 }
 

@@ -27,15 +27,20 @@ uint64_t bsc_id_next(struct bsc_engine *engine)
     return engine->settings.next_id++;
 }
 
-void bsc_touch(struct bsc_engine *engine, struct bsc_service *service)
+void bsc_look(struct bsc_engine *engine, struct bsc_service *service)
 {
-    service->changed = true;
     if (service->touched)
         return;
     service->touched = true;
     engine->touched = bsc_grow(engine->touched, &engine->touched_capacity,
                                engine->touched_count + 1, sizeof *engine->touched);
     engine->touched[engine->touched_count++] = service;
+}
+
+void bsc_touch(struct bsc_engine *engine, struct bsc_service *service)
+{
+    service->changed = true;
+    bsc_look(engine, service);
 }
 
 void bsc_touch_row(struct bsc_engine *engine, struct bsc_service *service)
@@ -258,16 +263,28 @@ void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event
     release_effects(engine);
 }
 
+static void disappoint(struct bsc_engine *engine, bsc_token *token, enum bsc_status status,
+                       const char *text)
+{
+    struct bsc_reply reply = { .status = status, .text = text };
+    if (*token)
+        engine->ports.notifier.ops->reply(engine->ports.notifier.self, *token, &reply);
+    *token = 0;
+}
+
 /* The store did not take it: whoever waits is told so, everything else never happened. */
 void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, const char *text)
 {
-    for (size_t i = 0; i < engine->effect_count; i++) {
-        struct bsc_effect *effect = &engine->effects[i];
-        if (effect->kind == BSC_EFFECT_REPLY) {
-            struct bsc_reply reply = { .status = status, .text = text };
-            engine->ports.notifier.ops->reply(engine->ports.notifier.self, effect->token, &reply);
-        }
+    for (size_t i = 0; i < engine->effect_count; i++)
+        if (engine->effects[i].kind == BSC_EFFECT_REPLY)
+            disappoint(engine, &engine->effects[i].token, status, text);
+    for (struct bsc_service *s = engine->services; s; s = s->next) {
+        disappoint(engine, &s->check_reply, status, text);
+        disappoint(engine, &s->traffic_reply, status, text);
     }
+    if (engine->apply)
+        disappoint(engine, &engine->apply_reply, status, text);
+    engine->apply = NULL;
     bsc_transaction_clear(engine);
     engine->touched_count = 0;
     engine->settings_dirty = false;

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sim/oracle.c - the invariants, looked at whenever something could break one.
+ *
+ * Numbers as in docs/architecture.md: 1 one live slot, 2 no weight without health, 3 nothing is
+ * stopped while it is used, 5 every rollout ends once, 6 stored before done, 7 a failed store loses
+ * nothing. (4, evidence, concerns strategies that judge.)
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+static const struct bsc_service_row *service_row(struct sim *sim, const char *name)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->service_count; i++)
+        if (!strcmp(state->services[i].name, name))
+            return &state->services[i];
+    return NULL;
+}
+
+static const struct bsc_instance_row *instance_row(struct sim *sim, const char *id)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->instance_count; i++)
+        if (!strcmp(state->instances[i].id, id))
+            return &state->instances[i];
+    return NULL;
+}
+
+void sim_check_durable(struct sim *sim)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->service_count; i++) {
+        const struct bsc_service_row *row = &state->services[i];
+        unsigned live = 0, records = 0;
+        for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+            live += row->slots.state[slot] == BSC_SLOT_LIVE;
+        for (unsigned j = 0; j < state->record_count; j++)
+            records += !strcmp(state->records[j].service, row->name) &&
+                       state->records[j].record.status == BSC_RECORD_LIVE;
+        if (live != 1 || row->slots.state[row->slots.live] != BSC_SLOT_LIVE)
+            sim_fail(sim, "invariant 1: %s has %u live slots", row->name, live);
+        if (row->weight_bp[0] + row->weight_bp[1] != BSC_WEIGHT_FULL_BP)
+            sim_fail(sim, "invariant 1: the weights of %s are %u and %u", row->name,
+                     row->weight_bp[0], row->weight_bp[1]);
+        if (records > 1)
+            sim_fail(sim, "%s has %u live records", row->name, records);
+        for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+            if (row->weight_bp[slot] && row->slots.state[slot] != BSC_SLOT_LIVE)
+                sim_fail(sim, "invariant 2: %s %s is %s with weight %u", row->name,
+                         bsc_slot_name((enum bsc_slot)slot),
+                         bsc_slot_state_name(row->slots.state[slot]), row->weight_bp[slot]);
+    }
+}
+
+static bool truly_healthy(struct sim *sim, const struct bsc_routing *routing, enum bsc_slot slot)
+{
+    unsigned healthy = 0;
+    for (unsigned i = 0; i < routing->endpoint_count; i++) {
+        const struct sim_process *process = sim_process_find(sim, routing->endpoints[i].id);
+        healthy += routing->endpoints[i].slot == slot && routing->endpoints[i].healthy && process &&
+                   !process->doomed;
+    }
+    return healthy != 0;
+}
+
+void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
+{
+    const struct bsc_service_row *row = service_row(sim, routing->spec->name);
+    if (!row) {
+        sim_fail(sim, "invariant 6: %s is published before it is stored", routing->spec->name);
+        return;
+    }
+    if (memcmp(routing->weight_bp, row->weight_bp, sizeof row->weight_bp) != 0 &&
+        routing->weight_bp[row->stable] != BSC_WEIGHT_FULL_BP)
+        sim_fail(sim, "invariant 6: %s gets weights that are not stored and not stable's",
+                 row->name);
+    const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
+    for (unsigned i = 0; i < BSC_SLOT_COUNT; i++) {
+        enum bsc_slot slot = (enum bsc_slot)i;
+        if (!before->known || routing->weight_bp[slot] <= before->weight_bp[slot] ||
+            slot == row->stable)
+            continue;
+        if (!row->slots.checked[slot])
+            sim_fail(sim, "invariant 2: the weight of %s %s is raised, and it is not checked",
+                     row->name, bsc_slot_name(slot));
+        if (!truly_healthy(sim, routing, slot))
+            sim_fail(sim, "invariant 2: the weight of %s %s is raised, and none of it is healthy",
+                     row->name, bsc_slot_name(slot));
+    }
+}
+
+void sim_check_start(struct sim *sim, const struct bsc_launch *launch)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    if (strstr(launch->id, "-hook-")) {
+        for (unsigned i = 0; i < state->rollout_count; i++) {
+            const struct bsc_rollout_row *row = &state->rollouts[i];
+            if (!bsc_walk_over(&row->walk, &row->plan) &&
+                row->plan.steps[row->walk.cursor].kind == BSC_STEP_HOOK &&
+                !strncmp(row->service, launch->id, 2))
+                return;
+        }
+        sim_fail(sim, "invariant 6: hook %s runs and no stored rollout is there", launch->id);
+        return;
+    }
+    const struct bsc_instance_row *row = instance_row(sim, launch->id);
+    if (!row || row->phase != BSC_INSTANCE_STARTING)
+        sim_fail(sim, "invariant 6: %s is started and not stored as starting", launch->id);
+}
+
+void sim_check_stop(struct sim *sim, const char *id)
+{
+    const struct bsc_instance_row *row = instance_row(sim, id);
+    const struct sim_process *process = sim_process_find(sim, id);
+    if (strstr(id, "-hook-"))
+        return;
+    if (row && row->phase != BSC_INSTANCE_STOPPING)
+        sim_fail(sim, "invariant 6: %s is stopped and not stored as stopping", id);
+    if (!process || !process->running)
+        return;
+    if (sim_router_reaches(sim, id))
+        sim_fail(sim, "invariant 3: %s is stopped while a proxy sends requests there", id);
+    if (sim_router_flying(sim, id) &&
+        (!process->excluded_ms || sim->now_ms - process->excluded_ms < 4900))
+        sim_fail(sim,
+                 "invariant 3: %s is stopped with %u requests in flight before its drain ended", id,
+                 sim_router_flying(sim, id));
+}
+
+static void check_processes(struct sim *sim)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+        const struct sim_process *process = &sim->processes[i];
+        if (process->used && process->running && !process->foreign &&
+            !instance_row(sim, process->id))
+            sim_fail(sim, "I4: %s runs and nobody knows it", process->id);
+    }
+    for (unsigned i = 0; i < state->instance_count; i++) {
+        const struct bsc_instance_row *row = &state->instances[i];
+        const struct sim_process *process = sim_process_find(sim, row->id);
+        if (row->phase == BSC_INSTANCE_RUNNING && (!process || !process->running))
+            sim_fail(sim, "%s is stored as running and does not", row->id);
+        if (row->phase == BSC_INSTANCE_DRAINING || row->phase == BSC_INSTANCE_STOPPING)
+            sim_fail(sim, "%s never finished stopping", row->id);
+    }
+}
+
+static void check_service_end(struct sim *sim, const struct bsc_service *service)
+{
+    const struct bsc_service_row *row = service_row(sim, service->name);
+    enum bsc_slot live = service->row.slots.live;
+    const struct bsc_release *release = bsc_service_release(service, service->row.release[live]);
+    unsigned healthy = 0;
+    if (!row) {
+        sim_fail(sim, "invariant 7: %s is in memory and not stored", service->name);
+        return;
+    }
+    if (memcmp(&row->slots, &service->row.slots, sizeof row->slots) != 0 ||
+        memcmp(row->weight_bp, service->row.weight_bp, sizeof row->weight_bp) != 0 ||
+        memcmp(row->release, service->row.release, sizeof row->release) != 0)
+        sim_fail(sim, "invariant 7: memory and store differ for %s", service->name);
+    if (bsc_service_busy(service))
+        sim_fail(sim, "invariant 5: rollout %llu of %s never ends: step %u, %s, waiting: %s",
+                 (unsigned long long)service->rollout->row.id, service->name,
+                 service->rollout->row.walk.cursor,
+                 bsc_rollout_status_name(service->rollout->row.walk.status),
+                 service->rollout->waiting);
+    if (service->row.weight_bp[live] != BSC_WEIGHT_FULL_BP)
+        sim_fail(sim, "%s is live with weight %u", bsc_slot_name(live),
+                 service->row.weight_bp[live]);
+    for (size_t i = 0; i < service->instance_count; i++)
+        healthy += service->instances[i].row.slot == live && service->instances[i].row.healthy;
+    if (release && healthy < bsc_spec_instances(release->row.spec, live))
+        sim_fail(sim, "%s has %u healthy live instances", service->name, healthy);
+    const struct sim_route *route = &sim->generations[0].routes[sim_service_index(service->name)];
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++)
+        if (sim->generations[g].alive && !sim->generations[g].retiring)
+            route = &sim->generations[g].routes[sim_service_index(service->name)];
+    if (memcmp(route->weight_bp, service->row.weight_bp, sizeof route->weight_bp) != 0)
+        sim_fail(sim, "I2: the proxy sends %s elsewhere than the store says", service->name);
+}
+
+void sim_check_end(struct sim *sim)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->rollout_count; i++)
+        if (!bsc_walk_over(&state->rollouts[i].walk, &state->rollouts[i].plan))
+            sim_fail(sim, "invariant 5: rollout %llu is stored as %s at step %u",
+                     (unsigned long long)state->rollouts[i].id,
+                     bsc_rollout_status_name(state->rollouts[i].walk.status),
+                     state->rollouts[i].walk.cursor);
+    for (const struct bsc_service *s = bsc_engine_services(sim->engine); s; s = s->next)
+        check_service_end(sim, s);
+    check_processes(sim);
+    for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
+        if (sim->open[i].token)
+            sim_fail(sim, "a command asked for at %lld ms was never answered",
+                     (long long)sim->open[i].asked_ms);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sim/router.c - proxy generations that take new routes late, die, are upgraded, and send requests.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static void adopt_later(struct sim *sim, unsigned generation, unsigned service)
+{
+    int64_t delay =
+        1 + (int64_t)sim_random(sim, sim_chance(sim, sim->weather.proxy_slow) ? 3000 : 5);
+    sim->generations[generation].adopts_at_ms[service] = sim->now_ms + delay;
+}
+
+static void spread(struct sim *sim, unsigned service)
+{
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++)
+        if (sim->generations[g].alive && !sim->generations[g].adopts_at_ms[service])
+            adopt_later(sim, g, service);
+    if (!sim->snapshot_at_ms[service])
+        sim->snapshot_at_ms[service] = sim->now_ms + 20 + (int64_t)sim_random(sim, 30);
+}
+
+static struct sim_wait *wait_add(struct sim *sim, bsc_token token, unsigned service)
+{
+    for (size_t i = 0; i < sizeof sim->waits / sizeof *sim->waits; i++)
+        if (!sim->waits[i].token) {
+            sim->waits[i] = (struct sim_wait){ .token = token,
+                                               .service = service,
+                                               .version = sim->wanted[service].version };
+            return &sim->waits[i];
+        }
+    sim_fail(sim, "too many calls of the router wait at once");
+    return &sim->waits[0];
+}
+
+static void mark_excluded(struct sim *sim, const char *service, const struct sim_route *route)
+{
+    size_t size = strlen(service);
+    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+        struct sim_process *process = &sim->processes[i];
+        if (!process->used || strncmp(process->id, service, size) != 0)
+            continue;
+        bool named = false;
+        for (unsigned j = 0; j < route->endpoint_count; j++)
+            named = named || !strcmp(route->endpoints[j].id, process->id);
+        if (named)
+            process->excluded_ms = 0;
+        else if (!process->excluded_ms)
+            process->excluded_ms = sim->now_ms;
+    }
+}
+
+static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
+{
+    struct sim *sim = self;
+    unsigned service = sim_service_index(routing->spec->name);
+    struct sim_route *wanted = &sim->wanted[service];
+    sim_check_publish(sim, routing);
+    uint64_t version = wanted->version + 1;
+    *wanted = (struct sim_route){ .known = true,
+                                  .version = version,
+                                  .traffic = routing->traffic,
+                                  .endpoint_count = routing->endpoint_count };
+    snprintf(wanted->name, sizeof wanted->name, "%s", routing->spec->name);
+    memcpy(wanted->weight_bp, routing->weight_bp, sizeof wanted->weight_bp);
+    if (routing->endpoint_count > SIM_ENDPOINTS) {
+        sim_fail(sim, "%u endpoints", routing->endpoint_count);
+        wanted->endpoint_count = SIM_ENDPOINTS;
+    }
+    for (unsigned i = 0; i < wanted->endpoint_count; i++) {
+        snprintf(wanted->endpoints[i].id, sizeof wanted->endpoints[i].id, "%s",
+                 routing->endpoints[i].id);
+        wanted->endpoints[i].slot = routing->endpoints[i].slot;
+        wanted->endpoints[i].healthy = routing->endpoints[i].healthy;
+    }
+    mark_excluded(sim, wanted->name, wanted);
+    spread(sim, service);
+    wait_add(sim, token, service);
+}
+
+static void remove_route(void *self, const char *name, bsc_token token)
+{
+    struct sim *sim = self;
+    unsigned service = sim_service_index(name);
+    uint64_t version = sim->wanted[service].version + 1;
+    sim->wanted[service] = (struct sim_route){ .version = version };
+    mark_excluded(sim, name, &sim->wanted[service]);
+    spread(sim, service);
+    wait_add(sim, token, service);
+}
+
+static void drain(void *self, const char *const *ids, unsigned count, bsc_token token)
+{
+    struct sim *sim = self;
+    struct sim_wait *wait = wait_add(sim, token, count ? sim_service_index(ids[0]) : 0);
+    wait->drain = true;
+    for (unsigned i = 0; i < count && i < SIM_ENDPOINTS; i++)
+        snprintf(wait->ids[wait->id_count++], BSC_ID_BYTES, "%s", ids[i]);
+}
+
+static void cancel(void *self, bsc_token token)
+{
+    struct sim *sim = self;
+    for (size_t i = 0; i < sizeof sim->waits / sizeof *sim->waits; i++)
+        if (sim->waits[i].token == token)
+            sim->waits[i].token = 0;
+    sim_cancel_pending(sim, BSC_EVENT_DRAINED, token);
+}
+
+static void configure(void *self, const struct bsc_strings *listen, unsigned workers,
+                      bsc_token token)
+{
+    struct sim *sim = self;
+    (void)listen;
+    (void)workers;
+    bool refused = sim_chance(sim, sim->weather.start_fails);
+    struct bsc_event event = { .kind = BSC_EVENT_CONFIGURED,
+                               .token = token,
+                               .status = refused ? BSC_EXISTS : BSC_OK,
+                               .text = refused ? "address in use" : NULL };
+    sim_send(sim, 1 + (int64_t)sim_random(sim, 10), &event);
+}
+
+struct bsc_router sim_router_port(struct sim *sim)
+{
+    static const struct bsc_router_ops ops = { "sim",        configure, publish,
+                                               remove_route, drain,     cancel };
+    return (struct bsc_router){ &ops, sim };
+}
+
+bool sim_router_reaches(const struct sim *sim, const char *id)
+{
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++)
+        for (unsigned s = 0; sim->generations[g].alive && s < SIM_SERVICES; s++) {
+            const struct sim_route *route = &sim->generations[g].routes[s];
+            for (unsigned i = 0; route->known && i < route->endpoint_count; i++)
+                if (!strcmp(route->endpoints[i].id, id) && route->endpoints[i].healthy &&
+                    route->weight_bp[route->endpoints[i].slot])
+                    return true;
+        }
+    return false;
+}
+
+unsigned sim_router_flying(const struct sim *sim, const char *id)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < sim->flying_count; i++)
+        count += !strcmp(sim->flying[i].id, id);
+    return count;
+}
+
+/* One request through one generation: it must meet a process that runs, or one that died by itself
+ * a moment ago. */
+static void request(struct sim *sim, unsigned g, unsigned s)
+{
+    const struct sim_route *route = &sim->generations[g].routes[s];
+    if (!route->known || route->traffic != BSC_TRAFFIC_SERVE)
+        return;
+    enum bsc_slot slot =
+        sim_random(sim, BSC_WEIGHT_FULL_BP) < route->weight_bp[BSC_BLUE] ? BSC_BLUE : BSC_GREEN;
+    const struct sim_endpoint *chosen = NULL;
+    unsigned seen = 0;
+    for (unsigned i = 0; i < route->endpoint_count; i++)
+        if (route->endpoints[i].slot == slot && route->endpoints[i].healthy &&
+            sim_random(sim, ++seen) == 0)
+            chosen = &route->endpoints[i];
+    if (!chosen)
+        return;
+    const struct sim_process *process = sim_process_find(sim, chosen->id);
+    if (!process || process->stopped) {
+        sim_fail(sim, "I1: a request was sent to %s, which bascule had stopped", chosen->id);
+        return;
+    }
+    sim->requests++;
+    sim->flying =
+        bsc_grow(sim->flying, &sim->flying_capacity, sim->flying_count + 1, sizeof *sim->flying);
+    struct sim_request *flying = &sim->flying[sim->flying_count++];
+    *flying = (struct sim_request){ .generation = g };
+    flying->ends_ms =
+        sim->now_ms + 1 + (int64_t)sim_random(sim, sim_random(sim, 100) ? 300 : 40000);
+    snprintf(flying->id, sizeof flying->id, "%s", chosen->id);
+}
+
+static void end_requests(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->flying_count; i++) {
+        const struct sim_request *flying = &sim->flying[i];
+        const struct sim_process *process = sim_process_find(sim, flying->id);
+        if (flying->ends_ms <= sim->now_ms || !sim->generations[flying->generation].alive ||
+            !process || !process->running)
+            sim->flying[i--] = sim->flying[--sim->flying_count];
+    }
+}
+
+static void generation_start(struct sim *sim, unsigned g)
+{
+    sim->generations[g] = (struct sim_generation){ .alive = true };
+    memcpy(sim->generations[g].routes, sim->snapshot, sizeof sim->snapshot);
+    for (unsigned s = 0; s < SIM_SERVICES; s++)
+        adopt_later(sim, g, s);
+}
+
+static void generations_turn(struct sim *sim)
+{
+    unsigned current = SIM_GENERATIONS, spare = SIM_GENERATIONS;
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++) {
+        if (!sim->generations[g].alive)
+            spare = g;
+        else if (!sim->generations[g].retiring)
+            current = g;
+    }
+    if (current == SIM_GENERATIONS) {
+        generation_start(sim, 0);
+        return;
+    }
+    if (sim_chance(sim, sim->weather.proxy_dies)) {
+        sim_say(sim, "proxy %u dies", current);
+        sim->generations[current].alive = false;
+        end_requests(sim);
+        generation_start(sim, current);
+    } else if (spare < SIM_GENERATIONS && sim_chance(sim, sim->weather.proxy_upgrade)) {
+        sim_say(sim, "proxy %u replaces %u", spare, current);
+        sim->generations[current].retiring = true;
+        generation_start(sim, spare);
+    }
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++) {
+        bool busy = false;
+        for (size_t i = 0; i < sim->flying_count; i++)
+            busy = busy || sim->flying[i].generation == g;
+        if (sim->generations[g].alive && sim->generations[g].retiring && !busy)
+            sim->generations[g].alive = false;
+    }
+}
+
+static bool wait_over(const struct sim *sim, const struct sim_wait *wait)
+{
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++)
+        if (sim->generations[g].alive &&
+            sim->generations[g].routes[wait->service].version < wait->version)
+            return false;
+    if (wait->drain && sim->snapshot[wait->service].version < wait->version)
+        return false;
+    for (unsigned i = 0; i < wait->id_count; i++)
+        if (sim_router_flying(sim, wait->ids[i]))
+            return false;
+    return true;
+}
+
+void sim_router_turn(struct sim *sim)
+{
+    end_requests(sim);
+    generations_turn(sim);
+    for (unsigned s = 0; s < SIM_SERVICES; s++) {
+        for (unsigned g = 0; g < SIM_GENERATIONS; g++) {
+            struct sim_generation *generation = &sim->generations[g];
+            if (!generation->alive)
+                continue;
+            if (generation->adopts_at_ms[s] && generation->adopts_at_ms[s] <= sim->now_ms) {
+                generation->adopts_at_ms[s] = 0;
+                if (sim->wanted[s].version)
+                    generation->routes[s] = sim->wanted[s];
+            }
+            if (!generation->retiring && !sim->calm)
+                request(sim, g, s);
+        }
+        if (sim->snapshot_at_ms[s] && sim->snapshot_at_ms[s] <= sim->now_ms) {
+            sim->snapshot_at_ms[s] = 0;
+            sim->snapshot[s] = sim->wanted[s];
+        }
+    }
+    for (size_t i = 0; i < sizeof sim->waits / sizeof *sim->waits; i++) {
+        struct sim_wait *wait = &sim->waits[i];
+        if (!wait->token || !wait_over(sim, wait))
+            continue;
+        struct bsc_event event = { .kind = wait->drain ? BSC_EVENT_DRAINED : BSC_EVENT_PUBLISHED,
+                                   .token = wait->token };
+        wait->token = 0;
+        sim_send(sim, (int64_t)sim_random(sim, 3), &event);
+    }
+}
+
+int64_t sim_router_next_ms(const struct sim *sim)
+{
+    int64_t next = INT64_MAX;
+    for (unsigned s = 0; s < SIM_SERVICES; s++) {
+        for (unsigned g = 0; g < SIM_GENERATIONS; g++) {
+            int64_t at = sim->generations[g].adopts_at_ms[s];
+            if (sim->generations[g].alive && at && at < next)
+                next = at;
+        }
+        if (sim->snapshot_at_ms[s] && sim->snapshot_at_ms[s] < next)
+            next = sim->snapshot_at_ms[s];
+    }
+    return next;
+}
+
+/* Proxies keep what they have; what was on its way to them or to the supervisor is lost. */
+void sim_router_controller_lost(struct sim *sim)
+{
+    memset(sim->waits, 0, sizeof sim->waits);
+    memset(sim->snapshot_at_ms, 0, sizeof sim->snapshot_at_ms);
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++)
+        memset(sim->generations[g].adopts_at_ms, 0, sizeof sim->generations[g].adopts_at_ms);
+}

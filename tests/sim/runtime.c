@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sim/runtime.c - processes that start, fail, die and hang, and probes of them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+struct sim_process *sim_process_find(struct sim *sim, const char *id)
+{
+    for (unsigned i = 0; i < SIM_PROCESSES; i++)
+        if (sim->processes[i].used && !strcmp(sim->processes[i].id, id))
+            return &sim->processes[i];
+    return NULL;
+}
+
+static struct sim_process *process_new(struct sim *sim, const char *id)
+{
+    for (unsigned i = 0; i < SIM_PROCESSES; i++)
+        if (!sim->processes[i].used) {
+            struct sim_process *process = &sim->processes[i];
+            *process = (struct sim_process){ .used = true };
+            snprintf(process->id, sizeof process->id, "%s", id);
+            return process;
+        }
+    sim_fail(sim, "more than %d processes", SIM_PROCESSES);
+    return NULL;
+}
+
+static void send_exited(struct sim *sim, int64_t delay_ms, const struct sim_process *process,
+                        bsc_token token)
+{
+    struct bsc_event event = { .kind = BSC_EVENT_EXITED,
+                               .token = token,
+                               .id = process->id,
+                               .wait_status = process->wait_status };
+    sim_send(sim, delay_ms, &event);
+}
+
+static void refuse_start(struct sim *sim, const char *id, bsc_token token, enum bsc_status status,
+                         const char *text)
+{
+    struct bsc_event event = { .kind = BSC_EVENT_EXITED,
+                               .token = token,
+                               .id = id,
+                               .status = status,
+                               .wait_status = BSC_WAIT_UNKNOWN,
+                               .text = text };
+    sim_send(sim, 1 + (int64_t)sim_random(sim, 20), &event);
+}
+
+static void started(struct sim *sim, const struct sim_process *process, bsc_token token)
+{
+    struct bsc_event event = {
+        .kind = BSC_EVENT_STARTED, .token = token, .id = process->id, .pid = 1000
+    };
+    sim_send(sim, 1 + (int64_t)sim_random(sim, 30), &event);
+}
+
+/* Versions whose number divides by four never become healthy. */
+static bool doomed(const struct bsc_launch *launch)
+{
+    for (unsigned i = 0; i < launch->environment.count; i++)
+        if (!strncmp(launch->environment.items[i], "VERSION=v", 9))
+            return (launch->environment.items[i][strlen(launch->environment.items[i]) - 1] - '0') %
+                       4 ==
+                   3;
+    return false;
+}
+
+static void start(void *self, const struct bsc_launch *launch, bsc_token token)
+{
+    struct sim *sim = self;
+    struct sim_process *process = sim_process_find(sim, launch->id);
+    bool hook = strstr(launch->id, "-hook-") != NULL;
+    sim_check_start(sim, launch);
+    if (process && process->running) {
+        started(sim, process, token);
+        return;
+    }
+    if (sim_chance(sim, sim->weather.start_fails)) {
+        refuse_start(sim, launch->id, token, BSC_FAILED, "exec: No such file or directory");
+        return;
+    }
+    if (launch->port && sim_chance(sim, sim->weather.port_taken)) {
+        refuse_start(sim, launch->id, token, BSC_EXISTS, "the port is in use");
+        return;
+    }
+    if (!process)
+        process = process_new(sim, launch->id);
+    if (!process)
+        return;
+    process->running = true;
+    process->stopped = false;
+    process->passes = 0;
+    process->hook = hook;
+    process->doomed = doomed(launch);
+    process->port = launch->port;
+    if (hook) {
+        process->ends_ms = sim->now_ms + 1 + (int64_t)sim_random(sim, 3000);
+        process->wait_status = sim_chance(sim, sim->weather.hook_fails) ? 256 : 0;
+    }
+    started(sim, process, token);
+}
+
+static void stop(void *self, const char *id, int64_t grace_ms, bsc_token token)
+{
+    struct sim *sim = self;
+    struct sim_process *process = sim_process_find(sim, id);
+    (void)grace_ms;
+    sim_check_stop(sim, id);
+    if (!process) {
+        struct sim_process gone = { .wait_status = BSC_WAIT_UNKNOWN };
+        snprintf(gone.id, sizeof gone.id, "%s", id);
+        send_exited(sim, 1, &gone, token);
+        return;
+    }
+    process->running = false;
+    process->stopped = true;
+    process->wait_status = 15;
+    send_exited(sim, 1 + (int64_t)sim_random(sim, 500), process, token);
+}
+
+static void list(void *self, bsc_token token)
+{
+    struct sim *sim = self;
+    struct bsc_found found[SIM_PROCESSES];
+    struct bsc_event event = { .kind = BSC_EVENT_LISTED, .token = token, .found = found };
+    event.runtime = BSC_RUNTIME_PROCESS;
+    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+        const struct sim_process *process = &sim->processes[i];
+        if (process->used && !process->foreign)
+            found[event.found_count++] = (struct bsc_found){
+                .id = process->id,
+                .pid = process->running ? 1000 : 0,
+                .wait_status = process->running ? 0 : process->wait_status,
+            };
+    }
+    sim_send(sim, 1 + (int64_t)sim_random(sim, 10), &event);
+}
+
+static void forget(void *self, const char *id)
+{
+    struct sim_process *process = sim_process_find(self, id);
+    if (process && process->running)
+        sim_fail(self, "%s is forgotten while it runs", id);
+    if (process)
+        process->used = false;
+}
+
+static void tail(void *self, const char *id, char *out, size_t size)
+{
+    (void)self;
+    (void)id;
+    snprintf(out, size, "the last line");
+}
+
+static void static_start(void *self, const struct bsc_launch *launch, bsc_token token)
+{
+    struct sim *sim = self;
+    struct sim_process *process = sim_process_find(sim, launch->id);
+    if (!process)
+        process = process_new(sim, launch->id);
+    if (!process)
+        return;
+    process->foreign = process->running = true;
+    started(sim, process, token);
+}
+
+static void static_stop(void *self, const char *id, int64_t grace_ms, bsc_token token)
+{
+    struct sim *sim = self;
+    (void)grace_ms;
+    sim_check_stop(sim, id);
+    struct sim_process gone = { .wait_status = 0 };
+    snprintf(gone.id, sizeof gone.id, "%s", id);
+    send_exited(sim, 1, &gone, token);
+}
+
+static void static_list(void *self, bsc_token token)
+{
+    struct bsc_event event = { .kind = BSC_EVENT_LISTED,
+                               .token = token,
+                               .runtime = BSC_RUNTIME_STATIC };
+    sim_send(self, 1, &event);
+}
+
+static void static_forget(void *self, const char *id)
+{
+    struct sim_process *process = sim_process_find(self, id);
+    if (process)
+        process->used = false;
+}
+
+static void no_tail(void *self, const char *id, char *out, size_t size)
+{
+    (void)self;
+    (void)id;
+    snprintf(out, size, "%s", "");
+}
+
+struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind)
+{
+    static const struct bsc_runtime_ops process = { "sim", start, stop, list, forget, tail };
+    static const struct bsc_runtime_ops other = { "sim static", static_start,  static_stop,
+                                                  static_list,  static_forget, no_tail };
+    return (struct bsc_runtime){ kind == BSC_RUNTIME_PROCESS ? &process : &other, sim };
+}
+
+/* Hooks end, instances die. */
+void sim_runtime_turn(struct sim *sim)
+{
+    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+        struct sim_process *process = &sim->processes[i];
+        if (!process->used || !process->running || process->foreign)
+            continue;
+        if (process->hook && process->ends_ms <= sim->now_ms) {
+            process->running = false;
+            send_exited(sim, 1, process, 0);
+        } else if (!process->hook && sim_chance(sim, sim->weather.dies)) {
+            sim_say(sim, "%s dies", process->id);
+            process->running = false;
+            process->wait_status = 9;
+            send_exited(sim, 1, process, 0);
+        }
+    }
+}
+
+static void probe(void *self, const struct bsc_probe *request, bsc_token token)
+{
+    struct sim *sim = self;
+    struct sim_process *process = sim_process_find(sim, request->id);
+    bool passed = process && process->running && !process->doomed &&
+                  !sim_chance(sim, sim->weather.probe_fails);
+    if (process)
+        process->passes = passed ? process->passes + 1 : 0;
+    struct bsc_event event = { .kind = BSC_EVENT_PROBED,
+                               .token = token,
+                               .id = request->id,
+                               .passed = passed,
+                               .text = passed ? "200 in 1 ms" : "answered 503",
+                               .duration_us = 1000 };
+    sim_send(sim, (int64_t)sim_random(sim, sim_chance(sim, 20000) ? 2000 : 20), &event);
+}
+
+static void probe_cancel(void *self, bsc_token token)
+{
+    sim_cancel_pending(self, BSC_EVENT_PROBED, token);
+}
+
+struct bsc_prober sim_prober_port(struct sim *sim)
+{
+    static const struct bsc_prober_ops ops = { "sim", probe, probe_cancel };
+    return (struct bsc_prober){ &ops, sim };
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sim/world.c - the scheduler: time, randomness, events on their way, crashes.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUN_MS = 120000, CALM_MS = 1800000, TURNS_MAX = 400000 };
+
+struct sim_pending {
+    struct sim_pending *next;
+    int64_t at_ms;
+    uint64_t order;
+    struct bsc_event event;
+    struct bsc_arena arena;
+};
+
+/* splitmix64 (Steele, Lea, Flood 2014): small, good enough, the same everywhere. */
+uint64_t sim_random(struct sim *sim, uint64_t below)
+{
+    uint64_t z = sim->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return below ? z % below : z;
+}
+
+bool sim_chance(struct sim *sim, unsigned per_million)
+{
+    return !sim->calm && per_million && sim_random(sim, 1000000) < per_million;
+}
+
+void sim_fail(struct sim *sim, const char *format, ...)
+{
+    if (sim->failure[0])
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sim->failure, sizeof sim->failure, format, arguments);
+    va_end(arguments);
+    sim_say(sim, "BROKEN: %s", sim->failure);
+}
+
+void sim_say(struct sim *sim, const char *format, ...)
+{
+    if (!sim->verbose)
+        return;
+    printf("%9lld ", (long long)sim->now_ms);
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+unsigned sim_service_index(const char *name)
+{
+    return (unsigned)(name[1] - '0'); /* services are called s0, s1 ... */
+}
+
+void sim_send(struct sim *sim, int64_t delay_ms, const struct bsc_event *event)
+{
+    struct sim_pending *pending = bsc_alloc(sizeof *pending);
+    struct bsc_arena *arena = &pending->arena;
+    bsc_arena_init(arena);
+    pending->at_ms = sim->now_ms + delay_ms;
+    pending->order = sim->order++;
+    pending->event = *event;
+    pending->event.text = bsc_arena_copy(arena, event->text);
+    pending->event.id = bsc_arena_copy(arena, event->id);
+    pending->event.service = bsc_arena_copy(arena, event->service);
+    pending->event.version = bsc_arena_copy(arena, event->version);
+    struct bsc_found *found = bsc_arena_alloc(arena, (event->found_count + 1) * sizeof *found);
+    for (unsigned i = 0; i < event->found_count; i++) {
+        found[i] = event->found[i];
+        found[i].id = bsc_arena_copy(arena, event->found[i].id);
+        found[i].text = bsc_arena_copy(arena, event->found[i].text);
+    }
+    pending->event.found = found;
+    struct sim_pending **at = &sim->pending;
+    while (*at && ((*at)->at_ms < pending->at_ms ||
+                   ((*at)->at_ms == pending->at_ms && (*at)->order < pending->order)))
+        at = &(*at)->next;
+    pending->next = *at;
+    *at = pending;
+}
+
+static void pending_free(struct sim_pending *pending)
+{
+    bsc_arena_deinit(&pending->arena);
+    free(pending);
+}
+
+void sim_drop_pending(struct sim *sim)
+{
+    while (sim->pending) {
+        struct sim_pending *pending = sim->pending;
+        sim->pending = pending->next;
+        pending_free(pending);
+    }
+}
+
+void sim_cancel_pending(struct sim *sim, enum bsc_event_kind kind, bsc_token token)
+{
+    for (struct sim_pending **at = &sim->pending; *at;) {
+        struct sim_pending *pending = *at;
+        if (pending->event.kind == kind && pending->event.token == token) {
+            *at = pending->next;
+            pending_free(pending);
+        } else {
+            at = &pending->next;
+        }
+    }
+}
+
+static int64_t boot_ms(void *self)
+{
+    return ((struct sim *)self)->now_ms;
+}
+
+static int64_t wall_ms(void *self)
+{
+    struct sim *sim = self;
+    return INT64_C(1700000000000) + sim->now_ms + sim->wall_offset_ms;
+}
+
+static void reply(void *self, bsc_token token, const struct bsc_reply *answer)
+{
+    sim_replied(self, token, answer);
+}
+
+static void audit(void *self, const struct bsc_audit_row *row)
+{
+    sim_say(self, "  %s %s: %s", row->service ? row->service : "-", row->kind, row->text);
+}
+
+static void changed(void *self, const char *service)
+{
+    (void)self;
+    (void)service;
+}
+
+static void on_ready(void *self, enum bsc_status status, const char *text)
+{
+    struct sim *sim = self;
+    sim_say(sim, "engine %s %s", status == BSC_OK ? "ready" : "not ready:", text);
+    if (status == BSC_OK && !sim->ready) {
+        sim->ready = true;
+        struct bsc_event apply = { .kind = BSC_EVENT_APPLY, .config = sim->config };
+        sim_send(sim, 1, &apply);
+    }
+}
+
+static bool spec_diff(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out)
+{
+    if (old != new)
+        bsc_text_puts(out, "specification changed\n");
+    return old != new;
+}
+
+void sim_engine_start(struct sim *sim)
+{
+    static const struct bsc_clock_ops clock_ops = { boot_ms, wall_ms };
+    static const struct bsc_notifier_ops notifier_ops = { "sim", reply, audit, changed };
+    struct bsc_ports ports = {
+        .runtimes = { sim_runtime_port(sim, BSC_RUNTIME_PROCESS),
+                      sim_runtime_port(sim, BSC_RUNTIME_STATIC) },
+        .prober = sim_prober_port(sim),
+        .router = sim_router_port(sim),
+        .store = sim_store_port(sim),
+        .notifier = { &notifier_ops, sim },
+        .clock = { &clock_ops, sim },
+        .spec_diff = spec_diff,
+    };
+    sim->ready = false;
+    sim->engine = bsc_engine_create(&ports);
+    bsc_engine_on_ready(sim->engine, on_ready, sim);
+}
+
+/* The controller is killed. What was committed may or may not have reached the disk; nobody hears
+ * of it. Shims and proxies go on. */
+void sim_crash(struct sim *sim)
+{
+    sim->crash_wanted = false;
+    sim->crashes++;
+    if (sim->commit) {
+        bool durable = sim_random(sim, 2);
+        sim_say(sim, "CRASH during a commit that is %s", durable ? "durable" : "lost");
+        sim_store_decide(sim, durable);
+    } else {
+        sim_say(sim, "CRASH");
+    }
+    bsc_engine_destroy(sim->engine);
+    sim_drop_pending(sim);
+    sim_router_controller_lost(sim);
+    memset(sim->open, 0, sizeof sim->open);
+    sim->now_ms += (int64_t)sim_random(sim, sim_chance(sim, 100000) ? 700000 : 500);
+    sim_engine_start(sim);
+}
+
+static void deliver(struct sim *sim)
+{
+    struct sim_pending *pending = sim->pending;
+    sim->pending = pending->next;
+    struct bsc_event *event = &pending->event;
+    if (event->kind == BSC_EVENT_COMMITTED) {
+        sim_store_decide(sim, event->status == BSC_OK);
+        sim_check_durable(sim);
+    }
+    if (event->kind == BSC_EVENT_LOADED && event->status == BSC_OK)
+        event->state = sim_store_state(sim);
+    bsc_engine_handle(sim->engine, event);
+    pending_free(pending);
+}
+
+static void turn(struct sim *sim)
+{
+    int64_t next = bsc_engine_next_ms(sim->engine);
+    if (sim->pending && sim->pending->at_ms <= next)
+        next = sim->pending->at_ms;
+    int64_t router = sim_router_next_ms(sim);
+    if (router < next)
+        next = router;
+    int64_t step = sim->now_ms + (sim->calm ? 5000 : 1 + (int64_t)sim_random(sim, 400));
+    if (step < next)
+        next = step;
+    if (next > sim->now_ms)
+        sim->now_ms = next;
+    if (sim_chance(sim, sim->weather.wall_jumps))
+        sim->wall_offset_ms += ((int64_t)sim_random(sim, 7200) - 3600) * 1000;
+    sim_router_turn(sim);
+    sim_runtime_turn(sim);
+    if (sim->pending && sim->pending->at_ms <= sim->now_ms)
+        deliver(sim);
+    else if (bsc_engine_next_ms(sim->engine) <= sim->now_ms)
+        bsc_engine_handle(sim->engine, &(struct bsc_event){ .kind = BSC_EVENT_TICK });
+    else if (!sim->calm)
+        sim_scenario_turn(sim);
+    if (sim->crash_wanted || sim_chance(sim, sim->weather.crash_anywhere))
+        sim_crash(sim);
+}
+
+bool sim_run(uint64_t seed, bool verbose, uint64_t crash_at, struct sim *out)
+{
+    struct sim *sim = bsc_alloc(sizeof *sim);
+    sim->seed = sim->random = seed;
+    sim->verbose = verbose;
+    sim->crash_at = crash_at;
+    sim->now_ms = 1000;
+    sim_store_init(sim);
+    sim_scenario_init(sim);
+    sim_engine_start(sim);
+    unsigned turns = 0;
+    while (sim->now_ms < RUN_MS && !sim->failure[0] && turns++ < TURNS_MAX)
+        turn(sim);
+    sim->calm = true;
+    sim->full = false;
+    int64_t end_ms = sim->now_ms + CALM_MS;
+    while (sim->now_ms < end_ms && !sim->failure[0] && turns++ < TURNS_MAX)
+        turn(sim);
+    if (turns >= TURNS_MAX)
+        sim_fail(sim, "no rest after %d turns", TURNS_MAX);
+    if (!sim->failure[0])
+        sim_check_end(sim);
+    bool ok = !sim->failure[0];
+    bsc_engine_destroy(sim->engine);
+    sim_drop_pending(sim);
+    if (sim->commit)
+        sim_store_decide(sim, false);
+    sim_store_deinit(sim);
+    sim_scenario_deinit(sim);
+    free(sim->flying);
+    *out = *sim;
+    free(sim);
+    return ok;
+}

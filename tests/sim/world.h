@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sim/world.h - the real engine in a world of fakes, in which time, failures and crashes are drawn
+ * from one seed.
+ *
+ * One thread. Every answer of a port is an event with a due time; the scheduler takes the earliest.
+ * A crash throws the engine away in the middle of whatever it was doing; processes, proxies and
+ * what was committed stay.
+ */
+#ifndef BASCULE_SIM_WORLD_H
+#define BASCULE_SIM_WORLD_H
+
+#include <stdbool.h>
+
+#include "core/configuration.h"
+#include "engine/service.h"
+
+enum { SIM_SERVICES = 3, SIM_GENERATIONS = 3, SIM_PROCESSES = 256, SIM_ENDPOINTS = 32 };
+
+/* How bad the world is; chances are per million of the occasions. */
+struct sim_weather {
+    unsigned commit_fails, load_fails, start_fails, port_taken, dies, probe_fails, hook_fails;
+    unsigned crash_at_commit, crash_anywhere, proxy_dies, proxy_upgrade, proxy_slow, wall_jumps;
+};
+
+struct sim_process {
+    char id[BSC_ID_BYTES];
+    bool used, running, hook, doomed; /* doomed: never becomes healthy */
+    bool foreign;                     /* a static address: not ours to start or stop */
+    int64_t ends_ms;                  /* hooks: when it exits by itself */
+    int64_t excluded_ms; /* since when no publish has named it; 0: the newest one does */
+    int wait_status;
+    unsigned port;
+    unsigned passes; /* probes passed in a row, the ground truth for invariant 2 */
+    bool stopped;    /* by the engine's wish */
+};
+
+struct sim_route {
+    char name[BSC_NAME_MAX + 1];
+    bool known;
+    uint64_t version; /* of the wanted state that this is a copy of */
+    unsigned weight_bp[BSC_SLOT_COUNT];
+    enum bsc_traffic traffic;
+    unsigned endpoint_count;
+    struct sim_endpoint {
+        char id[BSC_ID_BYTES];
+        enum bsc_slot slot;
+        bool healthy;
+    } endpoints[SIM_ENDPOINTS];
+};
+
+struct sim_generation {
+    bool alive, retiring;
+    struct sim_route routes[SIM_SERVICES];
+    int64_t adopts_at_ms[SIM_SERVICES]; /* when it takes the wanted state; 0: it has it */
+};
+
+struct sim_request {
+    int64_t ends_ms;
+    unsigned generation;
+    char id[BSC_ID_BYTES];
+};
+
+struct sim_pending; /* an event on its way to the engine */
+
+struct sim_row_list; /* the durable tables, store.c */
+
+struct sim {
+    uint64_t seed, random;
+    int64_t now_ms, wall_offset_ms;
+    struct sim_weather weather;
+    bool calm;          /* the end of a run: nothing fails any more */
+    bool verbose, full; /* full: the disk */
+    unsigned crashes, commits, requests, rollouts;
+    uint64_t crash_at; /* crash when this many commits were asked for (0: random only) */
+    bool crash_wanted;
+
+    struct bsc_engine *engine;
+    bool ready;
+    struct sim_pending *pending;
+    uint64_t order;
+
+    struct sim_row_list *rows;
+    struct bsc_change *commit; /* under way: a deep copy */
+    unsigned commit_count;
+    bsc_token commit_token;
+
+    struct sim_process processes[SIM_PROCESSES];
+    struct sim_route wanted[SIM_SERVICES];
+    struct sim_route snapshot[SIM_SERVICES];
+    int64_t snapshot_at_ms[SIM_SERVICES];
+    struct sim_generation generations[SIM_GENERATIONS];
+    struct sim_wait {
+        bsc_token token; /* 0: free */
+        bool drain;
+        unsigned service;
+        uint64_t version;
+        unsigned id_count;
+        char ids[SIM_ENDPOINTS][BSC_ID_BYTES];
+    } waits[128];
+    struct sim_request *flying;
+    size_t flying_count, flying_capacity;
+
+    const struct bsc_config *config; /* the newest that was asked for */
+    struct sim_configs *configs;
+    unsigned version_count;
+    bsc_token next_command;
+    struct sim_open_command {
+        bsc_token token;
+        int64_t asked_ms;
+    } open[64];
+    char failure[512]; /* the invariant that was broken; "" */
+};
+
+uint64_t sim_random(struct sim *sim, uint64_t below);
+bool sim_chance(struct sim *sim, unsigned per_million);
+void sim_fail(struct sim *sim, const char *format, ...) BSC_PRINTF(2, 3);
+void sim_say(struct sim *sim, const char *format, ...) BSC_PRINTF(2, 3);
+
+/* An event for the engine in `delay_ms`; strings are copied. */
+void sim_send(struct sim *sim, int64_t delay_ms, const struct bsc_event *event);
+void sim_drop_pending(struct sim *sim);
+void sim_cancel_pending(struct sim *sim, enum bsc_event_kind kind, bsc_token token);
+unsigned sim_service_index(const char *name);
+
+/* store.c */
+void sim_store_init(struct sim *sim);
+void sim_store_deinit(struct sim *sim);
+struct bsc_store sim_store_port(struct sim *sim);
+/* The commit under way is decided: made durable or lost. */
+void sim_store_decide(struct sim *sim, bool durable);
+const struct bsc_stored_state *sim_store_state(struct sim *sim); /* what is durable */
+
+/* runtime.c */
+struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind);
+struct bsc_prober sim_prober_port(struct sim *sim);
+struct sim_process *sim_process_find(struct sim *sim, const char *id);
+void sim_runtime_turn(struct sim *sim); /* processes die */
+
+/* router.c */
+struct bsc_router sim_router_port(struct sim *sim);
+void sim_router_turn(struct sim *sim); /* generations adopt, requests come and go, waits end */
+int64_t sim_router_next_ms(const struct sim *sim);
+void sim_router_controller_lost(struct sim *sim);
+/* May a new request be sent to this instance by any live generation? */
+bool sim_router_reaches(const struct sim *sim, const char *id);
+unsigned sim_router_flying(const struct sim *sim, const char *id);
+
+/* oracle.c */
+void sim_check_durable(struct sim *sim);
+void sim_check_publish(struct sim *sim, const struct bsc_routing *routing);
+void sim_check_start(struct sim *sim, const struct bsc_launch *launch);
+void sim_check_stop(struct sim *sim, const char *id);
+void sim_check_end(struct sim *sim);
+
+struct sim_configs;
+
+/* scenario.c */
+void sim_scenario_init(struct sim *sim);
+void sim_scenario_deinit(struct sim *sim);
+void sim_scenario_turn(struct sim *sim); /* users do something */
+void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply);
+
+/* world.c */
+void sim_engine_start(struct sim *sim);
+void sim_crash(struct sim *sim);
+bool sim_run(uint64_t seed, bool verbose, uint64_t crash_at, struct sim *out);
+
+#endif
