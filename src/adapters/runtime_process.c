@@ -45,7 +45,9 @@ static enum bsc_status launch_shim(struct bsc_runtime_process *runtime,
 {
     struct bsc_shim_handle shim;
     struct bsc_text path = { 0 };
-    enum bsc_status status = bsc_shim_directory_make(runtime->instances, launch->id, error);
+    bool is_hook = launch->timeout_ms > 0; /* after a power loss it must not run a second time */
+    enum bsc_status status =
+        bsc_shim_directory_make(runtime->instances, launch->id, is_hook, error);
     if (status != BSC_OK)
         return status;
     bsc_text_printf(&path, "%s/%s", runtime->path, launch->id);

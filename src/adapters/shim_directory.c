@@ -65,10 +65,13 @@ static int take_lock(int directory)
     return fd;
 }
 
-enum bsc_status bsc_shim_directory_make(int instances, const char *id, struct bsc_error *error)
+enum bsc_status bsc_shim_directory_make(int instances, const char *id, bool durable,
+                                        struct bsc_error *error)
 {
     if (mkdirat(instances, id, 0700) == -1 && errno != EEXIST)
         return bsc_error_errno(error, "make the directory of %s", id);
+    if (durable && fsync(instances) == -1)
+        return bsc_error_errno(error, "make the directory of %s durable", id);
     int directory = bsc_shim_directory_open(instances, id);
     if (directory == -1)
         return bsc_error_errno(error, "open the directory of %s", id);

@@ -42,9 +42,10 @@ void bsc_boot_id_read(char out[static BSC_BOOT_ID_MAX]);
 /* The directory's descriptor, or -1 and errno. */
 int bsc_shim_directory_open(int instances, const char *id);
 
-/* Makes the directory (0700), or takes the state out of the one that an earlier run left. BSC_BUSY:
- * a shim holds it, nothing was changed. */
-enum bsc_status bsc_shim_directory_make(int instances, const char *id,
+/* Makes the directory (0700), or takes the state out of the one that an earlier run left.
+ * `durable`: it is still there after a power loss. BSC_BUSY: a shim holds it, nothing was changed.
+ */
+enum bsc_status bsc_shim_directory_make(int instances, const char *id, bool durable,
                                         struct bsc_error *error) BSC_MUST_CHECK;
 
 /* Does a shim hold the lock? */

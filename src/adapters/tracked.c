@@ -37,8 +37,20 @@ void bsc_tokens_add(struct bsc_tokens *tokens, bsc_token token)
 static enum bsc_status status_of(const char *text, bool ran)
 {
     if (ran)
-        return strcmp(text, "timed out") ? BSC_OK : BSC_TIMEOUT;
+        return BSC_TIMEOUT; /* the only thing that a shim says of what ran */
     return !strncmp(text, "port ", 5) && strstr(text, " is in use") ? BSC_EXISTS : BSC_FAILED;
+}
+
+/* Why it never ran, as far as that is certain; how it ended when nobody knows has no text. */
+static const char *text_of(const struct bsc_runtime_process *runtime,
+                           const struct bsc_shim_report *report)
+{
+    bool same_boot = !strcmp(report->boot_id, runtime->boot_id);
+    if (report->error[0])
+        return report->error;
+    if (!report->pid && report->phase != BSC_REPORT_EXITED && same_boot)
+        return "its shim was killed";
+    return "";
 }
 
 void bsc_ending_read(const struct bsc_runtime_process *runtime, int directory,
@@ -47,22 +59,17 @@ void bsc_ending_read(const struct bsc_runtime_process *runtime, int directory,
     struct bsc_shim_report report;
     struct bsc_error error;
     *out = (struct bsc_ending){ .wait_status = BSC_WAIT_UNKNOWN };
-    const char *text = "";
+    const char *text = "it was never started";
     enum bsc_status status = BSC_NOT_FOUND;
     if (directory != -1)
         status = bsc_shim_report_read(directory, &report, &error);
-    if (status == BSC_NOT_FOUND) {
-        text = "it was never started";
-    } else if (status != BSC_OK) {
-        text = error.text;
-    } else {
+    if (status == BSC_OK) {
         out->pid = report.pid;
         out->wait_status = report.wait_status;
-        if (report.error[0])
-            text = report.error;
-        else if (report.phase != BSC_REPORT_EXITED)
-            text = strcmp(report.boot_id, runtime->boot_id) ? "the machine was restarted"
-                                                            : "its shim was killed";
+        text = text_of(runtime, &report);
+    } else if (status != BSC_NOT_FOUND) {
+        bsc_log_warning("an instance's directory: %s", error.text);
+        text = "";
     }
     out->status = *text ? status_of(text, out->pid > 0) : BSC_OK;
     snprintf(out->text, sizeof out->text, "%s", text);
@@ -186,16 +193,26 @@ static void tell_exited(const struct bsc_tracked *tracked, const struct bsc_endi
                                         .text = ending->text[0] ? ending->text : NULL });
 }
 
+/* Who waits for a start that came to nothing is always told why. */
+static void tell_not_started(struct bsc_tracked *tracked, const struct bsc_ending *ending)
+{
+    struct bsc_ending told = *ending;
+    if (!told.text[0])
+        snprintf(told.text, sizeof told.text, "how it ended is not known");
+    if (told.status == BSC_OK)
+        told.status = BSC_FAILED;
+    for (size_t i = 0; i < tracked->starts.count; i++)
+        tell_exited(tracked, &told, tracked->starts.items[i]);
+}
+
 /* The end that nobody asked for is news, except to who waits for a list: that tells it. */
 static void tell_end(struct bsc_tracked *tracked, const struct bsc_ending *ending)
 {
-    bool answered = tracked->stops.count > 0 || tracked->runtime->lists.count > 0;
     if (ending->pid)
         tell_started(tracked, ending->pid);
-    for (size_t i = 0; i < tracked->starts.count; i++) {
-        tell_exited(tracked, ending, tracked->starts.items[i]);
-        answered = true;
-    }
+    bool answered =
+        tracked->starts.count > 0 || tracked->stops.count > 0 || tracked->runtime->lists.count > 0;
+    tell_not_started(tracked, ending);
     for (size_t i = 0; i < tracked->stops.count; i++)
         tell_exited(tracked, ending, tracked->stops.items[i]);
     if (!answered)
@@ -210,8 +227,6 @@ static void finish(struct bsc_tracked *tracked)
     bsc_ending_read(runtime, directory, &ending);
     if (directory != -1)
         close(directory);
-    if (tracked->killed)
-        snprintf(ending.text, sizeof ending.text, "it did not stop in time and was killed");
     tell_end(tracked, &ending);
     bsc_tracked_destroy(tracked);
 }
@@ -335,7 +350,6 @@ static void press_stop(struct bsc_tracked *tracked, int64_t now_ms)
     if (now_ms >= tracked->kill_at_ms && tracked->shim.pidfd != -1) {
         bsc_log_warning("%s: its shim did not stop it in time and is killed", tracked->id);
         pidfd_send_signal(tracked->shim.pidfd, SIGKILL, NULL, 0);
-        tracked->killed = true;
         tracked->kill_at_ms = now_ms + OBEY_MS;
     }
 }

@@ -53,7 +53,6 @@ struct bsc_tracked {
     int64_t pid;                 /* of the command, once it runs */
     struct bsc_tokens starts, stops;
     bool stopping, heard; /* asked to stop; the shim was told */
-    bool killed;          /* the shim was killed by us */
     int64_t grace_ms;
     int64_t kill_at_ms;  /* stopping: then the shim is killed */
     int64_t patience_ms; /* FINDING, STARTING: then it is told as it stands */
@@ -70,7 +69,7 @@ void bsc_tracked_destroy(struct bsc_tracked *tracked);
 /* Looks at it and goes on; may destroy it and tell its end. */
 void bsc_tracked_advance(struct bsc_tracked *tracked);
 
-/* What the end of a process is in an event: text NULL when there is nothing to say. */
+/* What the end of a process is in an event. `text`: why it never ran, or that it timed out. */
 struct bsc_ending {
     int64_t pid; /* it had; 0: it never ran */
     int wait_status;

@@ -35,7 +35,7 @@ struct loop_event {
 
 struct loop {
     uv_loop_t uv;
-    uv_timer_t limit;
+    uv_timer_t beat;
     struct loop_event *events;
     size_t count, capacity;
     bool inside; /* a port call is under way: nothing may be delivered */
@@ -53,7 +53,7 @@ void loop_deliver(void *loop, const struct bsc_event *event);
 /* Turns the loop until `done` or for 20 s, then fails. */
 void loop_until(struct loop *loop, bool (*done)(struct loop *loop, const void *argument),
                 const void *argument);
-void loop_turn_for(struct loop *loop, uint64_t ms);
+void loop_turn_for(struct loop *loop, int64_t ms);
 
 /* The first delivered event of this kind and token (and id, unless NULL); waits for it. */
 const struct loop_event *loop_wait(struct loop *loop, enum bsc_event_kind kind, bsc_token token,

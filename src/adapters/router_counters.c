@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/router_counters.c - reading what proxies count; see router_internal.h. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "adapters/router_internal.h"
+
+enum { WORDS = sizeof(struct bsc_totals) / sizeof(uint64_t) };
+static_assert(sizeof(struct bsc_totals) == sizeof(struct bsc_cell),
+              "struct bsc_totals mirrors struct bsc_cell");
+
+enum bsc_status bsc_counters_map(struct bsc_generation *generation, struct bsc_error *error)
+{
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+    struct stat file;
+    int seals = fcntl(generation->counters_fd, F_GET_SEALS);
+    if (seals == -1 || fstat(generation->counters_fd, &file) == -1)
+        return bsc_error_errno(error, "its counters");
+    size_t bytes = sizeof(struct bsc_counters) + generation->workers * sizeof(struct bsc_shard);
+    if ((seals & wanted) != wanted || !generation->workers ||
+        generation->workers > BSC_COUNTERS_WORKERS_MAX || file.st_size < (off_t)bytes)
+        return bsc_error_set(error, BSC_INVALID, "its counters have another size or no seal");
+    void *memory = mmap(NULL, bytes, PROT_READ, MAP_SHARED, generation->counters_fd, 0);
+    if (memory == MAP_FAILED)
+        return bsc_error_errno(error, "map its counters");
+    generation->counters = memory;
+    generation->counters_bytes = bytes;
+    if (generation->counters->version != BSC_COUNTERS_VERSION) {
+        bsc_counters_unmap(generation);
+        return bsc_error_set(error, BSC_INVALID, "its counters have another version");
+    }
+    return BSC_OK;
+}
+
+void bsc_counters_unmap(struct bsc_generation *generation)
+{
+    if (generation->counters)
+        munmap((void *)(uintptr_t)generation->counters, generation->counters_bytes);
+    generation->counters = NULL;
+}
+
+/* `finished` is read first: what ends in between makes the result too high, never too low. */
+uint64_t bsc_counters_in_flight(const struct bsc_generation *generation, unsigned gauge)
+{
+    uint64_t started = 0, finished = 0;
+    if (!generation->counters)
+        return UINT64_MAX;
+    for (unsigned i = 0; i < generation->workers; i++)
+        finished += bsc_counter_get(&generation->counters->shards[i].gauges[gauge].finished);
+    atomic_thread_fence(memory_order_acquire);
+    for (unsigned i = 0; i < generation->workers; i++)
+        started += bsc_counter_get(&generation->counters->shards[i].gauges[gauge].started);
+    return started > finished ? started - finished : 0;
+}
+
+/* Reading a page of shared memory that was never written would allocate it. */
+static bool is_touched(const struct bsc_generation *generation, const struct bsc_cell *cell)
+{
+    off_t at = (off_t)((const char *)cell - (const char *)generation->counters);
+    off_t data = lseek(generation->counters_fd, at, SEEK_DATA);
+    if (data == -1)
+        return errno != ENXIO;
+    return data < at + (off_t)sizeof *cell;
+}
+
+bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
+                       struct bsc_totals *out)
+{
+    bool touched = false;
+    *out = (struct bsc_totals){ 0 };
+    for (unsigned i = 0; generation->counters && i < generation->workers; i++) {
+        const struct bsc_cell *shared = &generation->counters->shards[i].cells[cell];
+        if (!is_touched(generation, shared))
+            continue;
+        touched = true;
+        const bsc_counter *words = (const bsc_counter *)shared;
+        for (unsigned w = 0; w < WORDS; w++)
+            ((uint64_t *)out)[w] += bsc_counter_get(&words[w]);
+    }
+    return touched;
+}
+
+void bsc_totals_add(struct bsc_totals *sum, const struct bsc_totals *other)
+{
+    for (unsigned w = 0; w < WORDS; w++)
+        ((uint64_t *)sum)[w] += ((const uint64_t *)other)[w];
+}
+
+void bsc_totals_subtract(struct bsc_totals *from, const struct bsc_totals *other)
+{
+    for (unsigned w = 0; w < WORDS; w++)
+        ((uint64_t *)from)[w] -= ((const uint64_t *)other)[w];
+}

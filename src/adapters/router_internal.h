@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/router_internal.h - the parts of router_proxy among themselves.
+ *
+ *   router_proxy.c       the port, who waits for what
+ *   router_service.c     the wanted state of the services and its changes, in a safe order
+ *   router_wire.c        lines to the proxies and from them
+ *   router_generation.c  one connection a proxy generation
+ *   router_counters.c    the proxies' shared memory, read
+ *   router_gauges.c      a gauge for each instance
+ *   router_cells.c       a cell for each (service, slot, split generation)
+ *   router_drain.c       waiting until nothing is in flight
+ *   router_snapshot.c    what a fresh proxy starts from
+ *   router_views.c       what others read
+ *
+ * Changes are lines, numbered by the router (`line`). A generation that got everything up to line L
+ * by a resync and every later one as it came has acknowledged a line, too, so that "everybody uses
+ * this or something newer" is a comparison of numbers.
+ */
+#ifndef BASCULE_ADAPTERS_ROUTER_INTERNAL_H
+#define BASCULE_ADAPTERS_ROUTER_INTERNAL_H
+
+#include "adapters/router_proxy.h"
+#include "base/list.h"
+#include "base/text.h"
+#include "proxy/counters.h"
+
+/* -- a generation ---------------------------------------------------------------------------- */
+
+struct bsc_generation {
+    struct bsc_list link; /* oldest first */
+    struct bsc_router_proxy *router;
+    uint64_t number;
+    pid_t pid;
+    unsigned workers;
+    bool retiring;
+
+    int socket;      /* -1: closed, the process is about to go */
+    uv_poll_t *poll; /* of the socket */
+    struct bsc_text in, out;
+    size_t out_at;       /* sent so far of `out` */
+    bool synced;         /* it was told everything, and every line since */
+    uint64_t seq;        /* of the last line put into `out` */
+    uint64_t end_seq;    /* of the last resync's end ... */
+    uint64_t end_line;   /* ... which stood for this line */
+    uint64_t acked_line; /* 0: nothing of ours yet */
+
+    const struct bsc_counters *counters; /* NULL: not usable */
+    size_t counters_bytes;
+    int counters_fd;
+};
+
+/* Takes over the descriptors. A known generation gets the new connection. */
+void bsc_generation_arrive(struct bsc_router_proxy *router,
+                           const struct bsc_proxy_arrival *arrival);
+void bsc_generation_destroy(struct bsc_generation *generation);
+struct bsc_generation *bsc_generation_find(const struct bsc_router_proxy *router, uint64_t number);
+/* Begins a resync as soon as what is being sent is out. */
+void bsc_generation_resync(struct bsc_generation *generation);
+/* Sends the router's newest line. */
+void bsc_generation_send(struct bsc_generation *generation, const struct bsc_text *body);
+
+/* -- counters -------------------------------------------------------------------------------- */
+
+/* Maps the memory. A proxy could shrink memory that is not sealed and so kill its reader: such
+ * memory, and any of another form, is refused. */
+enum bsc_status bsc_counters_map(struct bsc_generation *generation,
+                                 struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_counters_unmap(struct bsc_generation *generation);
+/* UINT64_MAX when it is not known. */
+uint64_t bsc_counters_in_flight(const struct bsc_generation *generation, unsigned gauge);
+/* False, and zeros, when nothing was ever counted there. Reads without touching unused memory. */
+bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
+                       struct bsc_totals *out);
+void bsc_totals_add(struct bsc_totals *sum, const struct bsc_totals *other);
+void bsc_totals_subtract(struct bsc_totals *from, const struct bsc_totals *other);
+
+/* -- gauges ---------------------------------------------------------------------------------- */
+
+struct bsc_gauge_use {
+    char *id;
+    unsigned index;
+    unsigned holders; /* endpoints that name it */
+    uint64_t line;    /* holders == 0: the line that took it out of use */
+};
+
+struct bsc_gauges {
+    struct bsc_gauge_use **uses; /* sorted by id */
+    size_t count, capacity;
+    unsigned *spare; /* indices to hand out again */
+    size_t spare_count, spare_capacity;
+    unsigned next; /* the first index that was never handed out */
+};
+
+/* NULL when all are in use. */
+struct bsc_gauge_use *bsc_gauge_acquire(struct bsc_router_proxy *router, const char *id);
+void bsc_gauge_release(struct bsc_router_proxy *router, struct bsc_gauge_use *use);
+struct bsc_gauge_use *bsc_gauge_find(const struct bsc_router_proxy *router, const char *id);
+/* An earlier controller counts this instance there. */
+void bsc_gauge_restore(struct bsc_router_proxy *router, const char *id, unsigned index);
+uint64_t bsc_gauge_in_flight(const struct bsc_router_proxy *router,
+                             const struct bsc_gauge_use *use);
+void bsc_gauges_deinit(struct bsc_gauges *gauges);
+
+/* -- cells ----------------------------------------------------------------------------------- */
+
+struct bsc_cell_base {
+    uint64_t generation; /* of the proxy */
+    struct bsc_totals totals;
+};
+
+struct bsc_cell_use {
+    struct bsc_list link; /* retired ones, oldest first */
+    unsigned index;
+    enum bsc_slot slot;
+    struct bsc_routed *owner;     /* NULL: gone, nobody wants the figures */
+    struct bsc_totals *folded;    /* from generations that are gone; NULL: nothing */
+    struct bsc_cell_base **bases; /* what was there when it was handed out, where not nothing */
+    size_t base_count, base_capacity;
+    uint64_t line;      /* retired by this line ... */
+    int64_t retired_ms; /* ... at this time (boot clock); 0: in use */
+};
+
+/* Where an earlier controller counts; `service` is copied. */
+struct bsc_cell_hint {
+    char *service;
+    enum bsc_slot slot;
+    uint64_t split;
+    unsigned index;
+};
+
+struct bsc_cells {
+    struct bsc_list retired;
+    struct bsc_cell_hint *hints;
+    size_t hint_count, hint_capacity;
+    unsigned next; /* the first index that was never handed out */
+};
+
+struct bsc_cell_use *bsc_cell_acquire(struct bsc_router_proxy *router, struct bsc_routed *owner,
+                                      enum bsc_slot slot, uint64_t split);
+/* No new request chooses it once the router's newest line is acknowledged. */
+void bsc_cell_retire(struct bsc_router_proxy *router, struct bsc_cell_use *use);
+void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, enum bsc_slot slot,
+                      uint64_t split, unsigned index);
+/* Hints that no service took are indices in use until what runs there has ended. */
+void bsc_cells_begin(struct bsc_router_proxy *router);
+void bsc_cells_read(const struct bsc_router_proxy *router, const struct bsc_cell_use *use,
+                    struct bsc_totals *out);
+/* Keeps what was counted by a generation that goes. */
+void bsc_cells_fold(struct bsc_router_proxy *router, const struct bsc_generation *generation);
+void bsc_cells_forget_owner(struct bsc_router_proxy *router, const struct bsc_routed *owner);
+void bsc_cell_destroy(struct bsc_cell_use *use);
+void bsc_cells_deinit(struct bsc_cells *cells);
+
+/* -- services -------------------------------------------------------------------------------- */
+
+struct bsc_routed_endpoint {
+    char *id, *address;
+    enum bsc_slot slot;
+    bool healthy;
+    struct bsc_gauge_use *gauge; /* NULL before begin */
+};
+
+/* What is wanted of a service. The texts are bodies of lines: what stands after the seq. */
+struct bsc_routed {
+    char *name;
+    struct bsc_text service, instances, split;
+    enum bsc_traffic traffic;
+    struct bsc_routed_endpoint *endpoints;
+    size_t endpoint_count;
+    uint64_t generation;
+    unsigned weight_bp[BSC_SLOT_COUNT];
+    struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL before begin */
+    struct bsc_totals *ended[BSC_SLOT_COUNT];   /* of cells that were folded; NULL: nothing */
+    uint64_t first_line, line;                  /* of its last change */
+    bool refused; /* a proxy did not take it: the next publish says everything again */
+};
+
+struct bsc_routed *bsc_routed_find(const struct bsc_router_proxy *router, const char *name);
+/* Takes over the routing and tells the proxies what changed. */
+enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
+                                   const struct bsc_routing *routing, struct bsc_routed **out,
+                                   struct bsc_error *error) BSC_MUST_CHECK;
+/* Begin: gives it cells and gauges, and its texts. */
+enum bsc_status bsc_routed_begin(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                                 struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_routed_remove(struct bsc_router_proxy *router, struct bsc_routed *routed);
+void bsc_routed_destroy(struct bsc_router_proxy *router, struct bsc_routed *routed);
+
+/* -- the wire -------------------------------------------------------------------------------- */
+
+/* Bodies; BSC_INVALID when a text is not UTF-8. */
+enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_text *out,
+                                 struct bsc_error *error) BSC_MUST_CHECK;
+enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_endpoint *endpoints,
+                                   size_t count, struct bsc_text *out,
+                                   struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out);
+void bsc_wire_remove(const char *name, struct bsc_text *out);
+/* Adds a line. */
+void bsc_wire_line(struct bsc_text *out, uint64_t seq, const struct bsc_text *body);
+/* Adds everything from `hello` to `end`, counting *seq on. */
+void bsc_wire_everything(const struct bsc_router_proxy *router, struct bsc_text *out,
+                         uint64_t *seq);
+
+struct bsc_wire_answer {
+    enum { BSC_WIRE_OTHER, BSC_WIRE_ACK, BSC_WIRE_ERROR } kind;
+    uint64_t seq, epoch;
+    char text[256];
+};
+/* Reads one line of a proxy. BSC_INVALID: it is not JSON. */
+enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_answer *out,
+                               struct bsc_error *error) BSC_MUST_CHECK;
+/* Reads a snapshot of an earlier controller for its gauges and cells. */
+void bsc_wire_restore(struct bsc_router_proxy *router, const char *text, size_t size);
+
+/* -- snapshots ------------------------------------------------------------------------------- */
+
+struct bsc_snapshots {
+    uv_timer_t *timer; /* armed: one is due */
+    bool armed;
+    uint64_t id;         /* of the last one sent */
+    uint64_t sent_line;  /* under way; 0: none is */
+    uint64_t taken_line; /* a fresh proxy starts at least from this */
+};
+
+void bsc_snapshots_init(struct bsc_router_proxy *router);
+void bsc_snapshots_deinit(struct bsc_router_proxy *router);
+/* Something changed: one is sent soon. */
+void bsc_snapshots_want(struct bsc_router_proxy *router);
+void bsc_snapshots_taken(struct bsc_router_proxy *router, uint64_t id);
+void bsc_snapshots_restore(struct bsc_router_proxy *router, uint64_t id, int memfd);
+
+/* -- drains ---------------------------------------------------------------------------------- */
+
+struct bsc_drains {
+    struct bsc_list list;
+    uv_timer_t *timer;
+};
+
+void bsc_drains_init(struct bsc_router_proxy *router);
+void bsc_drains_deinit(struct bsc_router_proxy *router);
+void bsc_drain_add(struct bsc_router_proxy *router, const char *const *ids, unsigned count,
+                   bsc_token token);
+void bsc_drain_cancel(struct bsc_router_proxy *router, bsc_token token);
+
+/* -- the router ------------------------------------------------------------------------------ */
+
+struct bsc_router_proxy {
+    uv_loop_t *loop;
+    struct bsc_supervisor_link *link;
+    struct bsc_outbox *outbox;
+    uint64_t epoch;
+    bool begun;
+    uint64_t line;                /* of the newest change; what was there at begin is line 1 */
+    struct bsc_routed **services; /* sorted by name */
+    size_t service_count, service_capacity;
+    struct bsc_list generations;
+    struct bsc_list waiters; /* for PUBLISHED */
+    bsc_token *configures;   /* for CONFIGURED, oldest first */
+    size_t configure_count, configure_capacity;
+    struct bsc_gauges gauges;
+    struct bsc_cells cells;
+    struct bsc_snapshots snapshots;
+    struct bsc_drains drains;
+};
+
+/* Gives `body` the next line and sends it to every generation. */
+void bsc_router_emit(struct bsc_router_proxy *router, const struct bsc_text *body);
+/* Does every live generation use `line` or something newer, and does one that accepts? */
+bool bsc_router_everywhere(const struct bsc_router_proxy *router, uint64_t line);
+/* An acknowledgement came, a generation went or retires. */
+void bsc_router_progress(struct bsc_router_proxy *router);
+/* A generation refused `line` (0: one of a resync). */
+void bsc_router_refused(struct bsc_router_proxy *router, uint64_t line, const char *text);
+
+#endif

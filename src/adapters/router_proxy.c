@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/router_proxy.c - see router_proxy.h; its parts are listed in router_internal.h. */
+#include "adapters/router_proxy.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapters/router_internal.h"
+#include "base/arena.h"
+#include "base/log.h"
+
+/* Who waits for PUBLISHED. */
+struct waiter {
+    struct bsc_list link;
+    bsc_token token;
+    uint64_t first_line, line; /* what it waits for was said in these lines */
+};
+
+static void answer(struct bsc_router_proxy *router, enum bsc_event_kind kind, bsc_token token,
+                   enum bsc_status status, const char *text)
+{
+    bsc_outbox_put(router->outbox, &(struct bsc_event){ .kind = kind,
+                                                        .token = token,
+                                                        .status = status,
+                                                        .text = text && *text ? text : NULL });
+}
+
+/* -- how far the generations are ------------------------------------------------------------- */
+
+/* The newest line that every live generation uses; 0 when none accepts. */
+static uint64_t common_line(const struct bsc_router_proxy *router)
+{
+    uint64_t line = UINT64_MAX;
+    bool accepts = false;
+    for (struct bsc_list *at = router->generations.next; at != &router->generations;
+         at = at->next) {
+        const struct bsc_generation *generation = BSC_CONTAINER(at, struct bsc_generation, link);
+        line = generation->acked_line < line ? generation->acked_line : line;
+        accepts = accepts || !generation->retiring;
+    }
+    return accepts ? line : 0;
+}
+
+bool bsc_router_everywhere(const struct bsc_router_proxy *router, uint64_t line)
+{
+    return common_line(router) >= line;
+}
+
+void bsc_router_progress(struct bsc_router_proxy *router)
+{
+    uint64_t line = common_line(router);
+    struct bsc_list *next;
+    for (struct bsc_list *at = router->waiters.next; at != &router->waiters; at = next) {
+        struct waiter *waiter = BSC_CONTAINER(at, struct waiter, link);
+        next = at->next;
+        if (waiter->line > line)
+            continue;
+        answer(router, BSC_EVENT_PUBLISHED, waiter->token, BSC_OK, NULL);
+        bsc_list_remove(&waiter->link);
+        free(waiter);
+    }
+}
+
+void bsc_router_refused(struct bsc_router_proxy *router, uint64_t line, const char *text)
+{
+    struct bsc_list *next;
+    for (struct bsc_list *at = router->waiters.next; at != &router->waiters; at = next) {
+        struct waiter *waiter = BSC_CONTAINER(at, struct waiter, link);
+        next = at->next;
+        if (line && (line < waiter->first_line || line > waiter->line))
+            continue;
+        answer(router, BSC_EVENT_PUBLISHED, waiter->token, BSC_FAILED, text);
+        bsc_list_remove(&waiter->link);
+        free(waiter);
+    }
+    /* What is wanted is not what is in force: the next publish says it all again. */
+    for (size_t i = 0; i < router->service_count; i++) {
+        struct bsc_routed *routed = router->services[i];
+        if (!line || (line >= routed->first_line && line <= routed->line))
+            routed->refused = true;
+    }
+}
+
+void bsc_router_emit(struct bsc_router_proxy *router, const struct bsc_text *body)
+{
+    router->line++;
+    for (struct bsc_list *at = router->generations.next; at != &router->generations; at = at->next)
+        bsc_generation_send(BSC_CONTAINER(at, struct bsc_generation, link), body);
+    bsc_snapshots_want(router);
+}
+
+static void wait_for(struct bsc_router_proxy *router, bsc_token token, uint64_t first_line,
+                     uint64_t line)
+{
+    if (!token)
+        return;
+    struct waiter *waiter = bsc_alloc(sizeof *waiter);
+    waiter->token = token;
+    waiter->first_line = first_line;
+    waiter->line = line;
+    bsc_list_add_tail(&router->waiters, &waiter->link);
+    bsc_router_progress(router);
+}
+
+/* -- the port -------------------------------------------------------------------------------- */
+
+static void configure(void *self, const struct bsc_strings *listen, unsigned workers,
+                      bsc_token token)
+{
+    struct bsc_router_proxy *router = self;
+    struct bsc_error error;
+    if (bsc_supervisor_link_configure(router->link, listen, workers, &error) != BSC_OK) {
+        answer(router, BSC_EVENT_CONFIGURED, token, error.status, error.text);
+        return;
+    }
+    router->configures = bsc_grow(router->configures, &router->configure_capacity,
+                                  router->configure_count + 1, sizeof *router->configures);
+    router->configures[router->configure_count++] = token;
+}
+
+static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
+{
+    struct bsc_router_proxy *router = self;
+    struct bsc_routed *routed;
+    struct bsc_error error;
+    if (bsc_routed_publish(router, routing, &routed, &error) != BSC_OK)
+        answer(router, BSC_EVENT_PUBLISHED, token, error.status, error.text);
+    else if (router->begun)
+        wait_for(router, token, routed->first_line, routed->line);
+    else
+        wait_for(router, token, router->line, router->line);
+}
+
+static void remove_service(void *self, const char *service, bsc_token token)
+{
+    struct bsc_router_proxy *router = self;
+    struct bsc_routed *routed = bsc_routed_find(router, service);
+    if (routed)
+        bsc_routed_remove(router, routed);
+    wait_for(router, token, router->line, router->line);
+}
+
+static void drain(void *self, const char *const *ids, unsigned count, bsc_token token)
+{
+    bsc_drain_add(self, ids, count, token);
+}
+
+static void cancel(void *self, bsc_token token)
+{
+    struct bsc_router_proxy *router = self;
+    bsc_drain_cancel(router, token);
+    bsc_outbox_cancel(router->outbox, token);
+}
+
+/* -- what the supervisor says ---------------------------------------------------------------- */
+
+static void on_configured(void *argument, enum bsc_status status, const char *text)
+{
+    struct bsc_router_proxy *router = argument;
+    if (!router->configure_count)
+        return;
+    answer(router, BSC_EVENT_CONFIGURED, router->configures[0], status, text);
+    memmove(router->configures, router->configures + 1,
+            --router->configure_count * sizeof *router->configures);
+}
+
+static void on_snapshot(void *argument, uint64_t id, int memfd)
+{
+    bsc_snapshots_restore(argument, id, memfd);
+    close(memfd);
+}
+
+static void on_snapshot_taken(void *argument, uint64_t id)
+{
+    bsc_snapshots_taken(argument, id);
+}
+
+static void on_arrived(void *argument, const struct bsc_proxy_arrival *arrival)
+{
+    bsc_log_info("proxy %" PRIu64 " (pid %ld) is there", arrival->generation, (long)arrival->pid);
+    bsc_generation_arrive(argument, arrival);
+}
+
+static void on_retiring(void *argument, uint64_t number)
+{
+    struct bsc_generation *generation = bsc_generation_find(argument, number);
+    if (generation)
+        generation->retiring = true;
+}
+
+static void on_gone(void *argument, uint64_t number, int wait_status)
+{
+    struct bsc_router_proxy *router = argument;
+    struct bsc_generation *generation = bsc_generation_find(router, number);
+    if (!generation)
+        return;
+    bsc_log_info("proxy %" PRIu64 " is gone (wait status %d)", number, wait_status);
+    bsc_cells_fold(router, generation);
+    bsc_generation_destroy(generation);
+    bsc_router_progress(router);
+}
+
+/* -- life ------------------------------------------------------------------------------------ */
+
+struct bsc_router_proxy *bsc_router_proxy_create(uv_loop_t *loop, struct bsc_supervisor_link *link,
+                                                 uint64_t epoch, bsc_deliver deliver,
+                                                 void *argument)
+{
+    static const struct bsc_proxy_events events = { .configured = on_configured,
+                                                    .snapshot = on_snapshot,
+                                                    .snapshot_taken = on_snapshot_taken,
+                                                    .arrived = on_arrived,
+                                                    .retiring = on_retiring,
+                                                    .gone = on_gone };
+    struct bsc_router_proxy *router = bsc_alloc(sizeof *router);
+    router->loop = loop;
+    router->link = link;
+    router->epoch = epoch;
+    router->line = 1;
+    router->gauges.next = 1;
+    router->outbox = bsc_outbox_create(loop, deliver, argument);
+    bsc_list_init(&router->generations);
+    bsc_list_init(&router->waiters);
+    bsc_list_init(&router->cells.retired);
+    bsc_snapshots_init(router);
+    bsc_drains_init(router);
+    bsc_supervisor_link_route(link, &events, router);
+    return router;
+}
+
+void bsc_router_proxy_begin(struct bsc_router_proxy *router)
+{
+    struct bsc_error error;
+    assert(!router->begun);
+    router->begun = true;
+    for (size_t i = 0; i < router->service_count; i++)
+        if (bsc_routed_begin(router, router->services[i], &error) != BSC_OK)
+            bsc_router_refused(router, router->line, error.text);
+    bsc_cells_begin(router);
+    for (struct bsc_list *at = router->generations.next; at != &router->generations; at = at->next)
+        bsc_generation_resync(BSC_CONTAINER(at, struct bsc_generation, link));
+    bsc_snapshots_want(router);
+}
+
+void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
+{
+    bsc_supervisor_link_route(router->link, NULL, NULL);
+    while (!bsc_list_empty(&router->generations))
+        bsc_generation_destroy(
+            BSC_CONTAINER(router->generations.next, struct bsc_generation, link));
+    while (router->service_count)
+        bsc_routed_destroy(router, router->services[router->service_count - 1]);
+    while (!bsc_list_empty(&router->waiters)) {
+        struct waiter *waiter = BSC_CONTAINER(router->waiters.next, struct waiter, link);
+        bsc_list_remove(&waiter->link);
+        free(waiter);
+    }
+    bsc_drains_deinit(router);
+    bsc_snapshots_deinit(router);
+    bsc_cells_deinit(&router->cells);
+    bsc_gauges_deinit(&router->gauges);
+    bsc_outbox_destroy(router->outbox);
+    free(router->services);
+    free(router->configures);
+    free(router);
+}
+
+struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router)
+{
+    static const struct bsc_router_ops ops = { .name = "proxy",
+                                               .configure = configure,
+                                               .publish = publish,
+                                               .remove = remove_service,
+                                               .drain = drain,
+                                               .cancel = cancel };
+    return (struct bsc_router){ .ops = &ops, .self = router };
+}

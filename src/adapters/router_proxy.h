@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/router_proxy.h - the router port on bascule's own proxy processes.
+ *
+ * Keeps what the engine wants of every service, tells it to each proxy generation (everything when
+ * one comes, then what changes), and knows which generation has swapped how far. It also hands out
+ * the cells and gauges in which the proxies count (proxy/counters.h) and reads them.
+ */
+#ifndef BASCULE_ADAPTERS_ROUTER_PROXY_H
+#define BASCULE_ADAPTERS_ROUTER_PROXY_H
+
+#include "adapters/outbox.h"
+#include "adapters/supervisor_link.h"
+#include "core/histogram.h"
+#include "ports/router.h"
+
+struct bsc_router_proxy;
+
+/* `epoch` distinguishes this controller from earlier ones in what it says to proxies. The link must
+ * outlive the router, which listens to it for proxies. */
+struct bsc_router_proxy *bsc_router_proxy_create(uv_loop_t *loop, struct bsc_supervisor_link *link,
+                                                 uint64_t epoch, bsc_deliver deliver,
+                                                 void *argument);
+void bsc_router_proxy_destroy(struct bsc_router_proxy *router);
+struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router);
+
+/* What was published so far is everything: from now on proxies are told. Before, a proxy that runs
+ * keeps its routes, which it must not lose because a controller starts. Call it once, when the
+ * engine is ready. */
+void bsc_router_proxy_begin(struct bsc_router_proxy *router);
+
+/* What was counted, with the meanings of struct bsc_cell, member by member. */
+struct bsc_totals {
+    uint64_t claimed, requests, errors, status[6];
+    uint64_t no_instance, connect_failed, reset, timed_out, client_left, retries;
+    uint64_t bytes_in, bytes_out, latency_sum_us;
+    uint64_t latency[BSC_HISTOGRAM_BUCKETS];
+};
+
+/* Of a service's slot, summed over all workers and generations: since the current split generation
+ * began, and since this controller began. Either may be NULL. False: no such service. */
+bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *service,
+                             enum bsc_slot slot, struct bsc_totals *current,
+                             struct bsc_totals *since_start);
+
+/* Requests in flight on an instance, over all live generations. */
+uint64_t bsc_router_proxy_in_flight(const struct bsc_router_proxy *router, const char *instance);
+
+/* Of the live proxies as a whole, now. */
+struct bsc_edge_totals {
+    uint64_t connections_open, held;
+    uint64_t held_refused, held_timed_out, own_answers; /* since the live proxies began */
+};
+void bsc_router_proxy_edge(const struct bsc_router_proxy *router, struct bsc_edge_totals *out);
+
+/* One live generation; `index` from 0, oldest first. False: there are not so many. */
+struct bsc_generation_view {
+    uint64_t number;
+    pid_t pid;
+    unsigned workers;
+    bool retiring;
+    bool current; /* has swapped to all that was published */
+};
+bool bsc_router_proxy_generation(const struct bsc_router_proxy *router, unsigned index,
+                                 struct bsc_generation_view *out);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/router_service.c - the wanted state of the services; see router_internal.h.
+ *
+ * One publish may change several things, and each line takes effect as it comes. The order keeps
+ * requests from being lost in between: instances that the new split needs come before it, those
+ * that only the old one needs go after it; requests are held before anything moves and let go
+ * after. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/router_internal.h"
+#include "base/arena.h"
+
+static size_t position(const struct bsc_router_proxy *router, const char *name)
+{
+    size_t low = 0, high = router->service_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(router->services[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct bsc_routed *bsc_routed_find(const struct bsc_router_proxy *router, const char *name)
+{
+    size_t at = position(router, name);
+    bool found = at < router->service_count && !strcmp(router->services[at]->name, name);
+    return found ? router->services[at] : NULL;
+}
+
+static struct bsc_routed *insert(struct bsc_router_proxy *router, const char *name)
+{
+    size_t at = position(router, name);
+    router->services = bsc_grow(router->services, &router->service_capacity,
+                                router->service_count + 1, sizeof *router->services);
+    memmove(router->services + at + 1, router->services + at,
+            (router->service_count - at) * sizeof *router->services);
+    router->service_count++;
+    struct bsc_routed *routed = bsc_alloc(sizeof *routed);
+    routed->name = bsc_copy(name);
+    router->services[at] = routed;
+    return routed;
+}
+
+/* -- endpoints ------------------------------------------------------------------------------- */
+
+struct endpoints {
+    struct bsc_routed_endpoint *items;
+    size_t count;
+};
+
+static void endpoints_free(struct bsc_router_proxy *router, struct endpoints *endpoints)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        bsc_gauge_release(router, endpoints->items[i].gauge);
+        free(endpoints->items[i].id);
+        free(endpoints->items[i].address);
+    }
+    free(endpoints->items);
+    *endpoints = (struct endpoints){ 0 };
+}
+
+static struct endpoints endpoints_copy(const struct bsc_endpoint *from, unsigned count)
+{
+    struct endpoints copy = { bsc_alloc(count * sizeof *copy.items), count };
+    for (unsigned i = 0; i < count; i++)
+        copy.items[i] = (struct bsc_routed_endpoint){ .id = bsc_copy(from[i].id),
+                                                      .address = bsc_copy(from[i].address),
+                                                      .slot = from[i].slot,
+                                                      .healthy = from[i].healthy };
+    return copy;
+}
+
+static enum bsc_status acquire_gauges(struct bsc_router_proxy *router, struct endpoints *endpoints,
+                                      struct bsc_error *error)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        endpoints->items[i].gauge = bsc_gauge_acquire(router, endpoints->items[i].id);
+        if (!endpoints->items[i].gauge)
+            return bsc_error_set(error, BSC_FAILED, "more than %d instances", BSC_GAUGES - 1);
+    }
+    return BSC_OK;
+}
+
+static struct bsc_routed_endpoint *endpoint_find(struct bsc_routed_endpoint *items, size_t count,
+                                                 const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(items[i].id, id))
+            return &items[i];
+    return NULL;
+}
+
+/* The body with what either list has, healthy where either says so. */
+static enum bsc_status write_union(const struct bsc_routed *old, const struct endpoints *new,
+                                   struct bsc_text *out, struct bsc_error *error)
+{
+    size_t count = new->count;
+    struct bsc_routed_endpoint *all = bsc_alloc((count + old->endpoint_count) * sizeof *all);
+    if (count)
+        memcpy(all, new->items, count * sizeof *all);
+    for (size_t i = 0; i < old->endpoint_count; i++) {
+        struct bsc_routed_endpoint *same = endpoint_find(all, new->count, old->endpoints[i].id);
+        if (same)
+            same->healthy = same->healthy || old->endpoints[i].healthy;
+        else
+            all[count++] = old->endpoints[i];
+    }
+    enum bsc_status status = bsc_wire_instances(old->name, all, count, out, error);
+    free(all);
+    return status;
+}
+
+/* -- changes --------------------------------------------------------------------------------- */
+
+static bool same_text(const struct bsc_text *a, const struct bsc_text *b)
+{
+    return a->size == b->size && (!a->size || !memcmp(a->data, b->data, a->size));
+}
+
+static void replace_text(struct bsc_text *old, struct bsc_text *new)
+{
+    bsc_text_deinit(old);
+    *old = *new;
+    *new = (struct bsc_text){ 0 };
+}
+
+static void emit(struct bsc_router_proxy *router, struct bsc_routed *routed, bool *first,
+                 const struct bsc_text *body)
+{
+    bsc_router_emit(router, body);
+    if (*first)
+        routed->first_line = router->line;
+    *first = false;
+    routed->line = router->line;
+}
+
+/* All that a publish brings. */
+struct change {
+    struct bsc_text service, between, instances;
+    struct endpoints endpoints;
+    struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL: the split stays */
+    bool splits;
+};
+
+static enum bsc_status take_cells(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                                  uint64_t split, struct change *change, struct bsc_error *error)
+{
+    change->splits = true;
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        change->cells[slot] = bsc_cell_acquire(router, routed, (enum bsc_slot)slot, split);
+        if (!change->cells[slot])
+            return bsc_error_set(error, BSC_FAILED, "all counters are in use");
+    }
+    return BSC_OK;
+}
+
+static void change_deinit(struct bsc_router_proxy *router, struct change *change)
+{
+    bsc_text_deinit(&change->service);
+    bsc_text_deinit(&change->between);
+    bsc_text_deinit(&change->instances);
+    endpoints_free(router, &change->endpoints);
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+        bsc_cell_retire(router, change->cells[slot]);
+}
+
+static bool is_new_split(const struct bsc_routed *routed, const struct bsc_routing *routing)
+{
+    return routed->refused || !routed->cells[0] || routed->generation != routing->generation ||
+           memcmp(routed->weight_bp, routing->weight_bp, sizeof routed->weight_bp) != 0;
+}
+
+static enum bsc_status change_prepare(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                                      const struct bsc_routing *routing, struct change *change,
+                                      struct bsc_error *error)
+{
+    enum bsc_status status = bsc_wire_service(routing, &change->service, error);
+    change->endpoints = endpoints_copy(routing->endpoints, routing->endpoint_count);
+    if (status != BSC_OK || !router->begun)
+        return status;
+    status = acquire_gauges(router, &change->endpoints, error);
+    if (status == BSC_OK)
+        status = bsc_wire_instances(routed->name, change->endpoints.items, change->endpoints.count,
+                                    &change->instances, error);
+    if (status != BSC_OK || !is_new_split(routed, routing))
+        return status;
+    status = write_union(routed, &change->endpoints, &change->between, error);
+    if (status == BSC_OK)
+        status = take_cells(router, routed, routing->generation, change, error);
+    return status;
+}
+
+/* Swaps the change in; the change holds the old state afterwards. */
+static void swap_state(struct bsc_routed *routed, const struct bsc_routing *routing,
+                       struct change *change)
+{
+    struct endpoints old = { routed->endpoints, routed->endpoint_count };
+    routed->endpoints = change->endpoints.items;
+    routed->endpoint_count = change->endpoints.count;
+    change->endpoints = old;
+    routed->traffic = routing->traffic;
+    routed->generation = routing->generation;
+    memcpy(routed->weight_bp, routing->weight_bp, sizeof routed->weight_bp);
+    for (unsigned slot = 0; change->splits && slot < BSC_SLOT_COUNT; slot++) {
+        struct bsc_cell_use *use = routed->cells[slot];
+        routed->cells[slot] = change->cells[slot];
+        change->cells[slot] = use;
+    }
+}
+
+static void send_change(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                        struct change *change)
+{
+    bool first = true;
+    if (routed->refused) {
+        bsc_text_clear(&routed->service);
+        bsc_text_clear(&routed->instances);
+        routed->refused = false;
+    }
+    bool service = !same_text(&routed->service, &change->service);
+    bool service_first = !routed->service.size || routed->traffic != BSC_TRAFFIC_SERVE;
+    const struct bsc_text *sent = &routed->instances;
+    replace_text(&routed->service, &change->service);
+    if (service && service_first)
+        emit(router, routed, &first, &routed->service);
+    if (change->splits) {
+        bsc_text_clear(&routed->split);
+        bsc_wire_split(routed, &routed->split);
+        if (!same_text(sent, &change->between)) {
+            emit(router, routed, &first, &change->between);
+            sent = &change->between;
+        }
+        emit(router, routed, &first, &routed->split);
+    }
+    if (!same_text(sent, &change->instances))
+        emit(router, routed, &first, &change->instances);
+    replace_text(&routed->instances, &change->instances);
+    if (service && !service_first)
+        emit(router, routed, &first, &routed->service);
+}
+
+enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
+                                   const struct bsc_routing *routing, struct bsc_routed **out,
+                                   struct bsc_error *error)
+{
+    struct change change = { 0 };
+    struct bsc_routed *routed = bsc_routed_find(router, routing->spec->name);
+    bool fresh = !routed;
+    if (fresh)
+        routed = insert(router, routing->spec->name);
+    enum bsc_status status = change_prepare(router, routed, routing, &change, error);
+    if (status == BSC_OK) {
+        swap_state(routed, routing, &change);
+        if (router->begun)
+            send_change(router, routed, &change);
+        else
+            replace_text(&routed->service, &change.service);
+        *out = routed;
+    }
+    change_deinit(router, &change); /* after the lines that end the use of what was there */
+    if (status != BSC_OK && fresh)
+        bsc_routed_destroy(router, routed);
+    return status;
+}
+
+enum bsc_status bsc_routed_begin(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                                 struct bsc_error *error)
+{
+    struct endpoints endpoints = { routed->endpoints, routed->endpoint_count };
+    enum bsc_status status = acquire_gauges(router, &endpoints, error);
+    if (status == BSC_OK)
+        status = bsc_wire_instances(routed->name, routed->endpoints, routed->endpoint_count,
+                                    &routed->instances, error);
+    struct change change = { 0 };
+    if (status == BSC_OK)
+        status = take_cells(router, routed, routed->generation, &change, error);
+    if (status == BSC_OK) {
+        memcpy(routed->cells, change.cells, sizeof routed->cells);
+        memset(change.cells, 0, sizeof change.cells);
+        bsc_wire_split(routed, &routed->split);
+    }
+    change_deinit(router, &change);
+    routed->first_line = routed->line = router->line;
+    return status;
+}
+
+/* -- the end --------------------------------------------------------------------------------- */
+
+void bsc_routed_destroy(struct bsc_router_proxy *router, struct bsc_routed *routed)
+{
+    size_t at = position(router, routed->name);
+    memmove(router->services + at, router->services + at + 1,
+            (router->service_count - at - 1) * sizeof *router->services);
+    router->service_count--;
+    bsc_cells_forget_owner(router, routed);
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        if (routed->cells[slot])
+            routed->cells[slot]->owner = NULL;
+        bsc_cell_retire(router, routed->cells[slot]);
+        free(routed->ended[slot]);
+    }
+    struct endpoints endpoints = { routed->endpoints, routed->endpoint_count };
+    endpoints_free(router, &endpoints);
+    bsc_text_deinit(&routed->service);
+    bsc_text_deinit(&routed->instances);
+    bsc_text_deinit(&routed->split);
+    free(routed->name);
+    free(routed);
+}
+
+void bsc_routed_remove(struct bsc_router_proxy *router, struct bsc_routed *routed)
+{
+    if (router->begun) {
+        struct bsc_text body = { 0 };
+        bsc_wire_remove(routed->name, &body);
+        bsc_router_emit(router, &body);
+        bsc_text_deinit(&body);
+    }
+    bsc_routed_destroy(router, routed);
+}

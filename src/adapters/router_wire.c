@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adapters/router_wire.c - the lines of docs/protocol.md; see router_internal.h. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/router_internal.h"
+
+static const char *const balance_names[] = {
+    [BSC_BALANCE_ROUND_ROBIN] = "round-robin",
+    [BSC_BALANCE_LEAST_REQUESTS] = "least-requests",
+};
+
+/* Appends the object's members, without its braces' opening one, as the body of a line. Takes
+ * `object`; NULL stands for a text in it that was not UTF-8. */
+static enum bsc_status write_body(json_t *object, struct bsc_text *out, const char *service,
+                                  struct bsc_error *error)
+{
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    if (!text)
+        return bsc_error_set(error, BSC_INVALID, "service %s: a text is not UTF-8", service);
+    bsc_text_puts(out, text + 1);
+    free(text);
+    return BSC_OK;
+}
+
+enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_text *out,
+                                 struct bsc_error *error)
+{
+    const struct bsc_spec *spec = routing->spec;
+    const struct bsc_traffic_spec *traffic = &spec->traffic;
+    json_t *routes = json_array();
+    for (unsigned i = 0; i < spec->route_count; i++)
+        json_array_append_new(routes, json_pack("{s:s?,s:s}", "host", spec->routes[i].host, "path",
+                                                spec->routes[i].path));
+    if (json_array_size(routes) != spec->route_count) {
+        json_decref(routes);
+        return write_body(NULL, out, spec->name, error);
+    }
+    json_t *object = json_pack(
+        "{s:{s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I}}", "service", "name", spec->name, "routes",
+        routes, "balance", balance_names[traffic->balance], "traffic",
+        bsc_traffic_name(routing->traffic), "connect_ms", (json_int_t)traffic->connect_ms,
+        "answer_ms", (json_int_t)traffic->answer_ms, "idle_ms", (json_int_t)traffic->idle_ms,
+        "hold_ms", (json_int_t)traffic->hold_ms, "hold_max", (json_int_t)traffic->hold_max);
+    return write_body(object, out, spec->name, error);
+}
+
+enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_endpoint *endpoints,
+                                   size_t count, struct bsc_text *out, struct bsc_error *error)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:b}", "id", endpoints[i].id,
+                                              "slot", bsc_slot_name(endpoints[i].slot), "address",
+                                              endpoints[i].address, "gauge",
+                                              (json_int_t)endpoints[i].gauge->index, "healthy",
+                                              (int)endpoints[i].healthy));
+    if (json_array_size(list) != count) {
+        json_decref(list);
+        return write_body(NULL, out, name, error);
+    }
+    return write_body(json_pack("{s:{s:s,s:o}}", "instances", "service", name, "list", list), out,
+                      name, error);
+}
+
+void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out)
+{
+    const char *blue = bsc_slot_name(BSC_BLUE), *green = bsc_slot_name(BSC_GREEN);
+    json_t *object = json_pack("{s:[{s:s,s:I,s:{s:I,s:I},s:{s:I,s:I}}]}", "splits", "service",
+                               routed->name, "generation", (json_int_t)routed->generation,
+                               "weights", blue, (json_int_t)routed->weight_bp[BSC_BLUE], green,
+                               (json_int_t)routed->weight_bp[BSC_GREEN], "cells", blue,
+                               (json_int_t)routed->cells[BSC_BLUE]->index, green,
+                               (json_int_t)routed->cells[BSC_GREEN]->index);
+    (void)write_body(object, out, routed->name, NULL); /* the name was UTF-8 in `service` */
+}
+
+void bsc_wire_remove(const char *name, struct bsc_text *out)
+{
+    (void)write_body(json_pack("{s:{s:s}}", "remove", "service", name), out, name, NULL);
+}
+
+void bsc_wire_line(struct bsc_text *out, uint64_t seq, const struct bsc_text *body)
+{
+    bsc_text_printf(out, "{\"seq\":%" PRIu64 ",", seq);
+    bsc_text_add(out, body->data, body->size);
+    bsc_text_add(out, "\n", 1);
+}
+
+void bsc_wire_everything(const struct bsc_router_proxy *router, struct bsc_text *out, uint64_t *seq)
+{
+    bsc_text_printf(out, "{\"hello\":{\"protocol\":1,\"epoch\":%" PRIu64 "}}\n", router->epoch);
+    for (size_t i = 0; i < router->service_count; i++) {
+        const struct bsc_routed *routed = router->services[i];
+        if (!routed->split.size)
+            continue; /* it could not be begun, and was told as failed */
+        bsc_wire_line(out, ++*seq, &routed->service);
+        bsc_wire_line(out, ++*seq, &routed->instances);
+        bsc_wire_line(out, ++*seq, &routed->split);
+    }
+    bsc_text_printf(out, "{\"seq\":%" PRIu64 ",\"end\":true}\n", ++*seq);
+}
+
+/* -- reading --------------------------------------------------------------------------------- */
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+    json_int_t number = json_integer_value(json_object_get(object, key));
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_answer *out,
+                               struct bsc_error *error)
+{
+    json_error_t where;
+    *out = (struct bsc_wire_answer){ .kind = BSC_WIRE_OTHER };
+    json_t *object = json_loadb(line, size, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return bsc_error_set(error, BSC_INVALID, "a line is not a JSON object: %s", where.text);
+    }
+    const json_t *refusal = json_object_get(object, "error");
+    if (json_is_integer(json_object_get(object, "ack"))) {
+        out->kind = BSC_WIRE_ACK;
+        out->seq = number_of(object, "ack");
+        out->epoch = number_of(object, "epoch");
+    } else if (json_is_object(refusal)) {
+        const char *text = json_string_value(json_object_get(refusal, "text"));
+        out->kind = BSC_WIRE_ERROR;
+        out->seq = number_of(refusal, "seq");
+        snprintf(out->text, sizeof out->text, "%s", text ? text : "no reason given");
+    }
+    json_decref(object);
+    return BSC_OK;
+}
+
+static void restore_split(struct bsc_router_proxy *router, const json_t *split)
+{
+    const char *service = json_string_value(json_object_get(split, "service"));
+    const json_t *cells = json_object_get(split, "cells");
+    for (unsigned slot = 0; service && slot < BSC_SLOT_COUNT; slot++) {
+        const json_t *cell = json_object_get(cells, bsc_slot_name((enum bsc_slot)slot));
+        if (json_is_integer(cell) && json_integer_value(cell) >= 0 &&
+            json_integer_value(cell) < BSC_CELLS)
+            bsc_cell_restore(router, service, (enum bsc_slot)slot, number_of(split, "generation"),
+                             (unsigned)json_integer_value(cell));
+    }
+}
+
+static void restore_line(struct bsc_router_proxy *router, const json_t *object)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach(json_object_get(json_object_get(object, "instances"), "list"), i, item)
+    {
+        const char *id = json_string_value(json_object_get(item, "id"));
+        uint64_t gauge = number_of(item, "gauge");
+        if (id && gauge < BSC_GAUGES)
+            bsc_gauge_restore(router, id, (unsigned)gauge);
+    }
+    json_array_foreach(json_object_get(object, "splits"), i, item) restore_split(router, item);
+}
+
+void bsc_wire_restore(struct bsc_router_proxy *router, const char *text, size_t size)
+{
+    while (size) {
+        const char *end = memchr(text, '\n', size);
+        size_t length = end ? (size_t)(end - text) : size;
+        json_t *object = json_loadb(text, length, 0, NULL);
+        restore_line(router, object);
+        json_decref(object);
+        length += end != NULL;
+        text += length;
+        size -= length;
+    }
+}
