@@ -40,7 +40,7 @@ static const char *directory_of(struct bsc_arena *arena, const char *file)
         directory = "";
     if (!getcwd(here, sizeof here))
         return bsc_arena_copy(arena, directory);
-    return bsc_arena_printf(arena, "%s%s%s", here, *directory && strcmp(here, "/") ? "/" : "",
+    return bsc_arena_printf(arena, "%s%s%s", here, *directory && strcmp(here, "/") != 0 ? "/" : "",
                             directory);
 }
 

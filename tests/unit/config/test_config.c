@@ -81,35 +81,37 @@ static void what_is_left_out_has_a_safe_default(void **unused)
     bsc_config_destroy(config);
 }
 
+static const char everything[] =
+    "listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083] }\n"
+    "proxy: { workers: 3 }\n"
+    "ports: 21000-21099\n"
+    "services:\n"
+    "  web:\n"
+    "    command: [python3, app.py, \"--port=${PORT}\"]\n"
+    "    directory: releases/${VERSION}\n"
+    "    environment: { LEVEL: info, N: 1, EMPTY: \"\", LINES: \"a\\nb\" }\n"
+    "    env_file: [\"./one-${VERSION}.env\", \"/etc/${SLOT}.env\"]\n"
+    "    user: root\n"
+    "    replicas: 2\n"
+    "    restart: on-failure\n"
+    "    stop_grace_period: 1m30s\n"
+    "    route: [{ host: Shop.Example, path: /api/ }, { host: \"*.shop.example\" }, {}]\n"
+    "    balance: least-requests\n"
+    "    timeouts: { connect: 250ms, answer: 2m, idle: 3m }\n"
+    "    hold: { max: 5, timeout: 6s }\n"
+    "    health: { path: \"/h?x=1\", host: a.example:81, port: 9000, status: 200,\n"
+    "              interval: 1.5s, timeout: 1s, rise: 1, fall: 4, deadline: 10s,\n"
+    "              min_healthy_percent: 50% }\n"
+    "    deploy: { strategy: blue-green, bake: 30s, standby: 0, drain: 1s,\n"
+    "              switch_timeout: 5s }\n"
+    "    hooks:\n"
+    "      pre_deploy: { command: [./migrate, up], undo: ./migrate down, timeout: 1m }\n"
+    "      post_promote: ./announce $HOME $${HOME} ${VERSION}\n";
+
 static void every_key_arrives(void **unused)
 {
     (void)unused;
-    struct bsc_config *config =
-        parse("listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083] }\n"
-              "proxy: { workers: 3 }\n"
-              "ports: 21000-21099\n"
-              "services:\n"
-              "  web:\n"
-              "    command: [python3, app.py, \"--port=${PORT}\"]\n"
-              "    directory: releases/${VERSION}\n"
-              "    environment: { LEVEL: info, N: 1, EMPTY: \"\", LINES: \"a\\nb\" }\n"
-              "    env_file: [\"./one-${VERSION}.env\", \"/etc/${SLOT}.env\"]\n"
-              "    user: root\n"
-              "    replicas: 2\n"
-              "    restart: on-failure\n"
-              "    stop_grace_period: 1m30s\n"
-              "    route: [{ host: Shop.Example, path: /api/ }, { host: \"*.shop.example\" }, {}]\n"
-              "    balance: least-requests\n"
-              "    timeouts: { connect: 250ms, answer: 2m, idle: 3m }\n"
-              "    hold: { max: 5, timeout: 6s }\n"
-              "    health: { path: \"/h?x=1\", host: a.example:81, port: 9000, status: 200,\n"
-              "              interval: 1.5s, timeout: 1s, rise: 1, fall: 4, deadline: 10s,\n"
-              "              min_healthy_percent: 50% }\n"
-              "    deploy: { strategy: blue-green, bake: 30s, standby: 0, drain: 1s,\n"
-              "              switch_timeout: 5s }\n"
-              "    hooks:\n"
-              "      pre_deploy: { command: [./migrate, up], undo: ./migrate down, timeout: 1m }\n"
-              "      post_promote: ./announce $HOME $${HOME} ${VERSION}\n");
+    struct bsc_config *config = parse(everything);
     assert_int_equal(config->listen_http.count, 3);
     assert_string_equal(config->listen_http.items[0], "127.0.0.1:8081");
     assert_string_equal(config->listen_http.items[1], "[::1]:8082");
