@@ -18,6 +18,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
+# A sanitizer's own memory says nothing about the program's.
+SANITIZED = b"__sanitizer" in (BUILD / "src/proxy/bascule-proxy").read_bytes()
 # Sanitizers and loaded machines are slow; nothing waits so long when all is well.
 PATIENCE_S = 20
 
