@@ -256,6 +256,7 @@ class Proxy:
                    for at, _ in self._shards())
 
     def gauge(self, name, slot, address):
+        self.ping()  # what was answered is counted a moment later
         started = finished = 0
         number = self.gauges[(name, slot, address)]
         for at, _ in self._shards():
@@ -264,6 +265,7 @@ class Proxy:
         return started, finished
 
     def cell(self, name, slot):
+        self.ping()
         number, total = self.cells[(name, slot)], [0] * len(self.NAMES)
         for at, cell_bytes in self._shards():
             words = self._words(at + 64 + 16 * self.GAUGES + cell_bytes * number, len(total))
