@@ -30,10 +30,9 @@ enum bsc_exit bsc_exit_of(enum bsc_status status)
 }
 
 /* The text may hold line ends of ours and anything of others': each line is escaped. */
-int bsc_cli_fail(struct bsc_cli *cli, const struct bsc_error *error)
+int bsc_cli_fail(const struct bsc_error *error)
 {
     struct bsc_text out = { 0 };
-    (void)cli;
     for (const char *line = error->text;; line++) {
         size_t size = strcspn(line, "\n");
         bsc_text_puts(&out, line == error->text ? "bascule: " : "         ");
@@ -87,10 +86,9 @@ void bsc_cli_collect(void *argument, const char *data, size_t size)
     bsc_text_add(argument, data, size);
 }
 
-char *bsc_cli_service_path(const struct bsc_cli *cli, const char *service, const char *tail)
+char *bsc_cli_service_path(const char *service, const char *tail)
 {
     struct bsc_text path = { 0 };
-    (void)cli;
     bsc_text_puts(&path, "/v1/services/");
     bsc_client_escape(&path, service);
     bsc_text_puts(&path, tail);
@@ -114,7 +112,7 @@ json_t *bsc_cli_request(struct bsc_cli *cli, const char *method, const char *pat
     if (cli->output.json && answer.body)
         bsc_cli_print_json(answer.body);
     json_decref(answer.body);
-    *exit_status = bsc_cli_fail(cli, &answer.error);
+    *exit_status = bsc_cli_fail(&answer.error);
     return NULL;
 }
 

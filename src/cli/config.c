@@ -109,7 +109,7 @@ int bsc_run_serve(struct bsc_cli *cli)
     const char *state = bsc_place_absolute(place, place->state);
     const char *file = bsc_place_absolute(place, place->config);
     if (!folder || !self)
-        return bsc_cli_fail(cli, &error);
+        return bsc_cli_fail(&error);
     char *program = bsc_arena_printf(&place->arena, "%s/bascule-supervisor", folder);
     const char *const words[] = { program,     "--state", state,          "--config", file,
                                   "--libexec", folder,    "--controller", self,       NULL };
@@ -118,5 +118,5 @@ int bsc_run_serve(struct bsc_cli *cli)
         argv[i] = bsc_arena_copy(&place->arena, words[i]);
     execv(program, argv);
     bsc_error_errno(&error, "start %s", program);
-    return bsc_cli_fail(cli, &error);
+    return bsc_cli_fail(&error);
 }

@@ -98,7 +98,7 @@ static int follow(struct bsc_cli *cli, long long after)
              follower.failures++ < SILENCE_TRIES);
     bsc_text_deinit(&path);
     bsc_sse_deinit(&follower.sse);
-    return answer.status ? bsc_cli_fail(cli, &answer.error) : BSC_EXIT_DONE;
+    return answer.status ? bsc_cli_fail(&answer.error) : BSC_EXIT_DONE;
 }
 
 int bsc_run_events(struct bsc_cli *cli)

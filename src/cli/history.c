@@ -43,7 +43,7 @@ int bsc_run_history(struct bsc_cli *cli)
     bsc_text_puts(&tail, "/history");
     if (bsc_cli_given(cli, BSC_OPTION_LINES))
         bsc_text_printf(&tail, "?limit=%lld", (long long)cli->call.number[BSC_OPTION_LINES]);
-    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], bsc_text_get(&tail));
+    char *path = bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);
     json_t *records = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);

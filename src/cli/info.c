@@ -31,7 +31,7 @@ int bsc_run_help(struct bsc_cli *cli)
         bsc_suggest_offer(&suggestions, bsc_commands[i].name);
     bsc_error_set(&error, BSC_INVALID, "unknown command %s%s", name, bsc_suggest_end(&suggestions));
     bsc_suggest_deinit(&suggestions);
-    return bsc_cli_fail(cli, &error);
+    return bsc_cli_fail(&error);
 }
 
 int bsc_run_version(struct bsc_cli *cli)

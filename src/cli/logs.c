@@ -62,7 +62,7 @@ int bsc_run_logs(struct bsc_cli *cli)
     }
     if (bsc_cli_given(cli, BSC_OPTION_FOLLOW))
         bsc_text_puts(&tail, "&follow=true");
-    char *path = bsc_cli_service_path(cli, call->arguments[0], bsc_text_get(&tail));
+    char *path = bsc_cli_service_path(call->arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);
     bsc_client_call(&cli->client,
                     &(struct bsc_request_spec){ .method = "GET",
@@ -79,5 +79,5 @@ int bsc_run_logs(struct bsc_cli *cli)
     if (answer.status && cli->output.json && answer.body)
         bsc_cli_print_json(answer.body);
     json_decref(answer.body);
-    return answer.status ? bsc_cli_fail(cli, &answer.error) : BSC_EXIT_DONE;
+    return answer.status ? bsc_cli_fail(&answer.error) : BSC_EXIT_DONE;
 }

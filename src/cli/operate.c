@@ -43,7 +43,7 @@ int bsc_run_check(struct bsc_cli *cli)
 {
     struct bsc_answer answer;
     const char *service = cli->call.arguments[0];
-    char *path = bsc_cli_service_path(cli, service, "/check");
+    char *path = bsc_cli_service_path(service, "/check");
     json_t *nothing = json_object();
     bsc_client_call(&cli->client,
                     &(struct bsc_request_spec){ .method = "POST", .path = path, .body = nothing },
@@ -56,7 +56,7 @@ int bsc_run_check(struct bsc_cli *cli)
         print_checks(cli, answer.body);
     int exit_status = BSC_EXIT_DONE;
     if (answer.status) {
-        exit_status = bsc_cli_fail(cli, &answer.error);
+        exit_status = bsc_cli_fail(&answer.error);
     } else if (!cli->output.json) {
         struct bsc_text said = { 0 };
         bsc_text_printf(&said, "%s: healthy, %lld passed, %lld failed, %lld ms", service,
@@ -73,7 +73,7 @@ int bsc_run_check(struct bsc_cli *cli)
 int bsc_run_cleanup(struct bsc_cli *cli)
 {
     int exit_status;
-    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], "/cleanup");
+    char *path = bsc_cli_service_path(cli->call.arguments[0], "/cleanup");
     json_t *answer =
         bsc_cli_request(cli, "POST", path, json_object(), BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
@@ -90,7 +90,7 @@ int bsc_run_cleanup(struct bsc_cli *cli)
 int bsc_run_traffic(struct bsc_cli *cli)
 {
     int exit_status;
-    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], "/traffic");
+    char *path = bsc_cli_service_path(cli->call.arguments[0], "/traffic");
     json_t *answer =
         bsc_cli_request(cli, "PUT", path, json_pack("{s:s}", "mode", cli->call.arguments[1]),
                         BSC_CLI_TIMEOUT_MS, &exit_status);
@@ -193,7 +193,7 @@ int bsc_run_apply(struct bsc_cli *cli)
         file = cli->place.config;
     json_t *body = file ? read_file(file, &error) : json_object();
     if (!body)
-        return bsc_cli_fail(cli, &error);
+        return bsc_cli_fail(&error);
 
     struct bsc_answer answer;
     bsc_client_call(
@@ -206,7 +206,7 @@ int bsc_run_apply(struct bsc_cli *cli)
     const json_t *changes = json_object_get(answer.body, "changes");
     if (answer.status) {
         print_problems(answer.body);
-        exit_status = bsc_cli_fail(cli, &answer.error);
+        exit_status = bsc_cli_fail(&answer.error);
     } else if (!cli->output.json) {
         size_t index;
         const json_t *change;

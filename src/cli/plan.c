@@ -45,7 +45,7 @@ int bsc_run_plan(struct bsc_cli *cli)
     bsc_text_puts(&tail, version ? "/plan?kind=deploy&version=" : "/plan?kind=switch");
     if (version)
         bsc_client_escape(&tail, version);
-    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], bsc_text_get(&tail));
+    char *path = bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);
     json_t *plan = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
@@ -62,7 +62,7 @@ int bsc_run_plan(struct bsc_cli *cli)
 int bsc_run_why(struct bsc_cli *cli)
 {
     int exit_status;
-    char *path = bsc_cli_service_path(cli, cli->call.arguments[0], "/why");
+    char *path = bsc_cli_service_path(cli->call.arguments[0], "/why");
     json_t *answer = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
     if (!answer)

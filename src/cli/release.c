@@ -12,7 +12,7 @@ static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_b
 {
     int exit_status;
     const char *service = cli->call.arguments[0];
-    char *path = bsc_cli_service_path(cli, service, action);
+    char *path = bsc_cli_service_path(service, action);
     json_t *answer =
         bsc_cli_request(cli, "POST", path, take_body, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);

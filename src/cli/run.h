@@ -17,7 +17,7 @@ struct bsc_cli {
 };
 
 /* Prints "bascule: <text>" and returns the exit status that belongs to error->status. */
-int bsc_cli_fail(struct bsc_cli *cli, const struct bsc_error *error);
+int bsc_cli_fail(const struct bsc_error *error);
 
 /* Sends one request. On a failure, a refusal by the daemon included, it is printed, `*exit_status`
  * is set and NULL returned. The caller owns the answer. `timeout_ms` 0: no limit. */
@@ -32,7 +32,7 @@ void bsc_cli_collect(void *argument, const char *data, size_t size);
 enum { BSC_CLI_TIMEOUT_MS = 30000 };
 
 /* "/v1/services/NAME/tail", escaped; the caller frees it. `tail` may be "". */
-char *bsc_cli_service_path(const struct bsc_cli *cli, const char *service, const char *tail);
+char *bsc_cli_service_path(const char *service, const char *tail);
 
 /* Prints an answer as it came, for --json. */
 void bsc_cli_print_json(const json_t *value);

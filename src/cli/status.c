@@ -151,7 +151,7 @@ int bsc_run_status(struct bsc_cli *cli)
 {
     int exit_status = BSC_EXIT_DONE;
     const char *name = cli->call.arguments[0];
-    char *path = name ? bsc_cli_service_path(cli, name, "") : strdup("/v1/status");
+    char *path = name ? bsc_cli_service_path(name, "") : strdup("/v1/status");
     json_t *answer = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
     if (!answer)

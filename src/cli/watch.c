@@ -230,7 +230,7 @@ static void keep_asking(struct watch *watch, int64_t now_ms)
         return;
     watch->dirty = false;
     watch->asked_ms = now_ms;
-    char *path = bsc_cli_service_path(watch->cli, watch->spec->service, "");
+    char *path = bsc_cli_service_path(watch->spec->service, "");
     ask(watch, path);
     free(path);
 }
@@ -293,7 +293,7 @@ static char *fetch_log(struct watch *watch)
     snprintf(tail, sizeof tail, "/logs?lines=%d&slot=%s", LOG_LINES, slot);
     if (strcmp(slot, "blue") != 0 && strcmp(slot, "green") != 0)
         return NULL;
-    char *path = bsc_cli_service_path(watch->cli, watch->spec->service, tail);
+    char *path = bsc_cli_service_path(watch->spec->service, tail);
     bsc_client_call(&watch->cli->client,
                     &(struct bsc_request_spec){ .method = "GET",
                                                 .path = path,
@@ -383,7 +383,7 @@ int bsc_watch(struct bsc_cli *cli, const struct bsc_watch_spec *spec)
     else if (exit_status == BSC_EXIT_TIMEOUT)
         say_timed_out(&watch);
     else
-        bsc_cli_fail(cli, &watch.error);
+        bsc_cli_fail(&watch.error);
     json_decref(watch.service);
     free(watch.trouble);
     bsc_sse_deinit(&watch.events);
