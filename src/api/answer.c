@@ -43,7 +43,7 @@ void bsc_api_answer_response(struct bsc_api_request *request, int status,
         MHD_add_response_header(take_response, "Retry-After", "1");
     if (request->suspended) {
         request->suspended = false;
-        MHD_resume_connection(request->connection);
+        bsc_api_resume(request->api, request->connection);
     }
 }
 

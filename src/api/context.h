@@ -63,6 +63,7 @@ void bsc_api_peer_read(int fd, const char *group, struct bsc_api_peer *out);
 enum bsc_status bsc_api_server_start(struct bsc_api *api, int listener,
                                      struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_api_server_stop(struct bsc_api *api);
+void bsc_api_resume(struct bsc_api *api, struct MHD_Connection *connection);
 
 /* events.c, logs.c: what the notifier has to tell their streams. */
 void bsc_api_events_add(struct bsc_api *api, const struct bsc_audit_row *row);

@@ -89,6 +89,10 @@ static void view_plan(struct bsc_api_request *request, const struct bsc_engine *
         bsc_api_answer_error(request, status, error.text);
         return;
     }
+    bool of_staging = kind == BSC_PLAN_SWITCH || kind == BSC_PLAN_ROLLBACK;
+    if (!version && of_staging)
+        version = bsc_api_release_version(
+            service, service->row.release[bsc_slots_staging(&service->row.slots)]);
     json_t *drift = json_array();
     add_release_drift(drift, service);
     add_file_drift(drift, service, request->api->options.config_file);

@@ -33,6 +33,12 @@ static void turn(struct bsc_api *api)
         uv_timer_stop(&api->timer);
 }
 
+void bsc_api_resume(struct bsc_api *api, struct MHD_Connection *connection)
+{
+    MHD_resume_connection(connection);
+    uv_timer_start(&api->timer, on_timer, 0, 0); /* a resumed connection wakes nobody by itself */
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
@@ -314,5 +320,6 @@ void bsc_api_server_stop(struct bsc_api *api)
     /* libmicrohttpd takes up resumed connections in one turn, writes in the next. */
     for (unsigned i = 0; i < 3; i++)
         MHD_run(api->daemon);
+    uv_timer_stop(&api->timer);
     MHD_stop_daemon(api->daemon);
 }

@@ -70,7 +70,7 @@ void bsc_api_stream_wake(struct bsc_api_stream *stream)
     if (!stream->suspended)
         return;
     stream->suspended = false;
-    MHD_resume_connection(stream->connection);
+    bsc_api_resume(stream->api, stream->connection);
 }
 
 void bsc_api_stream_end(struct bsc_api_stream *stream)
