@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-enum { OUT_BYTES_MAX = 8 << 20, OUT_BYTES_KEPT = 64 << 10, LINE_BYTES_MAX = 64 << 10 };
+enum { OUT_BYTES_MAX = 4 << 20, OUT_BYTES_KEPT = 64 << 10, LINE_BYTES_MAX = 64 << 10 };
 
 static void on_closed(uv_handle_t *handle)
 {

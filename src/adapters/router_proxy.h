@@ -24,8 +24,10 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router);
 struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router);
 
 /* What was published so far is everything: from now on proxies are told. Before, a proxy that runs
- * keeps its routes, which it must not lose because a controller starts. Call it once, when the
- * engine is ready. */
+ * keeps its routes, which it must not lose because a controller starts. Call it once, from a
+ * BSC_EVENT_QUERY that was handed in after the engine said that it is ready: what it publishes at
+ * its start is committed first, so at the moment of bsc_engine_on_ready it was not published yet.
+ */
 void bsc_router_proxy_begin(struct bsc_router_proxy *router);
 
 /* What was counted, with the meanings of struct bsc_cell, member by member. */

@@ -20,6 +20,7 @@ enum {
     LOOK_MS = 250,          /* while starting, in case a change of the directory was not told */
     LOOK_UNWATCHED_MS = 20, /* the same when the directory can't be watched */
     SWEEP_MS = 20,
+    SWEEPS_CLEAN = 3,
     STOP_AGAIN_MS = 50, /* the shim does not listen yet */
     OBEY_MS = 5000,     /* on top of the grace: then the shim is killed */
     PATIENCE_MS = 5000,
@@ -233,13 +234,15 @@ static void finish(struct bsc_tracked *tracked)
 
 /* -- going on -------------------------------------------------------------------------------- */
 
-/* True while something of the tree is left. */
+/* True while something of the tree may be left. One look is not enough: a process that is just in
+ * exec has no environment to be seen, and one may be forked behind the place that was read. */
 static bool sweep(struct bsc_tracked *tracked)
 {
     unsigned count = bsc_shim_sweep(tracked->path, tracked->shim.pid);
     if (count)
         bsc_log_warning("%s: killed %u processes that its shim left behind", tracked->id, count);
-    return count > 0;
+    tracked->clean_sweeps = count ? 0 : tracked->clean_sweeps + 1;
+    return tracked->clean_sweeps < SWEEPS_CLEAN;
 }
 
 /* The shim is gone, and with it the lock. Goes on to its end, or to what it left behind. */

@@ -52,7 +52,8 @@ struct bsc_tracked {
     uv_fs_event_t *watch;        /* of the directory, until it runs */
     int64_t pid;                 /* of the command, once it runs */
     struct bsc_tokens starts, stops;
-    bool stopping, heard; /* asked to stop; the shim was told */
+    bool stopping, heard;  /* asked to stop; the shim was told */
+    unsigned clean_sweeps; /* in a row */
     int64_t grace_ms;
     int64_t kill_at_ms;  /* stopping: then the shim is killed */
     int64_t patience_ms; /* FINDING, STARTING: then it is told as it stands */

@@ -180,7 +180,7 @@ static void a_proxy_that_does_not_read_costs_bounded_memory_and_gets_all_anew(vo
     struct stage *stage = *state;
     struct peer *peer = web_on_blue(stage);
     peer->deaf = true;
-    for (unsigned i = 0; i < 12000; i++)
+    for (unsigned i = 0; i < 6000; i++)
         stage_publish(stage, "web", 6 + i % 2, 8, 0, 1, 0);
     stage_publish(stage, "web", 2, 2, 10000, 2, 2);
     stage_turn_for(stage, 10);
