@@ -30,7 +30,8 @@ struct bsc_control {
     bool over;    /* nothing is left to do */
 };
 
-/* Serves until the proxy has retired. `channel` is taken over. */
+/* Serves until the proxy has retired, then ends the process, because the workers still run and
+ * nothing that they use can be freed: returns only when it cannot start. `channel` is taken over. */
 enum bsc_status bsc_control_run(int channel, struct bsc_error *error) BSC_MUST_CHECK;
 
 /* Between the files of the control thread. */

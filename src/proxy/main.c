@@ -62,9 +62,7 @@ int main(int argc, char **argv)
     set_signals();
     raise_descriptor_limit();
     fcntl(channel, F_SETFD, FD_CLOEXEC);
-    if (bsc_control_run(channel, &error)) {
+    if (bsc_control_run(channel, &error))
         bsc_log_error("%s", error.text);
-        return 1;
-    }
-    return 0;
+    return 1;
 }
