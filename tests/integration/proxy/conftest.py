@@ -68,8 +68,12 @@ class Site:
         pairs = [self.proxy.gauge(self.name, "blue", a) for a in self.addresses]
         return sum(started - finished for started, finished in pairs)
 
-    def cell(self):
-        return self.proxy.cell(self.name, "blue")
+    def counted(self, **expected):
+        """Waits for the counters: a request is charged after its last byte was sent."""
+        def equal():
+            cell = self.proxy.cell(self.name, "blue")
+            return all(cell[name] == value for name, value in expected.items())
+        eventually(equal, what=f"counted {expected}")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_body_that_breaks_off_never_looks_complete(site, name, how):
     rest, was_reset = client.rest()
     assert b"0\r\n\r\n" not in rest
     assert was_reset
-    assert site.cell()["reset"] == 1 and site.cell()["errors"] == 1
+    site.counted(requests=1, reset=1, errors=1)
 
 
 def test_a_reset_answer_until_close_does_not_get_its_last_chunk(site):
@@ -176,7 +176,7 @@ def test_a_kept_connection_that_dies_on_the_next_request_is_replaced(site, endin
     assert fresh.head().startswith(b"GET /again ")
     fresh.send(OK)
     assert status(client.head()) == 200
-    assert site.cell()["retries"] == 1 and site.cell()["errors"] == 0
+    site.counted(requests=2, retries=1, errors=0)
 
 
 def test_a_request_that_cannot_be_replayed_is_not_sent_twice(site):
@@ -227,7 +227,7 @@ def test_nobody_listening_is_502(site):
     own(client, 502, "connect-failed")
     client.send(POST.replace(b"HOST", site.host.encode()))
     own(client, 502, "connect-failed")
-    assert site.cell()["connect_failed"] == 2
+    site.counted(requests=2, connect_failed=2, errors=2)
 
 
 def test_another_instance_answers_when_one_does_not_listen(site):
@@ -240,7 +240,7 @@ def test_another_instance_answers_when_one_does_not_listen(site):
         up.head(), up.exact(4)
         up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         assert status(client.head()) == 200
-    assert site.cell()["errors"] == 0
+    site.counted(requests=4, errors=0)
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET6])
