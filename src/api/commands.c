@@ -2,6 +2,8 @@
  * api/commands.c - what can be asked of a service: deploy, switch, rollback, abort, check, cleanup,
  * traffic. Each is one event of the engine; its reply is the answer.
  */
+#include <stdio.h>
+
 #include "api/context.h"
 #include "api/request.h"
 #include "api/view.h"
@@ -53,20 +55,22 @@ void bsc_api_post_abort(struct bsc_api_request *request)
 
 static void answer_check(struct bsc_api_request *request, const struct bsc_reply *reply)
 {
-    const struct bsc_service *service =
-        bsc_engine_service(request->api->options.engine, request->parameter);
-    bool judged = reply->status == BSC_OK || reply->status == BSC_UNHEALTHY;
-    if (!service || !judged) {
+    bool healthy = reply->status == BSC_OK;
+    if (!healthy && reply->status != BSC_UNHEALTHY) {
         bsc_api_answer_error(request, reply->status, reply->text ? reply->text : "");
         return;
     }
-    json_t *result = bsc_api_view_check(service, reply->status == BSC_OK,
+    json_t *result = bsc_api_view_check(reply->lines, reply->line_count, healthy,
                                         bsc_clock_boot_ms() - request->began_ms);
-    if (reply->status == BSC_OK)
+    if (healthy) {
         bsc_api_answer_json(request, request->route->status, result);
-    else
-        bsc_api_answer_problem(request, MHD_HTTP_CONFLICT, bsc_status_name(reply->status),
-                               "The health check failed", reply->text ? reply->text : "", result);
+        return;
+    }
+    char detail[96];
+    snprintf(detail, sizeof detail, "%lld of %u instances passed the health check",
+             json_integer_value(json_object_get(result, "passed")), reply->line_count);
+    bsc_api_answer_problem(request, MHD_HTTP_CONFLICT, bsc_status_name(reply->status),
+                           "The health check failed", detail, result);
 }
 
 void bsc_api_post_check(struct bsc_api_request *request)

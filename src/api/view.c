@@ -79,13 +79,23 @@ static const char *phase_name(enum bsc_instance_phase phase)
     return names[phase];
 }
 
-static json_t *view_instance(const struct bsc_instance *instance)
+/* Targets that something else runs have no process of ours. */
+static bool is_static(const struct bsc_service *service, const struct bsc_instance *instance)
+{
+    for (size_t i = 0; i < service->release_count; i++)
+        if (service->releases[i].row.id == instance->row.release && service->releases[i].row.spec)
+            return service->releases[i].row.spec->runtime == BSC_RUNTIME_STATIC;
+    return false;
+}
+
+static json_t *view_instance(const struct bsc_service *service, const struct bsc_instance *instance)
 {
     const char *detail = instance->row.phase == BSC_INSTANCE_RESTARTING && *instance->last_exit
                              ? instance->last_exit
                              : instance->health.last_detail;
+    bool has_pid = instance->pid && !is_static(service, instance);
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "id", instance->row.id, "pid",
-                     instance->pid ? json_integer(instance->pid) : json_null(), "address",
+                     has_pid ? json_integer(instance->pid) : json_null(), "address",
                      bsc_api_words(instance->row.address), "phase", phase_name(instance->row.phase),
                      "health", bsc_health_state_name(instance->health.state), "detail",
                      bsc_api_words(detail));
@@ -115,7 +125,7 @@ static json_t *view_instances(const struct bsc_service *service, enum bsc_slot s
         size_t from = 0;
         const struct bsc_instance *instance;
         while ((instance = at_position(service, slot, &from, position)))
-            json_array_append_new(list, view_instance(instance));
+            json_array_append_new(list, view_instance(service, instance));
     }
     return list;
 }
@@ -209,20 +219,22 @@ json_t *bsc_api_view_event(const struct bsc_audit_row *row)
                      "actor", bsc_api_words(row->actor), "text", bsc_api_words(row->text));
 }
 
-json_t *bsc_api_view_check(const struct bsc_service *service, bool healthy, int64_t duration_ms)
+json_t *bsc_api_view_check(const char *const *lines, unsigned count, bool healthy,
+                           int64_t duration_ms)
 {
-    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     json_t *checks = json_array();
     int passed = 0, failed = 0;
-    for (size_t i = 0; i < service->instance_count; i++) {
-        const struct bsc_instance *instance = &service->instances[i];
-        if (instance->row.slot != staging || instance->row.release != service->row.release[staging])
+    for (unsigned i = 0; i < count; i++) {
+        const char *verdict = strchr(lines[i], '\t');
+        const char *detail = verdict ? strchr(verdict + 1, '\t') : NULL;
+        if (!detail)
             continue;
-        bool good = instance->health.state == BSC_HEALTH_HEALTHY;
+        bool good = !strncmp(verdict, "\tpassed\t", 8);
         *(good ? &passed : &failed) += 1;
-        json_array_append_new(checks, json_pack("{s:s, s:b, s:o}", "instance", instance->row.id,
-                                                "passed", (int)good, "detail",
-                                                bsc_api_words(instance->health.last_detail)));
+        json_array_append_new(checks,
+                              json_pack("{s:o, s:b, s:o}", "instance",
+                                        json_stringn(lines[i], (size_t)(verdict - lines[i])),
+                                        "passed", (int)good, "detail", bsc_api_words(detail + 1)));
     }
     return json_pack("{s:b, s:i, s:i, s:I, s:o}", "healthy", (int)healthy, "passed", passed,
                      "failed", failed, "duration_ms", (json_int_t)duration_ms, "checks", checks);

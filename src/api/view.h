@@ -29,8 +29,10 @@ json_t *bsc_api_view_newest_rollout(const struct bsc_service *service);
 json_t *bsc_api_view_steps(const struct bsc_plan *plan);
 json_t *bsc_api_view_record(const struct bsc_record *record);
 json_t *bsc_api_view_event(const struct bsc_audit_row *row);
-/* The health check of what was staged. */
-json_t *bsc_api_view_check(const struct bsc_service *service, bool healthy, int64_t duration_ms);
+/* The health check of what was staged, from the engine's lines: "INSTANCE\tpassed|failed\tDETAIL".
+ */
+json_t *bsc_api_view_check(const char *const *lines, unsigned count, bool healthy,
+                           int64_t duration_ms);
 
 /* The version of release `id`; NULL when it has none or is not known. */
 const char *bsc_api_release_version(const struct bsc_service *service, uint64_t id);

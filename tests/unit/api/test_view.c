@@ -245,17 +245,19 @@ static void an_instance_that_restarts_tells_how_it_exited(void **unused)
     json_decref(json);
 }
 
-static void a_check_counts_what_was_staged(void **unused)
+static void a_check_counts_who_passed(void **unused)
 {
     (void)unused;
-    struct world world;
-    make_world(&world);
-    json_t *json = bsc_api_view_check(&world.service, false, 31);
+    static const char *const lines[] = { "web-green-5-0\tpassed\t200 in 3 ms",
+                                         "web-green-5-1\tfailed\tconnection\trefused" };
+    json_t *json = bsc_api_view_check(lines, 2, false, 31);
     assert_described(json, "CheckResult");
-    assert_int_equal(json_integer_value(at(json, "passed")), 0);
+    assert_int_equal(json_integer_value(at(json, "passed")), 1);
     assert_int_equal(json_integer_value(at(json, "failed")), 1);
     assert_int_equal(json_integer_value(at(json, "duration_ms")), 31);
     assert_string_equal(text_at(json, "checks.0.instance"), "web-green-5-0");
+    assert_true(json_is_true(at(json, "checks.0.passed")));
+    assert_string_equal(text_at(json, "checks.1.detail"), "connection\\x09refused");
     json_decref(json);
 }
 
@@ -325,7 +327,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_null),
         cmocka_unit_test(a_rollouts_version_is_known_from_its_record_when_its_release_is_gone),
         cmocka_unit_test(an_instance_that_restarts_tells_how_it_exited),
-        cmocka_unit_test(a_check_counts_what_was_staged),
+        cmocka_unit_test(a_check_counts_who_passed),
         cmocka_unit_test(records_and_events_are_as_described),
         cmocka_unit_test(control_characters_and_broken_utf8_are_escaped),
         cmocka_unit_test(ids_are_read_as_they_are_written),
