@@ -134,7 +134,7 @@ static const struct bsc_key service_keys[] = {
       .flags = BSC_KEY_VARIABLES,
       .offset = SPEC(environment),
       .absent = "none",
-      .text = "Variables for the instances, besides PORT, VERSION, SLOT and INSTANCE.",
+      .text = "Variables for the instances, besides those that bascule sets (see Variables).",
       .example = "{ LOG_LEVEL: info }" },
     { .path = "env_file",
       .type = &bsc_type_env_files,
@@ -191,7 +191,7 @@ static const struct bsc_key service_keys[] = {
       .type = &bsc_type_routes,
       .effect = BSC_EFFECT_NOW,
       .flags = BSC_KEY_ALIAS,
-      .absent = "",
+      .absent = "as `route`",
       .text = "Another spelling of `route`.",
       .example = "[{ host: shop.example }, { host: \"*.shop.example\", path: /api }]" },
     { .path = "balance",
@@ -453,8 +453,8 @@ static const struct bsc_section service_sections[] = {
     { "health", "How bascule knows that an instance works. It is always checked: without this "
                 "section by an HTTP request for `/`." },
     { "deploy", "How a new version takes over." },
-    { "hooks", "Commands around a deployment. They run in `directory` with the service's "
-               "environment and SERVICE, VERSION, SLOT and RELEASE. `pre_deploy: COMMAND` is short "
+    { "hooks", "Commands around a deployment. They run as the service's user, in its "
+               "`directory` and with its environment. `pre_deploy: COMMAND` is short "
                "for a map with `command`." },
     { NULL, NULL },
 };

@@ -61,6 +61,12 @@ static const char introduction[] =
     "| `${SLOT}` | `blue` or `green` |\n"
     "| `${INSTANCE}` | the instance's name, unique on this machine |\n"
     "\n"
+    "Besides these an instance has SERVICE, the service's name. Hooks run for no instance: they "
+    "have\n"
+    "SERVICE, VERSION, SLOT, RELEASE (its number) and ADDRESS (of the slot's first instance, when "
+    "there is\n"
+    "one), and `${PORT}` and `${INSTANCE}` are left as they are in them.\n"
+    "\n"
     "`$${` stands for a literal `${`. `$NAME` without braces is not touched, so a shell command "
     "can use\n"
     "its own variables. Inside `[ ]` and `{ }` YAML wants quotes around a text with braces: "
@@ -84,13 +90,20 @@ static void add_code(struct bsc_text *out, const char *text)
     bsc_text_puts(out, "` | ");
 }
 
+/* Errors tell a sample with what is expected ("... such as 250ms"), here is an example for that. */
+static const char *without_sample(const char *expected, struct bsc_arena *arena)
+{
+    const char *sample = strstr(expected, " such as ");
+    return sample ? bsc_arena_copy_bytes(arena, expected, (size_t)(sample - expected)) : expected;
+}
+
 static void add_key(struct bsc_text *out, struct bsc_arena *arena, const struct bsc_key *key,
                     const char *prefix)
 {
     bsc_text_puts(out, "| ");
     add_code(out, bsc_arena_printf(arena, "%s%s", prefix, key->path));
     add_cell(out, key->text);
-    add_cell(out, key->type->expected(key, arena));
+    add_cell(out, without_sample(key->type->expected(key, arena), arena));
     if (key->absent)
         add_cell(out, key->absent);
     else

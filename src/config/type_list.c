@@ -113,7 +113,7 @@ const struct bsc_type bsc_type_command = { expect_command, read_command, write_c
 static bool check_variable(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                            const char *name, size_t size)
 {
-    static const char *const ours[] = { "VERSION", "PORT", "SLOT", "INSTANCE" };
+    static const char *const ours[] = { "VERSION", "PORT", "SLOT", "INSTANCE", "SERVICE" };
     static const char accepted[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
     char shown[BSC_SHOWN_BYTES];
