@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/help.h"
 #include "cli/json.h"
 #include "cli/run.h"
-#include "cli/suggest.h"
 
 int bsc_run_help(struct bsc_cli *cli)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 struct parser {
     struct bsc_call *call;

@@ -15,7 +15,4 @@ void bsc_problem_add(struct bsc_config_problems *problems, const char *file, uns
 /* In the order of the file. */
 void bsc_problems_sort(struct bsc_config_problems *problems);
 
-/* The candidate that `word` most likely meant, NULL when none is near. */
-const char *bsc_suggest(const char *word, const char *const *candidates, size_t count);
-
 #endif

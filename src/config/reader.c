@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "config/keys.h"
 
 void bsc_reader_problem(struct bsc_reader *reader, unsigned line, const char *path,
@@ -128,16 +129,20 @@ static void unknown_key(const struct walk *walk, const char *section, const stru
                            bsc_node_show(&name, shown));
         return;
     }
-    const char *meant = bsc_suggest(node->key, names, count);
-    if (!meant)
-        meant = known_elsewhere(walk, section, node->key);
-    if (meant)
-        bsc_reader_problem(walk->reader, node->line, path, "unknown key %s; did you mean '%s'?",
-                           bsc_node_show(&name, shown), meant);
-    else
-        bsc_reader_problem(walk->reader, node->line, path, "unknown key %s; accepted are %s",
-                           bsc_node_show(&name, shown),
-                           enumerate(walk->reader->scratch, names, count));
+    struct bsc_suggestions suggestions;
+    bsc_suggest_begin(&suggestions, node->key);
+    for (unsigned i = 0; i < count; i++)
+        bsc_suggest_offer(&suggestions, names[i]);
+    const char *meant = bsc_suggest_end(&suggestions);
+    const char *elsewhere = *meant ? NULL : known_elsewhere(walk, section, node->key);
+    if (elsewhere)
+        meant = bsc_arena_printf(walk->reader->scratch, "; did you mean %s?", elsewhere);
+    else if (!*meant)
+        meant = bsc_arena_printf(walk->reader->scratch, "; accepted are %s",
+                                 enumerate(walk->reader->scratch, names, count));
+    bsc_reader_problem(walk->reader, node->line, path, "unknown key %s%s",
+                       bsc_node_show(&name, shown), meant);
+    bsc_suggest_deinit(&suggestions);
 }
 
 static void read_key(struct walk *walk, const struct bsc_key *key, const struct bsc_node *node)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests of cli/suggest.h */
-#include "cli/suggest.h"
+ * tests of base/suggest.h */
+#include "base/suggest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/suggest.h - "did you mean ...?"
+ * base/suggest.h - "did you mean ...?"
  *
  * Pure. Kept are the words that what was typed is the beginning of; when there are none, the
  * nearest ones that are at most two typing errors away (optimal string alignment: insertion,
  * deletion, replacement, swapped neighbours).
  */
-#ifndef BASCULE_CLI_SUGGEST_H
-#define BASCULE_CLI_SUGGEST_H
+#ifndef BASCULE_BASE_SUGGEST_H
+#define BASCULE_BASE_SUGGEST_H
 
 #include "base/text.h"
 

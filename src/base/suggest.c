@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/suggest.c - see suggest.h. */
-#include "cli/suggest.h"
+ * base/suggest.c - see suggest.h. */
+#include "base/suggest.h"
 
 #include <stdbool.h>
 #include <string.h>
