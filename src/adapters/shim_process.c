@@ -138,7 +138,7 @@ enum bsc_status bsc_shim_spawn(const char *shim, const char *path, const struct 
     }
     out->child = true;
     out->pidfd = pidfd_open(out->pid, 0); /* not reaped yet, so the pid is still its own */
-    if (out->pidfd == -1) {
+    if (out->pidfd == -1 && errno != ENOSYS) {
         status = bsc_error_errno(error, "open the process of %s", shim);
         kill(out->pid, SIGKILL);
         waitpid(out->pid, NULL, 0);
@@ -187,8 +187,8 @@ static bool prove(int directory, const char *path, const struct bsc_shim_handle 
 {
     struct bsc_text command = { 0 };
     bool proved = read_proc(handle->pid, "cmdline", &command) && holds_string(&command, path) &&
-                  holds_string(&command, "--directory") && !has_ended(handle->pidfd) &&
-                  bsc_shim_locked(directory);
+                  holds_string(&command, "--directory") &&
+                  (handle->pidfd == -1 || !has_ended(handle->pidfd)) && bsc_shim_locked(directory);
     bsc_text_deinit(&command);
     return proved;
 }
@@ -200,14 +200,37 @@ bool bsc_shim_find(int directory, const char *path, struct bsc_shim_handle *out)
         return false;
     struct bsc_shim_handle handle = { .pid = report.shim_pid,
                                       .pidfd = pidfd_open(report.shim_pid, 0) };
-    if (handle.pidfd == -1)
+    if (handle.pidfd == -1 && errno != ENOSYS)
         return false;
     if (!prove(directory, path, &handle)) {
-        close(handle.pidfd);
+        if (handle.pidfd != -1)
+            close(handle.pidfd);
         return false;
     }
     *out = handle;
     return true;
+}
+
+bool bsc_shim_ended(const struct bsc_shim_handle *handle, int directory)
+{
+    siginfo_t info = { 0 };
+    if (handle->child)
+        return waitid(P_PID, (id_t)handle->pid, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ||
+               info.si_pid == handle->pid;
+    return directory == -1 || !bsc_shim_locked(directory);
+}
+
+static void kill_process(int pidfd, pid_t pid)
+{
+    if (pidfd != -1)
+        pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    else
+        kill(pid, SIGKILL);
+}
+
+void bsc_shim_kill(const struct bsc_shim_handle *handle)
+{
+    kill_process(handle->pidfd, handle->pid);
 }
 
 int bsc_shim_reap(struct bsc_shim_handle *handle)
@@ -257,13 +280,14 @@ unsigned bsc_shim_sweep(const char *path, pid_t session)
             !is_left_over(pid, marker.data, session, &scratch))
             continue;
         int pidfd = pidfd_open(pid, 0);
-        if (pidfd == -1)
+        if (pidfd == -1 && errno != ENOSYS)
             continue;
         if (is_left_over(pid, marker.data, session, &scratch)) { /* still the same process */
-            pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+            kill_process(pidfd, pid);
             count++;
         }
-        close(pidfd);
+        if (pidfd != -1)
+            close(pidfd);
     }
     if (processes)
         closedir(processes);

@@ -2,7 +2,8 @@
  * adapters/shim_process.h - shims as processes: started, recognised, ended with all that is theirs.
  *
  * A pid alone names nobody: it is used only as a pidfd that was opened while the process was known
- * to be the right one.
+ * to be the right one. Where the kernel has no pidfds (before Linux 5.3, and under valgrind) the
+ * shim's lock stands in for them.
  */
 #ifndef BASCULE_ADAPTERS_SHIM_PROCESS_H
 #define BASCULE_ADAPTERS_SHIM_PROCESS_H
@@ -19,7 +20,7 @@
 
 struct bsc_shim_handle {
     pid_t pid;
-    int pidfd;  /* -1: none */
+    int pidfd;  /* -1: none, or the kernel has none */
     bool child; /* of this process: it has to be reaped */
 };
 
@@ -32,7 +33,13 @@ enum bsc_status bsc_shim_spawn(const char *shim, const char *path, const struct 
  * process can be proved to be it (now). */
 bool bsc_shim_find(int directory, const char *path, struct bsc_shim_handle *out);
 
-/* For a shim whose pidfd says that it has ended: reaps it if it is ours; returns its exit status,
+/* Has it ended? `directory` is its own, or -1 when that is gone. For a shim without a pidfd; one
+ * with it is polled. */
+bool bsc_shim_ended(const struct bsc_shim_handle *handle, int directory);
+
+void bsc_shim_kill(const struct bsc_shim_handle *handle);
+
+/* For a shim that has ended: reaps it if it is ours; returns its exit status,
  * or -1 when it is not known or it was killed. */
 int bsc_shim_reap(struct bsc_shim_handle *handle);
 

@@ -3,11 +3,9 @@
 #include "adapters/tracked.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -18,7 +16,7 @@
 
 enum {
     LOOK_MS = 250,          /* while starting, in case a change of the directory was not told */
-    LOOK_UNWATCHED_MS = 20, /* the same when the directory can't be watched */
+    LOOK_UNWATCHED_MS = 20, /* what can't be watched: the directory, or the shim */
     SWEEP_MS = 20,
     SWEEPS_CLEAN = 3,
     STOP_AGAIN_MS = 50, /* the shim does not listen yet */
@@ -125,6 +123,8 @@ static void on_shim_ended(uv_poll_t *poll, int status, int events);
 
 static void watch_shim(struct bsc_tracked *tracked)
 {
+    if (tracked->shim.pidfd == -1)
+        return;
     tracked->poll = bsc_alloc(sizeof *tracked->poll);
     tracked->poll->data = tracked;
     uv_poll_init(tracked->runtime->loop, tracked->poll, tracked->shim.pidfd);
@@ -262,6 +262,7 @@ static void shim_gone(struct bsc_tracked *tracked)
     int code = bsc_shim_reap(&tracked->shim);
     if (code == BSC_SHIM_LOCKED) {
         tracked->phase = BSC_TRACK_FINDING;
+        tracked->shim.pid = 0;
         tracked->patience_ms = bsc_clock_boot_ms() + PATIENCE_MS;
         tracked->heard = false;
     } else if (!left) {
@@ -350,9 +351,9 @@ static void press_stop(struct bsc_tracked *tracked, int64_t now_ms)
         if (directory != -1)
             close(directory);
     }
-    if (now_ms >= tracked->kill_at_ms && tracked->shim.pidfd != -1) {
+    if (now_ms >= tracked->kill_at_ms && tracked->phase != BSC_TRACK_FINDING) {
         bsc_log_warning("%s: its shim did not stop it in time and is killed", tracked->id);
-        pidfd_send_signal(tracked->shim.pidfd, SIGKILL, NULL, 0);
+        bsc_shim_kill(&tracked->shim);
         tracked->kill_at_ms = now_ms + OBEY_MS;
     }
 }
@@ -364,11 +365,25 @@ static int64_t due(const struct bsc_tracked *tracked, int64_t now_ms)
         return now_ms + SWEEP_MS;
     if (tracked->phase != BSC_TRACK_RUNNING)
         due_ms = now_ms + (tracked->watch ? LOOK_MS : LOOK_UNWATCHED_MS);
+    if (tracked->phase != BSC_TRACK_FINDING && !tracked->poll)
+        due_ms = now_ms + LOOK_UNWATCHED_MS;
     if (tracked->stopping) {
         int64_t stop_ms = tracked->heard ? tracked->kill_at_ms : now_ms + STOP_AGAIN_MS;
         due_ms = stop_ms < due_ms ? stop_ms : due_ms;
     }
     return due_ms;
+}
+
+/* A shim without a pidfd has to be looked after. True when it has ended. */
+static bool has_ended_unwatched(const struct bsc_tracked *tracked)
+{
+    if (tracked->poll || tracked->phase == BSC_TRACK_SWEEPING)
+        return false;
+    int directory = open_directory(tracked);
+    bool ended = bsc_shim_ended(&tracked->shim, directory);
+    if (directory != -1)
+        close(directory);
+    return ended;
 }
 
 void bsc_tracked_advance(struct bsc_tracked *tracked)
@@ -379,6 +394,10 @@ void bsc_tracked_advance(struct bsc_tracked *tracked)
         goto turn;
     if (tracked->phase == BSC_TRACK_STARTING)
         check_running(tracked);
+    if (tracked->phase != BSC_TRACK_FINDING && has_ended_unwatched(tracked)) {
+        shim_gone(tracked);
+        goto turn;
+    }
     if (tracked->phase == BSC_TRACK_SWEEPING && !sweep(tracked)) {
         finish(tracked);
         goto turn;
