@@ -136,8 +136,10 @@ static enum bsc_status read_releases(struct reading *reading)
     struct bsc_release_row *rows = NULL;
     size_t capacity = 0;
     unsigned count = 0;
-    enum bsc_status status = begin(reading, "SELECT id, service, spec, created_ms, live_ms,"
-                                            " rejected FROM releases ORDER BY id");
+    enum bsc_status status =
+        begin(reading, "SELECT id, service, spec, created_ms, live_ms,"
+                       " rejected FROM releases"
+                       " WHERE service IN (SELECT name FROM services) ORDER BY id");
     while (next(reading, &status)) {
         rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
         struct bsc_release_row *row = &rows[count];
@@ -180,7 +182,8 @@ static enum bsc_status read_instances(struct reading *reading)
     unsigned count = 0;
     enum bsc_status status =
         begin(reading, "SELECT id, service, release, slot, position, port, address, phase"
-                       " FROM instances ORDER BY service, release, position, id");
+                       " FROM instances WHERE service IN (SELECT name FROM services)"
+                       " ORDER BY service, release, position, id");
     while (next(reading, &status)) {
         rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
         if (!read_instance(reading, &rows[count++]))

@@ -82,15 +82,20 @@ static const char layout_1[] =
 static const char *const migrations[] = { layout_1 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
+/* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with
+ * a ROLLBACK where it met damage, and leaves out the two numbers. */
 enum bsc_status bsc_store_damaged(const char *path, const char *what, struct bsc_error *error)
 {
+    const char *slash = strrchr(path, '/');
+    const char *line = strchr(what, '\n'); /* of a check: the first one only names the database */
     return bsc_error_set(
         error, BSC_CORRUPT,
-        "the database %s is damaged (%s). Traffic goes on with the last routes, nothing can be "
-        "released. To repair it: stop bascule, copy %s* to a safe place, run "
-        "`sqlite3 %s .recover | sqlite3 %s.new`, remove %s-wal and %s-shm, `mv %s.new %s`, "
-        "`chmod 600` it and start again",
-        path, what, path, path, path, path, path, path, path);
+        "the database %s is damaged (%.200s). Traffic goes on with the last routes, nothing can be "
+        "released. To repair it: stop bascule, copy the directory to a safe place, run `cd %.*s; "
+        "(sqlite3 bascule.db .dump | sed 's/^ROLLBACK;.*/COMMIT;/'; echo 'PRAGMA user_version=%d; "
+        "PRAGMA application_id=%d;') | sqlite3 new.db; rm -f bascule.db-wal bascule.db-shm; "
+        "chmod 600 new.db; mv new.db bascule.db` and start it again",
+        path, line ? line + 1 : what, (int)(slash - path), path, (int)LAYOUT, (int)APPLICATION_ID);
 }
 
 enum bsc_status bsc_store_error(sqlite3 *db, const char *path, int code, struct bsc_error *error,

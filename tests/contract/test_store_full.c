@@ -61,7 +61,7 @@ static uint64_t loaded(void)
 static bool mount_small_disk(void)
 {
     /* Before any thread is made: each has a name space of its own. */
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
         mount("tmpfs", directory, "tmpfs", 0, "size=8m,mode=0700")) {
         print_message("skipped: a small disk can't be mounted here: %s\n", strerror(errno));
         return false;
