@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * contract/peer.h - a byte-exact server for tests: a thread that accepts and lets a function misbehave.
+ * contract/peer.h - a byte-exact server for tests: a thread accepts, a function misbehaves.
  */
 #ifndef BASCULE_TESTS_PEER_H
 #define BASCULE_TESTS_PEER_H

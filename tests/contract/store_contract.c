@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config/config.h"
 #include "store_contract.h"
+#include "store_same.h"
 
 static struct fixture {
     const struct store_subject *subject;
@@ -132,99 +132,6 @@ static void put_service(const char *name, uint64_t release)
     bsc_spec_release(spec);
 }
 
-#define assert_field(got, want, field) assert_int_equal((got)->field, (want)->field)
-
-static void assert_same_spec(const struct bsc_spec *got, const struct bsc_spec *want)
-{
-    struct bsc_text got_text = { 0 }, want_text = { 0 };
-    assert_string_equal(got->name, want->name);
-    if (want->version)
-        assert_string_equal(got->version, want->version);
-    else
-        assert_null(got->version);
-    bsc_spec_write_json(got, &got_text);
-    bsc_spec_write_json(want, &want_text);
-    assert_string_equal(bsc_text_get(&got_text), bsc_text_get(&want_text));
-    bsc_text_deinit(&got_text);
-    bsc_text_deinit(&want_text);
-}
-
-static void assert_same_service(const struct bsc_service_row *got,
-                                const struct bsc_service_row *want)
-{
-    assert_string_equal(got->name, want->name);
-    assert_same_spec(got->spec, want->spec);
-    assert_field(got, want, slots.live);
-    assert_field(got, want, standby_until_ms);
-    assert_field(got, want, traffic);
-    assert_field(got, want, generation);
-    assert_field(got, want, stable);
-    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
-        assert_field(got, want, slots.state[slot]);
-        assert_field(got, want, slots.checked[slot]);
-        assert_field(got, want, release[slot]);
-        assert_field(got, want, record[slot]);
-        assert_field(got, want, weight_bp[slot]);
-    }
-}
-
-static void assert_same_instance(const struct bsc_instance_row *got,
-                                 const struct bsc_instance_row *want)
-{
-    assert_string_equal(got->id, want->id);
-    assert_string_equal(got->service, want->service);
-    assert_string_equal(got->address, want->address);
-    assert_field(got, want, release);
-    assert_field(got, want, slot);
-    assert_field(got, want, position);
-    assert_field(got, want, port);
-    assert_field(got, want, phase);
-}
-
-static void assert_same_rollout(const struct bsc_rollout_row *got,
-                                const struct bsc_rollout_row *want)
-{
-    assert_string_equal(got->service, want->service);
-    assert_string_equal(got->actor, want->actor);
-    assert_string_equal(got->reason, want->reason);
-    assert_field(got, want, id);
-    assert_field(got, want, kind);
-    assert_field(got, want, strategy);
-    assert_field(got, want, release);
-    assert_field(got, want, record);
-    assert_field(got, want, slot);
-    assert_field(got, want, walk.status);
-    assert_field(got, want, walk.ending);
-    assert_field(got, want, walk.cursor);
-    assert_field(got, want, started_ms);
-    assert_field(got, want, ended_ms);
-    assert_field(got, want, plan.count);
-    for (unsigned i = 0; i < want->plan.count; i++) {
-        const struct bsc_step *a = &got->plan.steps[i], *b = &want->plan.steps[i];
-        assert_field(a, b, kind);
-        assert_field(a, b, state);
-        assert_field(a, b, undo);
-        assert_field(a, b, slot);
-        assert_field(a, b, hook);
-        assert_field(a, b, weight_bp);
-        assert_field(a, b, instances);
-        assert_field(a, b, duration_ms);
-        assert_field(a, b, timeout_ms);
-    }
-}
-
-static void assert_same_record(const struct bsc_record *got, const struct bsc_record *want)
-{
-    assert_string_equal(got->version, want->version);
-    assert_string_equal(got->reason, want->reason);
-    assert_field(got, want, id);
-    assert_field(got, want, slot);
-    assert_field(got, want, status);
-    assert_field(got, want, deployed_at_ms);
-    assert_field(got, want, switched_at_ms);
-    assert_field(got, want, rolled_back_at_ms);
-}
-
 /* --- what is put comes back --- */
 
 static void expect_nothing(const struct bsc_stored_state *state, void *unused)
@@ -316,42 +223,44 @@ static void fill(char *out, size_t size, const char *pattern)
     out[size - 1] = '\0';
 }
 
+static const struct all_rows full_rows = {
+    .service = { .name = "web",
+                 .slots = { BSC_GREEN, { BSC_SLOT_STANDBY, BSC_SLOT_LIVE }, { true, true } },
+                 .release = { 11, 0 },
+                 .record = { 0, 21 },
+                 .standby_until_ms = 1769860800123,
+                 .traffic = BSC_TRAFFIC_MAINTENANCE,
+                 .generation = UINT64_C(1) << 40,
+                 .weight_bp = { 1, 9999 },
+                 .stable = BSC_GREEN },
+    .release = { 11, "web", NULL, 1769860800001, 1769860800002, true },
+    .instance = { .service = "web",
+                  .release = 11,
+                  .slot = BSC_GREEN,
+                  .position = 7,
+                  .port = 65535,
+                  .phase = BSC_INSTANCE_DRAINING },
+    .rollout = { .id = UINT64_C(1) << 50,
+                 .service = "web",
+                 .kind = BSC_PLAN_REVERT,
+                 .release = 11,
+                 .record = 21,
+                 .slot = BSC_GREEN,
+                 .walk = { BSC_ROLLOUT_UNDOING, BSC_ROLLOUT_CANCELLED, 31 },
+                 .started_ms = 1769860800003,
+                 .ended_ms = 1769860800004 },
+    .record = { .id = 21,
+                .slot = BSC_GREEN,
+                .status = BSC_RECORD_ROLLED_BACK,
+                .deployed_at_ms = 1,
+                .switched_at_ms = 2,
+                .rolled_back_at_ms = 3 },
+};
+
 static void every_field_comes_back(void **unused)
 {
     (void)unused;
-    struct all_rows rows = {
-        .service = { .name = "web",
-                     .slots = { BSC_GREEN, { BSC_SLOT_STANDBY, BSC_SLOT_LIVE }, { true, true } },
-                     .release = { 11, 0 },
-                     .record = { 0, 21 },
-                     .standby_until_ms = 1769860800123,
-                     .traffic = BSC_TRAFFIC_MAINTENANCE,
-                     .generation = UINT64_C(1) << 40,
-                     .weight_bp = { 1, 9999 },
-                     .stable = BSC_GREEN },
-        .release = { 11, "web", NULL, 1769860800001, 1769860800002, true },
-        .instance = { .service = "web",
-                      .release = 11,
-                      .slot = BSC_GREEN,
-                      .position = 7,
-                      .port = 65535,
-                      .phase = BSC_INSTANCE_DRAINING },
-        .rollout = { .id = UINT64_C(1) << 50,
-                     .service = "web",
-                     .kind = BSC_PLAN_REVERT,
-                     .release = 11,
-                     .record = 21,
-                     .slot = BSC_GREEN,
-                     .walk = { BSC_ROLLOUT_UNDOING, BSC_ROLLOUT_CANCELLED, 31 },
-                     .started_ms = 1769860800003,
-                     .ended_ms = 1769860800004 },
-        .record = { .id = 21,
-                    .slot = BSC_GREEN,
-                    .status = BSC_RECORD_ROLLED_BACK,
-                    .deployed_at_ms = 1,
-                    .switched_at_ms = 2,
-                    .rolled_back_at_ms = 3 },
-    };
+    struct all_rows rows = full_rows;
     struct bsc_spec *file = make_spec("web", NULL), *release = make_spec("web", "v1.2-rc+3");
     rows.service.spec = file;
     rows.release.spec = release;

@@ -2,114 +2,16 @@
  * Probes are bounded in time, memory and processes, whatever the other side does, and say in words
  * what they saw.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "adapters/prober.h"
-#include "base/clock.h"
 #include "peer.h"
-
-enum { GUARD_MS = 20000, RESULTS_MAX = 2048 };
-
-static struct fixture {
-    uv_loop_t loop;
-    struct bsc_prober prober;
-    unsigned count;
-    struct {
-        bsc_token token;
-        bool passed;
-        char detail[512];
-        char id[64];
-        int64_t duration_us;
-    } results[RESULTS_MAX];
-} the;
-
-static void on_event(void *argument, const struct bsc_event *event)
-{
-    (void)argument;
-    assert_int_equal(event->kind, BSC_EVENT_PROBED);
-    assert_true(the.count < RESULTS_MAX);
-    the.results[the.count].token = event->token;
-    the.results[the.count].passed = event->passed;
-    the.results[the.count].duration_us = event->duration_us;
-    snprintf(the.results[the.count].detail, sizeof the.results[0].detail, "%s", event->text);
-    snprintf(the.results[the.count].id, sizeof the.results[0].id, "%s", event->id);
-    the.count++;
-}
-
-static int set_up(void **unused)
-{
-    struct bsc_error error;
-    (void)unused;
-    memset(&the, 0, sizeof the);
-    assert_int_equal(uv_loop_init(&the.loop), 0);
-    assert_int_equal(bsc_prober_create(&the.loop, on_event, NULL, &the.prober, &error), BSC_OK);
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    if (the.prober.ops)
-        bsc_prober_destroy(&the.prober);
-    uv_run(&the.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&the.loop), 0);
-    return 0;
-}
-
-static struct bsc_health_spec health_of(enum bsc_probe_kind kind)
-{
-    return (struct bsc_health_spec){
-        .kind = kind, .path = "/health", .status_low = 200, .status_high = 299, .timeout_ms = 5000
-    };
-}
-
-static void begin(const struct bsc_health_spec *health, const char *address, bsc_token token)
-{
-    static const char *const environment[] = { "PATH=/usr/bin:/bin", "COLOUR=blue" };
-    struct bsc_probe probe = { .id = "web-blue-1-0",
-                               .address = address,
-                               .health = health,
-                               .environment = { 2, environment } };
-    unsigned before = the.count;
-    the.prober.ops->probe(the.prober.self, &probe, token);
-    assert_int_equal(the.count, before); /* never from within the call */
-}
-
-static void turn_until(unsigned count)
-{
-    int64_t until = bsc_clock_boot_ms() + GUARD_MS;
-    while (the.count < count && bsc_clock_boot_ms() < until)
-        uv_run(&the.loop, UV_RUN_ONCE);
-    assert_int_equal(the.count, count);
-}
-
-/* One probe from beginning to end. */
-static const char *result_of(const struct bsc_health_spec *health, const char *address, bool passes)
-{
-    unsigned nth = the.count;
-    begin(health, address, 7 + nth);
-    turn_until(nth + 1);
-    assert_int_equal(the.results[nth].token, 7 + nth);
-    assert_string_equal(the.results[nth].id, "web-blue-1-0");
-    if (the.results[nth].passed != passes)
-        print_error("%s\n", the.results[nth].detail);
-    assert_int_equal(the.results[nth].passed, passes);
-    return the.results[nth].detail;
-}
+#include "prober_client.h"
 
 static const char *probe_of(void (*serve)(struct peer *, int), const struct bsc_health_spec *health,
                             bool passes)
@@ -120,8 +22,6 @@ static const char *probe_of(void (*serve)(struct peer *, int), const struct bsc_
     peer_stop(&peer);
     return detail;
 }
-
-#define assert_begins(text, prefix) assert_memory_equal(text, prefix, strlen(prefix))
 
 /* --- HTTP --- */
 
@@ -420,127 +320,13 @@ static void a_connection_is_enough_for_tcp_and_is_closed_again(void **unused)
     assert_in_range(open_descriptors(), 0, before);
 }
 
-/* --- commands --- */
-
-static struct bsc_health_spec shell(const char *text)
-{
-    struct bsc_health_spec health = health_of(BSC_PROBE_COMMAND);
-    health.command.shell = text;
-    return health;
-}
-
-static void the_exit_status_of_a_command_decides(void **unused)
-{
-    (void)unused;
-    struct bsc_health_spec health = shell("exit 0");
-    assert_string_equal(result_of(&health, "", true), "exited with status 0");
-    health = shell("echo first; echo 'no \033[1mdatabase' >&2; exit 3");
-    assert_string_equal(result_of(&health, "", false), "exited with status 3: no \\x1b[1mdatabase");
-    health = shell("kill -11 $$");
-    assert_string_equal(result_of(&health, "", false), "killed by signal 11");
-    static const char *const argv[] = { "sh", "-c", "echo $COLOUR $0 $1; exit 1", "a b", "c" };
-    health = health_of(BSC_PROBE_COMMAND);
-    health.command.argv = (struct bsc_strings){ 5, argv };
-    assert_string_equal(result_of(&health, "", false), "exited with status 1: blue a b c");
-}
-
-static void a_command_that_cannot_be_started_says_why(void **unused)
-{
-    (void)unused;
-    static const char *const argv[] = { "/nonexistent/check" };
-    struct bsc_health_spec health = health_of(BSC_PROBE_COMMAND);
-    health.command.argv = (struct bsc_strings){ 1, argv };
-    assert_string_equal(result_of(&health, "", false),
-                        "cannot start /nonexistent/check: No such file or directory");
-    struct bsc_probe probe = { .id = "x", .address = "", .health = &health, .user = "nobody-here" };
-    the.prober.ops->probe(the.prober.self, &probe, 99);
-    turn_until(2);
-    assert_begins(the.results[1].detail, "cannot run as user nobody-here: ");
-}
-
-static void a_command_runs_as_the_instance_s_user_in_its_directory(void **unused)
-{
-    (void)unused;
-    if (geteuid() != 0) {
-        print_message("skipped: changing the user needs root\n");
-        skip();
-    }
-    struct bsc_health_spec health = shell("echo $(id -un) $(pwd); exit 1");
-    struct bsc_probe probe = {
-        .id = "x", .address = "", .health = &health, .user = "nobody", .directory = "/usr"
-    };
-    the.prober.ops->probe(the.prober.self, &probe, 1);
-    turn_until(1);
-    assert_string_equal(the.results[0].detail, "exited with status 1: nobody /usr");
-}
-
-static bool gone(const char *pid_file)
-{
-    char text[32] = "";
-    FILE *file = fopen(pid_file, "r");
-    assert_non_null(file);
-    assert_non_null(fgets(text, sizeof text, file));
-    fclose(file);
-    long pid = strtol(text, NULL, 10);
-    assert_true(pid > 1);
-    for (unsigned i = 0; i < 500; i++) { /* its new parent must reap it */
-        char path[64], state[256] = "";
-        snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-        file = fopen(path, "r");
-        if (!file)
-            return true;
-        size_t size = fread(state, 1, sizeof state - 1, file);
-        fclose(file);
-        if (!size || strstr(state, ") Z "))
-            return true;
-        usleep(10000);
-    }
-    return false;
-}
-
-static void the_whole_group_is_killed_at_the_time_limit(void **unused)
-{
-    (void)unused;
-    char command[256], file[] = "/tmp/bascule-test-XXXXXX";
-    close(mkstemp(file));
-    snprintf(command, sizeof command,
-             "trap '' TERM; sleep 600 & echo $! > %s; echo waiting; wait; sleep 600", file);
-    struct bsc_health_spec health = shell(command);
-    health.timeout_ms = 300;
-    assert_string_equal(result_of(&health, "", false), "did not end within 300ms: waiting");
-    assert_true(gone(file));
-    unlink(file);
-}
-
-static void what_a_command_leaves_behind_is_killed(void **unused)
-{
-    (void)unused;
-    char command[256], file[] = "/tmp/bascule-test-XXXXXX";
-    close(mkstemp(file));
-    snprintf(command, sizeof command, "sleep 600 & echo $! > %s; echo done", file);
-    struct bsc_health_spec health = shell(command);
-    assert_string_equal(result_of(&health, "", true), "exited with status 0: done");
-    assert_true(gone(file));
-    unlink(file);
-}
-
-static void endless_output_is_thrown_away(void **unused)
-{
-    (void)unused;
-    struct bsc_health_spec health = shell("yes 'more and more'");
-    health.timeout_ms = 200;
-    assert_begins(result_of(&health, "", false), "did not end within 200ms: ");
-    health = shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 1");
-    assert_string_equal(result_of(&health, "", false), "exited with status 1: the end");
-}
-
 /* --- all together --- */
 
 static void what_is_cancelled_stays_silent(void **unused)
 {
     (void)unused;
     struct peer peer;
-    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), command = shell("sleep 600");
+    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), command = health_of_shell("sleep 600");
     peer_start(&peer, "127.0.0.1", serve_ok);
     for (unsigned turns = 0; turns < 12; turns++) { /* after every number of the loop's turns */
         begin(&http, peer.address, 1);
@@ -567,7 +353,7 @@ static void destroying_ends_everything_under_way(void **unused)
 {
     (void)unused;
     struct peer peer;
-    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), command = shell("sleep 600");
+    struct bsc_health_spec http = health_of(BSC_PROBE_HTTP), command = health_of_shell("sleep 600");
     peer_start(&peer, "127.0.0.1", serve_nothing);
     begin(&http, peer.address, 1);
     begin(&command, "", 2);
@@ -616,7 +402,6 @@ static void a_thousand_probes_at_once_are_all_answered(void **unused)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-#define probe_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         probe_test(an_answer_in_the_range_passes),
         probe_test(an_answer_out_of_the_range_is_shown_without_its_control_characters),
@@ -633,12 +418,6 @@ int main(void)
         probe_test(the_probe_may_have_a_port_of_its_own),
         probe_test(a_proxy_in_the_environment_is_not_used),
         probe_test(a_connection_is_enough_for_tcp_and_is_closed_again),
-        probe_test(the_exit_status_of_a_command_decides),
-        probe_test(a_command_that_cannot_be_started_says_why),
-        probe_test(a_command_runs_as_the_instance_s_user_in_its_directory),
-        probe_test(the_whole_group_is_killed_at_the_time_limit),
-        probe_test(what_a_command_leaves_behind_is_killed),
-        probe_test(endless_output_is_thrown_away),
         probe_test(what_is_cancelled_stays_silent),
         probe_test(destroying_ends_everything_under_way),
         probe_test(a_thousand_probes_at_once_are_all_answered),
