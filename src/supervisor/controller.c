@@ -34,7 +34,8 @@ void bsc_controller_start(struct bsc_supervisor *supervisor)
     controller->started_ms = bsc_clock_boot_ms();
     controller->start_ms = BSC_NEVER_MS;
     controller->kill_ms = BSC_NEVER_MS;
-    if (bsc_spawn(path, argv, &controller->pid, &controller->channel, &error) != BSC_OK) {
+    /* Bound to us, because even a stopped one must not keep the store from the next. */
+    if (bsc_spawn(path, argv, true, &controller->pid, &controller->channel, &error) != BSC_OK) {
         bsc_log_error("start the controller: %s", error.text);
         controller->pid = 0;
         controller->start_ms = controller->started_ms + bsc_backoff_delay(&controller->backoff, 0);
@@ -167,7 +168,8 @@ void bsc_controller_on_exit(struct bsc_supervisor *supervisor, int status)
     struct bsc_controller *controller = &supervisor->controller;
     const unsigned serving = 1U << BSC_GENERATION_READY | 1U << BSC_GENERATION_CURRENT;
     int64_t now_ms = bsc_clock_boot_ms();
-    bool unusable = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNUSABLE;
+    bool unusable = WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_UNUSABLE ||
+                                          WEXITSTATUS(status) == BSC_EXIT_CANNOT_EXECUTE);
     bsc_controller_on_channel(supervisor); /* its last words */
     bsc_controller_close(supervisor);
     controller->pid = 0;

@@ -151,7 +151,7 @@ static enum bsc_status start(struct bsc_supervisor *supervisor, bool upgrade, co
         proxy->state = BSC_GENERATION_NONE;
         return bsc_error_errno(error, "make the proxy's control socket");
     }
-    enum bsc_status status = bsc_spawn(path, argv, &proxy->pid, &proxy->channel, error);
+    enum bsc_status status = bsc_spawn(path, argv, false, &proxy->pid, &proxy->channel, error);
     if (status != BSC_OK) {
         proxy->state = BSC_GENERATION_NONE;
         goto close_control;

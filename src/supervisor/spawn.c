@@ -6,12 +6,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/channel.h"
 #include "base/log.h"
 
-enum { CHILD_CHANNEL = 3, EXIT_CANNOT_EXECUTE = 127 };
+enum { CHILD_CHANNEL = 3 };
 
 static void become(const char *path, char *const argv[], int channel)
 {
@@ -31,19 +32,23 @@ static void become(const char *path, char *const argv[], int channel)
         bsc_log_error("pass the channel to %s: %s", path, strerror(errno));
     else if (execv(path, argv) == -1)
         bsc_log_error("execute %s: %s", path, strerror(errno));
-    _exit(EXIT_CANNOT_EXECUTE);
+    _exit(BSC_EXIT_CANNOT_EXECUTE);
 }
 
-enum bsc_status bsc_spawn(const char *path, char *const argv[], pid_t *pid, int *channel,
-                          struct bsc_error *error)
+enum bsc_status bsc_spawn(const char *path, char *const argv[], bool bound, pid_t *pid,
+                          int *channel, struct bsc_error *error)
 {
     int ends[2];
     enum bsc_status status = bsc_channel_pair(ends, error);
     if (status != BSC_OK)
         return status;
+    pid_t parent = getpid();
     *pid = fork();
-    if (*pid == 0)
+    if (*pid == 0) {
+        if (bound && (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent))
+            _exit(BSC_EXIT_CANNOT_EXECUTE);
         become(path, argv, ends[1]);
+    }
     if (*pid == -1) {
         status = bsc_error_errno(error, "fork");
         close(ends[0]);

@@ -295,5 +295,6 @@ int bsc_supervisor_run(struct bsc_supervisor *supervisor,
     loop(supervisor);
     if (!supervisor->keep)
         bsc_proxy_kill_all(supervisor, "the supervisor ends");
+    bsc_listeners_deinit(&supervisor->listeners);
     return supervisor->exit_status;
 }

@@ -110,6 +110,21 @@ def test_a_controller_that_can_not_use_its_configuration_ends_the_start(daemon):
     assert "this file is wrong" in daemon.log()
 
 
+def test_a_controller_that_can_not_be_executed_ends_the_start(daemon):
+    (daemon.libexec / "bascule").unlink()
+    process = daemon.start()
+    assert process.wait(SLOW) == 2
+    assert f"execute {daemon.libexec}/bascule: No such file or directory" in daemon.log()
+
+
+def test_a_stopped_controller_dies_with_its_supervisor_all_the_same(daemon):
+    process, controller, _ = daemon.serve()
+    os.kill(controller.pid, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not alive(controller.pid), "it lets go of the store")
+
+
 def test_a_proxy_that_serves_outlives_an_unusable_configuration(daemon):
     first, controller, address = daemon.serve()
     first.kill()
@@ -322,8 +337,8 @@ def test_an_upgrade_serves_before_the_old_one_retires(daemon):
     controller.send("upgrade token=42")
     values, _ = controller.expect("upgraded")
     assert values == {"token": "42", "generation": "2"}
-    assert ask(address)[0] == 2
     assert controller.expect("proxy-retiring")[0]["generation"] == "1"
+    assert ask(address)[0] == 2
     values, _ = controller.expect("proxy-gone")
     assert values == {"generation": "1", "status": "0"}
 
@@ -339,6 +354,7 @@ def test_a_failed_upgrade_keeps_the_old_one(daemon, how, text):
     daemon.behave()
     controller.send("upgrade token=10")
     controller.expect("upgraded")
+    controller.expect("proxy-retiring")
     assert ask(address)[0] == 3
 
 
