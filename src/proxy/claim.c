@@ -6,7 +6,7 @@
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
-enum { RETRIES_AT_LEAST = 3, RETRIES_OF_ACTIVE = 5 /* one in five */, RETRY_AFTER_S = 30 };
+enum { RETRYING_AT_LEAST = 3, RETRY_AFTER_S = 30 };
 
 /* The slot is chosen once, by the coin. A retry stays in it, unless the traffic left it since. */
 static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -122,29 +122,31 @@ void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service 
     }
 }
 
-static bool within_budget(const struct bsc_exchange *exchange)
+/* Takes a retry out of the budget (docs/decisions/0004-retry-budget.md). */
+static bool spend_retry(struct bsc_exchange *exchange)
 {
-    const struct bsc_local_service *service = exchange->service;
-    unsigned budget = service->active / RETRIES_OF_ACTIVE;
-    if (budget < RETRIES_AT_LEAST)
-        budget = RETRIES_AT_LEAST;
-    return exchange->retrying || service->retrying < budget;
+    struct bsc_local_service *service = exchange->service;
+    if (service->retry_fifths >= BSC_RETRY_FIFTHS)
+        service->retry_fifths -= BSC_RETRY_FIFTHS;
+    else if (service->retrying - exchange->retrying >= RETRYING_AT_LEAST)
+        return false;
+    if (!exchange->retrying)
+        service->retrying++;
+    exchange->retrying = true;
+    return true;
 }
 
 bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, bool untouched,
                         unsigned status, enum bsc_cause cause, const char *reason, const char *text)
 {
-    struct bsc_local_service *service = exchange->service;
     bool may = (untouched || exchange->replayable) && !exchange->answer_begun &&
-               exchange->tries < BSC_TRIES_MAX && !service->removed && within_budget(exchange);
+               exchange->tries < BSC_TRIES_MAX && !exchange->service->removed &&
+               spend_retry(exchange);
     if (!may)
         return bsc_exchange_fail(worker, exchange, status, cause, reason, text);
     if (exchange->upstream)
         bsc_upstream_close(worker, exchange->upstream);
     exchange->upstream = NULL;
-    if (!exchange->retrying)
-        service->retrying++;
-    exchange->retrying = true;
     exchange->request.done = false;
     exchange->request_stuck = false;
     if (exchange->request.out)

@@ -31,7 +31,8 @@ struct bsc_control {
 };
 
 /* Serves until the proxy has retired, then ends the process, because the workers still run and
- * nothing that they use can be freed: returns only when it cannot start. `channel` is taken over. */
+ * nothing that they use can be freed: returns only when it cannot start. `channel` is taken over.
+ */
 enum bsc_status bsc_control_run(int channel, struct bsc_error *error) BSC_MUST_CHECK;
 
 /* Between the files of the control thread. */

@@ -223,6 +223,7 @@ static struct bsc_update *whole_update(struct bsc_lines *lines)
         change->roster = entry->roster ? bsc_roster_acquire(entry->roster) : bsc_roster_create(0);
         change->has_split = entry->has_split;
         change->split = entry->split;
+        change->whole = true;
     }
     return update;
 }

@@ -59,6 +59,8 @@ static void free_service(struct bsc_local_service *service)
 void bsc_local_service_enter(struct bsc_local_service *service)
 {
     service->active++;
+    if (service->retry_fifths < BSC_RETRY_FIFTHS_MAX)
+        service->retry_fifths++;
 }
 
 void bsc_local_service_leave(struct bsc_local_service *service)
@@ -164,6 +166,8 @@ static void apply_change(struct bsc_worker *worker, const struct bsc_change *cha
         if (service->shared->traffic != BSC_TRAFFIC_HOLD)
             bsc_exchange_wake_held(worker, service);
     }
+    if (change->whole)
+        service->has_split = false;
     if (change->roster)
         take_roster(worker, service, change->roster);
     if (change->has_split)

@@ -17,9 +17,15 @@ struct bsc_local_service {
     unsigned instance_count;
     struct bsc_local_instance **instances; /* those of the roster */
     struct bsc_choice choices[BSC_SLOT_COUNT];
-    struct bsc_list held; /* exchanges that wait, oldest first */
-    unsigned active;      /* requests of this worker that are not ended */
-    unsigned retrying;    /* of them, those that were sent more than once */
+    struct bsc_list held;  /* exchanges that wait, oldest first */
+    unsigned active;       /* requests of this worker that are not ended */
+    unsigned retrying;     /* of them, those that were sent more than once */
+    unsigned retry_fifths; /* credit: every request earns a fifth of a retry */
+};
+
+enum {
+    BSC_RETRY_FIFTHS = 5,          /* what a retry costs: so retries are at most 20 % of requests */
+    BSC_RETRY_FIFTHS_MAX = 5 * 256 /* what can be saved up, for the moment an instance dies */
 };
 
 /* Takes a whole update over, between two requests. */

@@ -114,6 +114,7 @@ struct bsc_listen {
 struct bsc_change {
     uint32_t index;
     bool remove;
+    bool whole; /* what is not given here is not there any more */
     struct bsc_service *service;
     struct bsc_roster *roster;
     bool has_split;

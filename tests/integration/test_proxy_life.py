@@ -321,6 +321,18 @@ def test_two_hundred_switches_under_load_lose_nothing_and_take_moments():
 
 
 @needs_wrk
+def test_an_instance_that_is_killed_under_load_costs_no_request():
+    with FastOrigin("a") as a, FastOrigin("b") as b, Proxy(workers=2) as proxy:
+        proxy.route("web", {"blue": [a.address, b.address]})
+        wrk = Wrk(proxy.port, 2)
+        eventually(lambda: proxy.gauge("web", "blue", a.address)[1] > 500)
+        a.process.kill()
+        requests, lost = wrk.result()
+        assert lost == 0 and requests > 1000
+        assert proxy.cell("web", "blue")["retries"] > 0
+
+
+@needs_wrk
 def test_holding_and_instances_that_come_and_go_under_load_lose_nothing():
     with FastOrigin("a") as a, FastOrigin("b") as b, Proxy(workers=2) as proxy:
         proxy.route("web", {"blue": [a.address, b.address]})

@@ -178,8 +178,8 @@ def test_retries_stay_within_their_budget(proxy):
         for c in clients:
             c.sendall(HEAD)
         assert all(read_answer(c)[0] == 502 for c in clients)
-        # a fifth of 40 at once, each at most twice more
-        assert proxy.cell("web", "blue")["retries"] <= 16
+        # a fifth of 40, and three at once whatever happened before, each of them twice
+        assert 8 <= proxy.cell("web", "blue")["retries"] <= 8 + 2 * 3
         for c in clients:
             c.close()
 
