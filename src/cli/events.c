@@ -7,7 +7,7 @@
 #include "cli/run.h"
 #include "cli/sse.h"
 
-enum { LINES_DEFAULT = 100, STREAM_RETRY_MS = 500, SILENCE_TRIES = 120 };
+enum { LINES_DEFAULT = 100, STREAM_RETRY_MS = 500, SILENCE_TRIES = 120, INDENT = 20 };
 
 struct follower {
     struct bsc_cli *cli;
@@ -32,11 +32,10 @@ static void print_event(const struct bsc_cli *cli, const json_t *event)
                       bsc_cli_time(bsc_json_text(event, "at"), time));
     bsc_output_printf(output, &out, BSC_STYLE_BOLD, "%-10s ", *service ? service : "-");
     bsc_output_printf(output, &out, bsc_style_of(kind), "%-12s ", kind);
-    bsc_output_add(output, &out, BSC_STYLE_PLAIN, bsc_json_text(event, "text"));
-    if (*rollout)
-        bsc_output_printf(output, &out, BSC_STYLE_DIM, "  %s", rollout);
-    if (*actor)
-        bsc_output_printf(output, &out, BSC_STYLE_DIM, "  by %s", actor);
+    bsc_output_printf(output, &out, BSC_STYLE_DIM, "%-5s ", *rollout ? rollout : "-");
+    if (*actor && strcmp(actor, "bascule") != 0)
+        bsc_output_printf(output, &out, BSC_STYLE_DIM, "%s: ", actor);
+    bsc_output_add_lines(&out, bsc_json_text(event, "text"), INDENT);
     bsc_text_puts(&out, "\n");
     fputs(bsc_text_get(&out), stdout);
     bsc_text_deinit(&out);

@@ -127,9 +127,11 @@ static void add_note(const struct bsc_progress *progress, const char *trouble, u
     if (trouble)
         bsc_output_printf(output, out, BSC_STYLE_YELLOW, "    %s", trouble);
     else if (*waiting)
-        bsc_output_printf(output, out, BSC_STYLE_DIM, "    waiting: %s", waiting);
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "    %s%s%s", waiting,
+                          progress->ill ? "; " : "", progress->ill ? progress->probe : "");
     else
-        bsc_output_printf(output, out, BSC_STYLE_YELLOW, "    taking it back: %s", reason);
+        bsc_output_printf(output, out, BSC_STYLE_YELLOW, "    taking it back: %.*s",
+                          (int)strcspn(reason, "\n"), reason);
     end_line(output, out, from, columns, "");
 }
 

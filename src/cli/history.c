@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/history.c - `bascule history`. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/grid.h"
 #include "cli/json.h"
@@ -22,7 +23,9 @@ static void print_history(const struct bsc_cli *cli, const json_t *records)
     {
         const char *status = bsc_json_text(record, "status");
         const char *slot = bsc_json_text(record, "environment");
-        char deployed[32], live[32];
+        char deployed[32], live[32], reason[512];
+        snprintf(reason, sizeof reason, "%s", bsc_json_text(record, "reason"));
+        reason[strcspn(reason, "\n")] = '\0'; /* what follows is an application's output */
         bsc_grid_add(&grid, BSC_STYLE_PLAIN, bsc_json_text(record, "id"));
         bsc_grid_add(&grid, BSC_STYLE_BOLD, bsc_json_text(record, "version"));
         bsc_grid_add(&grid, bsc_style_of(slot), slot);
@@ -31,7 +34,7 @@ static void print_history(const struct bsc_cli *cli, const json_t *records)
                      bsc_cli_time(bsc_json_text(record, "deployed_at"), deployed));
         bsc_grid_add(&grid, BSC_STYLE_PLAIN,
                      bsc_cli_time(bsc_json_text(record, "switched_at"), live));
-        bsc_grid_add(&grid, BSC_STYLE_PLAIN, bsc_json_text(record, "reason"));
+        bsc_grid_add(&grid, BSC_STYLE_PLAIN, reason);
     }
     bsc_grid_print(&grid);
 }

@@ -71,6 +71,19 @@ void bsc_output_add_line(struct bsc_text *out, const char *line, size_t size)
     }
 }
 
+void bsc_output_add_lines(struct bsc_text *out, const char *text, unsigned indent)
+{
+    size_t size = strlen(text);
+    while (size && text[size - 1] == '\n')
+        size--;
+    for (const char *end; (end = memchr(text, '\n', size)); text = end + 1) {
+        bsc_output_add_line(out, text, (size_t)(end - text));
+        bsc_text_printf(out, "\n%*s", (int)indent, "");
+        size -= (size_t)(end - text) + 1;
+    }
+    bsc_output_add_line(out, text, size);
+}
+
 enum bsc_style bsc_style_of(const char *word)
 {
     static const struct {

@@ -44,6 +44,10 @@ void bsc_output_printf(const struct bsc_output *output, struct bsc_text *out, en
 /* Adds a line of an application's output: escaped, but for tabs, which become spaces. */
 void bsc_output_add_line(struct bsc_text *out, const char *line, size_t size);
 
+/* Adds a text that may have several lines, escaped; the second and later ones are indented, line
+ * ends at the text's end are dropped. */
+void bsc_output_add_lines(struct bsc_text *out, const char *text, unsigned indent);
+
 /* How a word of the daemon is coloured: live and healthy green, failed red, ... */
 enum bsc_style bsc_style_of(const char *word);
 

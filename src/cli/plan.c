@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/plan.c - the commands that explain: plan and why. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/json.h"
 #include "cli/run.h"
@@ -74,7 +73,7 @@ int bsc_run_why(struct bsc_cli *cli)
         json_array_foreach(json_object_get(answer, "lines"), index, line)
         {
             const char *text = json_string_value(line);
-            bsc_output_add_line(&out, text ? text : "", text ? strlen(text) : 0);
+            bsc_output_add_lines(&out, text ? text : "", 2);
             bsc_text_puts(&out, "\n");
         }
     if (cli->output.json)

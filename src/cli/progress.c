@@ -94,6 +94,14 @@ static void take_step(struct bsc_progress *progress, unsigned index, const json_
     bsc_text_deinit(&took);
 }
 
+const json_t *bsc_progress_candidate(const struct bsc_progress *progress, const json_t *service)
+{
+    const json_t *slots = json_object_get(service, "slots");
+    const json_t *slot = json_object_get(slots, bsc_json_text(progress->rollout, "slot"));
+    const char *version = bsc_json_text(progress->rollout, "version");
+    return strcmp(bsc_json_text(slot, "version"), version) == 0 ? slot : NULL;
+}
+
 static const json_t *find_instance(const json_t *service, const char *slot, const char *id)
 {
     size_t index;
@@ -105,22 +113,26 @@ static const json_t *find_instance(const json_t *service, const char *slot, cons
     return NULL;
 }
 
-static void take_instance(struct bsc_progress *progress, const char *slot, const json_t *instance,
-                          struct bsc_text *changes)
+/* `candidate`: of the new version. Of the others, and of those that were there when the watching
+ * began, only changes are told. */
+static void take_instance(struct bsc_progress *progress, const char *slot, bool candidate,
+                          const json_t *instance, struct bsc_text *changes)
 {
     const char *id = bsc_json_text(instance, "id");
     const char *health = bsc_json_text(instance, "health");
     const char *detail = bsc_json_text(instance, "detail");
     const json_t *old = find_instance(progress->service, slot, id);
-    bool candidate = !strcmp(slot, bsc_json_text(progress->rollout, "slot"));
-    if (candidate && *detail && strcmp(health, "healthy") != 0) {
+    bool running = !strcmp(bsc_progress_status(progress), "running");
+    if (candidate && running && *detail && strcmp(health, "healthy") != 0) {
         struct bsc_text probe = { 0 };
         bsc_text_printf(&probe, "%s: %s", id, detail);
         free(progress->probe);
         progress->probe = probe.data;
+        progress->ill = true;
     }
-    if (!strcmp(health, bsc_json_text(old, "health")) || (!old && !strcmp(health, "unknown")) ||
-        (!old && !candidate))
+    bool known = !strcmp(health, bsc_json_text(old, "health")) || !strcmp(health, "unknown");
+    bool ours = old || (candidate && progress->service);
+    if (known || !ours)
         return;
     tell(changes, "%s at %s is %s%s%s%s", id, bsc_json_text(instance, "address"), health,
          *detail ? " (" : "", detail, *detail ? ")" : "");
@@ -131,12 +143,14 @@ static void take_instances(struct bsc_progress *progress, const json_t *service,
 {
     const char *name;
     json_t *slot;
+    const json_t *candidate = bsc_progress_candidate(progress, service);
+    progress->ill = false;
     json_object_foreach(json_object_get(service, "slots"), name, slot)
     {
         size_t index;
         const json_t *instance;
         json_array_foreach(json_object_get(slot, "instances"), index, instance)
-            take_instance(progress, name, instance, changes);
+            take_instance(progress, name, slot == candidate, instance, changes);
     }
 }
 
@@ -147,10 +161,18 @@ static void take_waiting(struct bsc_progress *progress, int64_t now_ms, struct b
     bool soon = progress->waiting_said && now_ms < progress->waiting_said_ms + WAITING_EVERY_MS;
     if (!*waiting || said || soon)
         return;
-    tell(changes, "waiting: %s", waiting);
+    tell(changes, "%s%s%s", waiting, progress->ill ? "; " : "",
+         progress->ill ? progress->probe : "");
     free(progress->waiting_said);
     progress->waiting_said = bsc_copy(waiting);
     progress->waiting_said_ms = now_ms;
+}
+
+/* Only the reason's first line: what follows is an application's output, for the summary. */
+static void tell_undoing(const struct bsc_progress *progress, struct bsc_text *changes)
+{
+    const char *reason = bsc_json_text(progress->rollout, "reason");
+    tell(changes, "taking it back: %.*s", (int)strcspn(reason, "\n"), reason);
 }
 
 void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json_t *take_rollout,
@@ -180,7 +202,7 @@ void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json
     take_waiting(progress, now_ms, changes);
     if (old && !strcmp(bsc_progress_status(progress), "undoing") &&
         strcmp(bsc_json_text(old, "status"), "undoing") != 0)
-        tell(changes, "taking it back: %s", bsc_json_text(take_rollout, "reason"));
+        tell_undoing(progress, changes);
     if (bsc_progress_ended(progress) && !progress->ended_ms)
         progress->ended_ms = now_ms;
     json_decref(old);

@@ -24,7 +24,8 @@ struct bsc_progress {
     struct bsc_progress_time steps[BSC_PLAN_STEPS_MAX];
     int64_t waiting_said_ms;
     char *waiting_said; /* the last reason for waiting that was told as a change */
-    char *probe;        /* "ID: answer" of the last ill instance of the candidate */
+    char *probe; /* "ID: answer" of the candidate's last instance that was not healthy, or NULL */
+    bool ill;    /* it still is not */
 };
 
 void bsc_progress_init(struct bsc_progress *progress, const struct bsc_output *output,
@@ -35,6 +36,9 @@ void bsc_progress_deinit(struct bsc_progress *progress);
  * to `changes`. */
 void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json_t *take_rollout,
                        int64_t now_ms, struct bsc_text *changes);
+
+/* The candidate's slot, while the candidate is in it; NULL: another release is there by now. */
+const json_t *bsc_progress_candidate(const struct bsc_progress *progress, const json_t *service);
 
 /* Whoever waits may go: promoted, staged, rolled-back, failed, cancelled or superseded. */
 bool bsc_progress_ended(const struct bsc_progress *progress);

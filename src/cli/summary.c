@@ -64,7 +64,7 @@ static void add_label(const struct bsc_output *output, const char *label, const 
                       struct bsc_text *out)
 {
     bsc_output_printf(output, out, BSC_STYLE_DIM, "  %-7s", label);
-    bsc_output_add(output, out, BSC_STYLE_PLAIN, text);
+    bsc_output_add_lines(out, text, 2 + 7);
     bsc_text_puts(out, "\n");
 }
 

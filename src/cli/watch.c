@@ -283,15 +283,18 @@ static void catch_signals(struct watch *watch)
     watch->signals = signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The last lines that the candidate printed; NULL when there are none. The caller frees them. */
+/* The last lines that the candidate printed, when they are there and the reason does not have them
+ * already; else NULL. The caller frees them. */
 static char *fetch_log(struct watch *watch)
 {
-    const char *slot = bsc_json_text(watch->progress.rollout, "slot");
+    const struct bsc_progress *progress = &watch->progress;
+    const char *slot = bsc_json_text(progress->rollout, "slot");
+    bool told = strchr(bsc_json_text(progress->rollout, "reason"), '\n') != NULL;
     char tail[64];
     struct bsc_answer answer;
     struct bsc_text log = { 0 };
     snprintf(tail, sizeof tail, "/logs?lines=%d&slot=%s", LOG_LINES, slot);
-    if (strcmp(slot, "blue") != 0 && strcmp(slot, "green") != 0)
+    if (told || !bsc_progress_candidate(progress, progress->service))
         return NULL;
     char *path = bsc_cli_service_path(watch->spec->service, tail);
     bsc_client_call(&watch->cli->client,

@@ -44,6 +44,16 @@ static void tabs_become_spaces_up_to_the_next_stop(void **unused)
     bsc_text_deinit(&out);
 }
 
+static void later_lines_are_indented_and_the_last_line_end_is_dropped(void **unused)
+{
+    struct bsc_text out = { 0 };
+    (void)unused;
+    bsc_output_add_lines(&out, "one\ntwo\033\n\n", 2);
+    bsc_output_add_lines(&out, "\n", 2);
+    assert_string_equal(bsc_text_get(&out), "one\n  two\\x1b");
+    bsc_text_deinit(&out);
+}
+
 static void cells_count_what_is_seen(void **unused)
 {
     (void)unused;
@@ -119,6 +129,7 @@ int main(void)
         cmocka_unit_test(control_characters_of_others_never_reach_the_terminal),
         cmocka_unit_test(a_style_is_closed_and_an_empty_text_has_none),
         cmocka_unit_test(tabs_become_spaces_up_to_the_next_stop),
+        cmocka_unit_test(later_lines_are_indented_and_the_last_line_end_is_dropped),
         cmocka_unit_test(cells_count_what_is_seen),
         cmocka_unit_test(a_line_is_cut_with_an_ellipsis_and_its_styles_stay_closed),
         cmocka_unit_test(a_line_that_fits_is_left_alone),
