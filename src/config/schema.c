@@ -28,7 +28,10 @@ static json_t *schema_of(const struct bsc_key *key)
 {
     json_t *schema = key->type->schema(key);
     json_object_set_new(schema, "description", json_string(key->text));
-    if (key->otherwise)
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    if (key->otherwise && type && !strcmp(type, "integer"))
+        json_object_set_new(schema, "default", json_integer(atoll(key->otherwise)));
+    else if (key->otherwise)
         json_object_set_new(schema, "default", json_string(key->otherwise));
     return schema;
 }
