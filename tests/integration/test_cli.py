@@ -117,8 +117,8 @@ def test_config_check_prints_every_problem_with_file_line_and_key(tmp_path):
     file.write_text("services:\n  web:\n    comand: [a]\n    helth: {}\n")
     human = run("config", "check", "--config", file)
     assert human.returncode == 2
-    assert f"{file}:3: services.web.comand: " in human.stderr and "'command'" in human.stderr
-    assert f"{file}:4: services.web.helth: " in human.stderr and "'health'" in human.stderr
+    assert f"{file}:3: services.web.comand: " in human.stderr and "did you mean" in human.stderr
+    assert f"{file}:4: services.web.helth: " in human.stderr and "did you mean" in human.stderr
     machine = run("--json", "config", "check", env={"BASCULE_CONFIG": str(file)})
     assert machine.returncode == 2
     answer = json.loads(machine.stdout)
