@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proxy process among its supervisors, controllers and successors."""
+import contextlib
 import json
 import os
 import re
@@ -350,23 +351,21 @@ def test_holding_and_instances_that_come_and_go_under_load_lose_nothing():
 
 @needs_wrk
 def test_generations_that_replace_each_other_under_load_lose_nothing():
-    with FastOrigin("v") as origin:
+    with FastOrigin("v") as origin, contextlib.ExitStack() as generations:
         listeners, port = listening_sockets(2)
         wrk, generation, old = None, 0, None
         while wrk is None or wrk.running():
             generation += 1
-            new = Proxy(workers=2, listeners=again(listeners), generation=generation)
-            new.__enter__()
+            new = generations.enter_context(
+                Proxy(workers=2, listeners=again(listeners), generation=generation))
             new.route("web", {"blue": [origin.address]})
             wrk = wrk or Wrk(port, 4)
             if old:
                 old.say("retire drain_ms=10000")
                 old.expect("retired")
                 assert old.process.wait(PATIENCE_S) == 0
-                old.__exit__(None, None, None)
             old = new
         requests, lost = wrk.result()
-        old.__exit__(None, None, None)
         for s in listeners:
             s.close()
         assert lost == 0 and generation > 3 and requests > 500

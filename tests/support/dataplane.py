@@ -87,6 +87,9 @@ class Proxy:
         try:
             self.close()
         finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
             self.log.seek(0)
             text = self.log.read().decode(errors="replace")
             self.log.close()
