@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * main.c - `bascule`: the command line, and the controller that the supervisor starts with it.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "cli/cli.h"
 #include "cli/place.h"
 #include "controller.h"
@@ -43,5 +45,7 @@ static int run_controller(int argc, char **argv)
 int main(int argc, char **argv)
 {
     static const struct bsc_cli_hooks hooks = { .controller = run_controller };
+    /* jansson leaves out what it finds no memory for: a specification could be stored in part. */
+    json_set_alloc_funcs(bsc_alloc, free);
     return bsc_cli_main(argc, argv, &hooks);
 }
