@@ -269,16 +269,19 @@ static void forget(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy)
     if (proxy->upgrade)
         answer_failed(supervisor, proxy->token,
                       proxy->trouble ? proxy->trouble : "the new one exited before it was ready");
-    if (proxy->pidfd != -1) {
+    if (proxy->pidfd != -1 || proxy->channel == -1) { /* else it is there and only says nothing */
         snprintf(path, sizeof path, "%lld.sock", proxy->generation);
         unlinkat(supervisor->proxy_directory, path, 0);
-        close(proxy->pidfd);
     }
+    if (proxy->pidfd != -1)
+        close(proxy->pidfd);
     if (proxy->channel != -1)
         close(proxy->channel);
     if (proxy->counters != -1)
         close(proxy->counters);
-    *proxy = (struct bsc_proxy){ .state = BSC_GENERATION_NONE };
+    *proxy = (struct bsc_proxy){
+        .state = BSC_GENERATION_NONE, .pidfd = -1, .channel = -1, .counters = -1
+    };
 }
 
 void bsc_proxy_handle(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy,

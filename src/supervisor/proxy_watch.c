@@ -88,6 +88,8 @@ void bsc_proxy_on_channel(struct bsc_supervisor *supervisor, struct bsc_proxy *p
         if (bsc_channel_receive(proxy->channel, &message, &got, &error) != BSC_OK) {
             close(proxy->channel); /* its end is told by the pidfd, its hanging by the pings */
             proxy->channel = -1;
+            if (proxy->pidfd == -1) /* found by a takeover, and died before it said who it is */
+                bsc_proxy_handle(supervisor, proxy, BSC_GENERATION_ON_EXITED);
         } else if (got) {
             on_message(supervisor, proxy, &message);
             bsc_message_close_fds(&message);

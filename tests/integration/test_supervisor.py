@@ -526,11 +526,42 @@ def test_sigusr1_leaves_proxy_behind_for_the_next(daemon):
     assert daemon.proxy(again) == (1, pid)
 
 
+def test_a_proxy_that_dies_while_it_is_taken_over_is_replaced(daemon):
+    first, controller, address = daemon.serve()
+    _, pid = daemon.proxy(controller)
+    first.kill()
+    first.wait()
+    os.kill(pid, signal.SIGSTOP)  # it takes the connection and says nothing
+    daemon.start()
+    wait_until(lambda: "generation 1: found" in daemon.log(), "the supervisor has found it")
+    os.kill(pid, signal.SIGKILL)
+    again = daemon.controller()
+    again.configure(address)
+    again.snapshot(1, "again")
+    assert ask(address)[1] == "again"
+    assert sorted(p.name for p in (daemon.state / "proxy").iterdir()) == ["2.sock"]
+
+
+def test_a_proxy_that_hangs_while_it_is_taken_over_is_named(daemon):
+    first, controller, address = daemon.serve()
+    _, pid = daemon.proxy(controller)
+    first.kill()
+    first.wait()
+    os.kill(pid, signal.SIGSTOP)
+    daemon.start()
+    again = daemon.controller()
+    again.send(f"configure workers=1 listen={address}")
+    text = again.expect("refused")[0]["text"]
+    assert text.endswith(f"Address already in use by bascule-proxy (pid {pid})")
+    assert "proxy generation 1 does not answer" in daemon.log()
+
+
 def test_stale_sockets_are_removed(daemon):
     first, controller, _ = daemon.serve()
     _, pid = daemon.proxy(controller)
     os.kill(first.pid, signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid), "the proxy is dead")
     first.kill()
     first.wait()
     assert [p.name for p in (daemon.state / "proxy").iterdir()] == ["1.sock"]
