@@ -283,7 +283,7 @@ class Daemon:
         return int(values["generation"]), int(values["pid"])
 
     def serve(self, *addresses, **more):
-        """A supervisor, its controller, one address that is served: (process, controller, address)"""
+        """A supervisor, its controller, and the first address, which is served."""
         process = self.start()
         controller = self.controller()
         address = addresses or (free_address(),)

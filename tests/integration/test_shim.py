@@ -191,7 +191,8 @@ def test_term_ignored_means_kill_after_the_grace(instance):
 
 
 def test_term_is_enough_for_a_polite_command(instance):
-    instance.start("sh", "-c", "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done")
+    instance.start("sh", "-c",
+                   "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done")
     instance.logged("up")
     instance.control("stop 60000")
     assert instance.end() == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bascule-supervisor between a proxy and a controller that the test drives (supervisor_peers.py)."""
+"""bascule-supervisor between a proxy and a controller that the test drives."""
 import fcntl
 import os
 import re
