@@ -157,11 +157,21 @@ static void start_applied(struct controller *controller, const struct bsc_reply 
         start_refused(controller, reply->text);
 }
 
+static void on_unusable_file(struct bsc_engine *engine, void *argument)
+{
+    (void)engine;
+    start_refused(argument, "the configuration has errors");
+}
+
+/* What the engine publishes at its start is being committed now. Proxies that serve would lose
+ * their routes if they were told before that, so going on without the file waits its turn, too. */
 static void apply_first(uv_timer_t *timer)
 {
     struct controller *controller = timer->data;
     if (!controller->began && !controller->config && !apply_file(controller, TOKEN_START, "start"))
-        start_refused(controller, "the configuration has errors");
+        deliver(controller, &(struct bsc_event){ .kind = BSC_EVENT_QUERY,
+                                                 .query = on_unusable_file,
+                                                 .argument = controller });
 }
 
 static void on_ready(void *argument, enum bsc_status status, const char *text)

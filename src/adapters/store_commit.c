@@ -28,11 +28,11 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " rejected = excluded.rejected",
     [BSC_SQL_DELETE_RELEASE] = "DELETE FROM releases WHERE id = ?",
     [BSC_SQL_PUT_INSTANCE] =
-        "INSERT INTO instances (id, service, release, slot, position, port, address, phase)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        "INSERT INTO instances (id, service, release, slot, position, port, address, phase,"
+        " healthy) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " service = excluded.service, release = excluded.release, slot = excluded.slot,"
         " position = excluded.position, port = excluded.port, address = excluded.address,"
-        " phase = excluded.phase",
+        " phase = excluded.phase, healthy = excluded.healthy",
     [BSC_SQL_DELETE_INSTANCE] = "DELETE FROM instances WHERE id = ?",
     [BSC_SQL_PUT_ROLLOUT] =
         "INSERT INTO rollouts (" BSC_ROLLOUT_COLUMNS ")"
@@ -195,6 +195,7 @@ static int put_instance(struct bsc_store_writer *writer, const struct bsc_instan
     add_number(&call, row->port);
     add_text(&call, row->address);
     add_text(&call, bsc_instance_phase_text(row->phase));
+    add_number(&call, row->healthy);
     return call_end(&call);
 }
 

@@ -172,7 +172,8 @@ static bool read_instance(struct reading *reading, struct bsc_instance_row *out)
            bsc_slot_parse(bsc_column_text(row, 3), &out->slot) &&
            bsc_column_unsigned(row, 4, &out->position) && bsc_column_unsigned(row, 5, &out->port) &&
            bsc_column_copy(row, 6, out->address, sizeof out->address) &&
-           bsc_instance_phase_read(bsc_column_text(row, 7), &out->phase);
+           bsc_instance_phase_read(bsc_column_text(row, 7), &out->phase) &&
+           bsc_column_flag(row, 8, &out->healthy);
 }
 
 static enum bsc_status read_instances(struct reading *reading)
@@ -181,7 +182,7 @@ static enum bsc_status read_instances(struct reading *reading)
     size_t capacity = 0;
     unsigned count = 0;
     enum bsc_status status =
-        begin(reading, "SELECT id, service, release, slot, position, port, address, phase"
+        begin(reading, "SELECT id, service, release, slot, position, port, address, phase, healthy"
                        " FROM instances WHERE service IN (SELECT name FROM services)"
                        " ORDER BY service, release, position, id");
     while (next(reading, &status)) {

@@ -46,7 +46,7 @@ static const char layout_1[] =
     " REFERENCES services ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED, release INTEGER NOT NULL"
     " REFERENCES releases DEFERRABLE INITIALLY DEFERRED, slot TEXT NOT NULL,"
     " position INTEGER NOT NULL, port INTEGER NOT NULL, address TEXT NOT NULL,"
-    " phase TEXT NOT NULL) STRICT;"
+    " phase TEXT NOT NULL, healthy INTEGER NOT NULL) STRICT;"
     "CREATE INDEX instances_service ON instances (service);"
     "CREATE INDEX instances_release ON instances (release);"
 
@@ -109,7 +109,10 @@ enum bsc_status bsc_store_error(sqlite3 *db, const char *path, int code, struct 
     if (primary == SQLITE_FULL || number == ENOSPC || number == EDQUOT)
         return bsc_error_set(error, BSC_NO_SPACE, "%s: no room left on the disk that holds %s",
                              doing, path);
-    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || code == SQLITE_IOERR_SHORT_READ)
+    /* SQLITE_ERROR: our statements are right, so a column or a table is not called as we called it.
+     */
+    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_ERROR ||
+        code == SQLITE_IOERR_SHORT_READ)
         return bsc_store_damaged(path, text, error);
     if (primary == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
         return bsc_error_set(error, BSC_NO_MEMORY, "%s: %s", doing, text);

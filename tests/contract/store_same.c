@@ -53,6 +53,7 @@ void assert_same_instance(const struct bsc_instance_row *got, const struct bsc_i
     assert_field(got, want, position);
     assert_field(got, want, port);
     assert_field(got, want, phase);
+    assert_field(got, want, healthy);
 }
 
 void assert_same_rollout(const struct bsc_rollout_row *got, const struct bsc_rollout_row *want)
