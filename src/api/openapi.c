@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * api/openapi.c - the table of routes as an OpenAPI 3.1 document. */
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 static json_t *reference(const char *schema, size_t size)
 {
+    assert(schema);
     return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%.*s", (int)size, schema));
 }
 
