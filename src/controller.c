@@ -88,8 +88,10 @@ static int64_t wall_ms(void *self)
 
 static _Noreturn void leave(struct controller *controller, int status)
 {
-    /* What runs goes on: shims and proxies are not ours to stop. The store's thread must not be cut
-     * off in the middle of nothing, so it is closed first. */
+    /* What runs goes on: shims and proxies are not ours to stop. The socket goes while the store's
+     * lock still keeps a successor from making its own; the store's thread must not be cut off in
+     * the middle of nothing. */
+    bsc_api_destroy(controller->api);
     bsc_store_sqlite_close(&controller->store);
     exit(status);
 }

@@ -124,17 +124,18 @@ static bool find_beginning(struct bsc_api_request *request, struct events *event
         }
         after = (int64_t)number;
     }
-    events->behind = after >= 0;
-    if (after >= 0) {
-        events->last = (uint64_t)after;
-        return true;
-    }
     struct bsc_error error;
+    uint64_t newest = 0;
     enum bsc_status status =
-        reads->events(reads->self, NULL, true, 0, 1, take_sequence, &events->last, &error);
-    if (status != BSC_OK)
+        reads->events(reads->self, NULL, true, 0, 1, take_sequence, &newest, &error);
+    if (status != BSC_OK) {
         bsc_api_answer_error(request, status, error.text);
-    return status == BSC_OK;
+        return false;
+    }
+    /* A number that was never given comes from another database: nothing is behind it. */
+    events->behind = after >= 0 && (uint64_t)after < newest;
+    events->last = events->behind ? (uint64_t)after : newest;
+    return true;
 }
 
 static void begin_stream(struct bsc_api_request *request)

@@ -60,6 +60,14 @@ def test_a_reader_that_comes_back_gets_exactly_what_it_missed(daemon):
         assert ids(events.until(lambda event: event[0] == last)) == list(range(before + 1, last + 1))
 
 
+def test_a_reader_from_another_database_begins_with_what_comes(daemon):
+    last = newest(daemon)
+    with Events(daemon.socket, last=last + 1000000) as events:
+        daemon.set_traffic("maintenance")
+        assert ids(events.until(is_text("maintenance"))) == [last + 1]
+    daemon.set_traffic("serve")
+
+
 def test_a_bad_place_to_begin_is_refused(daemon):
     headers = {"Accept": "text/event-stream", "Last-Event-ID": "soon"}
     assert daemon.get("/v1/events", headers=headers).status == 400
@@ -209,6 +217,7 @@ def test_the_daemon_stops_at_once_although_streams_are_open(tmp_path):
     for stream in streams:
         stream.close()
     idle.close()
+    assert not daemon.socket.exists()
 
 
 # --- Who may ---
