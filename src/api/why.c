@@ -21,12 +21,19 @@ struct why {
 static void say(struct why *why, const char *format, ...) BSC_PRINTF(2, 3);
 static void say(struct why *why, const char *format, ...)
 {
-    char line[2048];
+    char text[2048];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    why->add(why->argument, line);
+    /* Reasons may hold an application's last output: lines of their own, set in. */
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        char inner[sizeof text + 2];
+        snprintf(inner, sizeof inner, "  %s", line);
+        if (line == text || *line)
+            why->add(why->argument, line == text ? line : inner);
+    }
 }
 
 /* "3m20s", to the second. */
@@ -191,7 +198,7 @@ static void tell_instance(struct why *why, const struct bsc_instance *instance)
         return; /* on its way out: its health does not matter */
     if (instance->row.phase == BSC_INSTANCE_RESTARTING) {
         why->quiet = false;
-        say(why, "Instance %s %s (%u times since it was healthy); it is started again in %s.",
+        say(why, "Instance %s %s (exit %u since it was healthy); it is started again in %s.",
             instance->row.id, *instance->last_exit ? instance->last_exit : "exited",
             instance->exits, span(instance->restart_at_ms - why->boot_ms, time));
         return;
@@ -206,12 +213,49 @@ static void tell_instance(struct why *why, const struct bsc_instance *instance)
         health->last_passed ? "passed" : "failed");
 }
 
+static bool is_rejected(const struct bsc_service *service, uint64_t release)
+{
+    for (size_t i = 0; i < service->release_count; i++)
+        if (service->releases[i].row.id == release)
+            return service->releases[i].row.rejected;
+    return false;
+}
+
+/* A version that was taken back is gone back to only by its name. */
+static void tell_standby(struct why *why, enum bsc_slot slot)
+{
+    const struct bsc_service *service = why->service;
+    char time[BSC_TIME_BYTES];
+    int64_t until_ms = service->row.standby_until_ms;
+    const char *version = bsc_api_release_version(service, service->row.release[slot]);
+    bool by_name = version && is_rejected(service, service->row.release[slot]);
+    say(why, "%s is standby with %s%s%s%s: `bascule rollback %s%s%s` goes back to it at once.",
+        bsc_slot_name(slot), version_in(service, slot), by_name ? ", which was taken back," : "",
+        until_ms ? " until " : "", until_ms ? bsc_time_format(until_ms, time) : "", service->name,
+        by_name ? " " : "", by_name ? version : "");
+}
+
+static void tell_failed(struct why *why, enum bsc_slot slot)
+{
+    const struct bsc_service *service = why->service;
+    const char *reason = service->records[slot].reason;
+    bool told = service->rollout && !strcmp(service->rollout->row.reason, reason);
+    unsigned total;
+    count_healthy(service, slot, &total);
+    why->quiet = false;
+    say(why, "%s holds the failed deployment of %s: the next deploy replaces it.",
+        bsc_slot_name(slot), version_in(service, slot));
+    if (total)
+        say(why, "`bascule logs %s --slot %s` shows its output.", service->name,
+            bsc_slot_name(slot));
+    if (*reason && !told)
+        say(why, "It failed: %s", reason);
+}
+
 static void tell_staging(struct why *why)
 {
     const struct bsc_service *service = why->service;
     enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
-    char time[BSC_TIME_BYTES];
-    int64_t until_ms = service->row.standby_until_ms;
     switch (service->row.slots.state[slot]) {
     case BSC_SLOT_READY:
         say(why,
@@ -220,18 +264,10 @@ static void tell_staging(struct why *why)
             bsc_slot_name(slot), version_in(service, slot), service->name, service->name);
         break;
     case BSC_SLOT_STANDBY:
-        say(why, "%s is standby with %s%s%s: `bascule rollback %s` goes back to it at once.",
-            bsc_slot_name(slot), version_in(service, slot), until_ms ? " until " : "",
-            until_ms ? bsc_time_format(until_ms, time) : "", service->name);
+        tell_standby(why, slot);
         break;
     case BSC_SLOT_FAILED:
-        why->quiet = false;
-        say(why,
-            "%s holds the failed deployment of %s%s%s: the next deploy replaces it, `bascule "
-            "logs %s` shows its output while it is there.",
-            bsc_slot_name(slot), version_in(service, slot),
-            *service->records[slot].reason ? ": " : "", service->records[slot].reason,
-            service->name);
+        tell_failed(why, slot);
         break;
     default:
         if (!service->row.release[service->row.slots.live] && !service->rollout)

@@ -160,10 +160,14 @@ static void the_last_failure_is_told_with_its_reason(void **unused)
     make_world(&world);
     add_rollout(&world, BSC_ROLLOUT_FAILED, 2);
     world.rollout.row.ended_ms = WALL_MS - 60000;
-    put(world.rollout.row.reason, BSC_REASON_BYTES, "not healthy by the deadline");
+    put(world.rollout.row.reason, BSC_REASON_BYTES,
+        "not healthy by the deadline; its last output:\nbegin\nno database\n");
+    put(world.service.records[BSC_GREEN].reason, BSC_REASON_BYTES, world.rollout.row.reason);
     world.service.row.slots.state[BSC_GREEN] = BSC_SLOT_FAILED;
     ask(&world);
-    assert_said(&world, "ended failed 1m ago: not healthy by the deadline");
+    assert_said(&world, "ended failed 1m ago: not healthy by the deadline; its last "
+                        "output:\n  begin\n  no database\n");
+    assert_not_said(&world, "It failed:");
     assert_said(&world, "green holds the failed deployment of v2");
     assert_not_said(&world, "Nothing is wrong.");
     bsc_text_deinit(&world.said);
@@ -194,7 +198,7 @@ static void a_crashing_instance_is_told_with_its_next_start(void **unused)
     world.instances[0].restart_at_ms = BOOT_MS + 4000;
     put(world.instances[0].last_exit, sizeof world.instances[0].last_exit, "exited with status 1");
     ask(&world);
-    assert_said(&world, "Instance web-blue-1-0 exited with status 1 (3 times since it was healthy)"
+    assert_said(&world, "Instance web-blue-1-0 exited with status 1 (exit 3 since it was healthy)"
                         "; it is started again in 4s.");
     bsc_text_deinit(&world.said);
 }
@@ -221,6 +225,10 @@ static void a_standby_and_a_ready_slot_tell_their_next_command(void **unused)
     ask(&world);
     assert_said(&world, "green is standby with v2 until 2026-01-31T12:01:00.000Z");
     assert_said(&world, "`bascule rollback web`");
+    world.releases[1].row.rejected = true;
+    ask(&world);
+    assert_said(&world, "standby with v2, which was taken back, until");
+    assert_said(&world, "`bascule rollback web v2`");
     world.service.row.slots.state[BSC_GREEN] = BSC_SLOT_READY;
     ask(&world);
     assert_said(&world, "`bascule switch web`");
