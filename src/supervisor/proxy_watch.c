@@ -97,17 +97,23 @@ void bsc_proxy_on_channel(struct bsc_supervisor *supervisor, struct bsc_proxy *p
     }
 }
 
+static void log_end(const struct bsc_proxy *proxy, int status)
+{
+    if (status == -1 && proxy->state != BSC_GENERATION_RETIRING)
+        bsc_log_warning(
+            "proxy generation %lld (pid %d) ended; it was no child, so nobody knows how",
+            proxy->generation, (int)proxy->pid);
+    else if (status != -1 && WIFSIGNALED(status))
+        bsc_log_warning("proxy generation %lld (pid %d) ended: signal %d", proxy->generation,
+                        (int)proxy->pid, WTERMSIG(status));
+    else if (status != -1 && WEXITSTATUS(status) != 0)
+        bsc_log_warning("proxy generation %lld (pid %d) ended: exit status %d", proxy->generation,
+                        (int)proxy->pid, WEXITSTATUS(status));
+}
+
 void bsc_proxy_on_exit(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy, int status)
 {
-    if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status))
-        bsc_log_warning("proxy generation %lld (pid %d) ended: %s %d", proxy->generation,
-                        (int)proxy->pid,
-                        status == -1          ? "status"
-                        : WIFSIGNALED(status) ? "signal"
-                                              : "exit status",
-                        status == -1          ? -1
-                        : WIFSIGNALED(status) ? WTERMSIG(status)
-                                              : WEXITSTATUS(status));
+    log_end(proxy, status);
     if (proxy->introduced)
         bsc_controller_tell(supervisor, NULL, 0, "proxy-gone generation=%lld status=%d",
                             proxy->generation, status);
