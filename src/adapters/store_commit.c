@@ -11,10 +11,12 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [BSC_SQL_COMMIT] = "COMMIT",
     [BSC_SQL_PUT_SERVICE] =
-        "INSERT INTO services (name, spec, live, stable, traffic, generation, standby_until_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET spec = excluded.spec,"
+        "INSERT INTO services (name, spec, live, stable, traffic, generation, standby_until_ms,"
+        " removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET spec = "
+        "excluded.spec,"
         " live = excluded.live, stable = excluded.stable, traffic = excluded.traffic,"
-        " generation = excluded.generation, standby_until_ms = excluded.standby_until_ms",
+        " generation = excluded.generation, standby_until_ms = excluded.standby_until_ms,"
+        " removed = excluded.removed",
     [BSC_SQL_PUT_SLOT] =
         "INSERT INTO slots (service, slot, state, checked, weight_bp, release, record)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service, slot) DO UPDATE SET"
@@ -161,6 +163,7 @@ static int put_service(struct bsc_store_writer *writer, const struct bsc_service
     add_text(&call, bsc_traffic_name(row->traffic));
     add_number(&call, (int64_t)row->generation);
     add_number(&call, row->standby_until_ms);
+    add_number(&call, row->removed);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     for (unsigned slot = 0; !code && slot < BSC_SLOT_COUNT; slot++)

@@ -95,8 +95,9 @@ static enum bsc_status read_service(struct reading *reading, struct bsc_service_
     out->standby_until_ms = sqlite3_column_int64(row, 6);
     bool good = bsc_slot_parse(bsc_column_text(row, 2), &out->slots.live) &&
                 bsc_slot_parse(bsc_column_text(row, 3), &out->stable) &&
-                bsc_traffic_parse(bsc_column_text(row, 4), &out->traffic);
-    for (int slot = 0, at = 7; good && slot < BSC_SLOT_COUNT; slot++, at += 5) {
+                bsc_traffic_parse(bsc_column_text(row, 4), &out->traffic) &&
+                bsc_column_flag(row, 7, &out->removed);
+    for (int slot = 0, at = 8; good && slot < BSC_SLOT_COUNT; slot++, at += 5) {
         good = bsc_slot_state_parse(bsc_column_text(row, at), &out->slots.state[slot]) &&
                bsc_column_flag(row, at + 1, &out->slots.checked[slot]) &&
                bsc_column_unsigned(row, at + 2, &out->weight_bp[slot]);
@@ -115,6 +116,7 @@ static enum bsc_status read_services(struct reading *reading)
     unsigned count = 0;
     enum bsc_status status =
         begin(reading, "SELECT name, spec, live, stable, traffic, generation, standby_until_ms,"
+                       " removed,"
                        " b.state, b.checked, b.weight_bp, b.release, b.record,"
                        " g.state, g.checked, g.weight_bp, g.release, g.record FROM services"
                        " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"

@@ -26,7 +26,8 @@ static const char layout_1[] =
 
     "CREATE TABLE services (name TEXT PRIMARY KEY NOT NULL, spec TEXT NOT NULL,"
     " live TEXT NOT NULL, stable TEXT NOT NULL, traffic TEXT NOT NULL,"
-    " generation INTEGER NOT NULL, standby_until_ms INTEGER NOT NULL) STRICT;"
+    " generation INTEGER NOT NULL, standby_until_ms INTEGER NOT NULL,"
+    " removed INTEGER NOT NULL) STRICT;"
 
     "CREATE TABLE slots (service TEXT NOT NULL REFERENCES services ON DELETE CASCADE"
     " DEFERRABLE INITIALLY DEFERRED, slot TEXT NOT NULL, state TEXT NOT NULL,"

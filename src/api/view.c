@@ -195,7 +195,7 @@ json_t *bsc_api_view_service(const struct bsc_service *service)
     return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o}", "name", service->name, "live",
                      bsc_slot_name(row->slots.live), "slots", "blue", view_slot(service, BSC_BLUE),
                      "green", view_slot(service, BSC_GREEN), "traffic",
-                     bsc_traffic_name(row->traffic), "removed", (int)service->removed, "rollout",
+                     bsc_traffic_name(row->traffic), "removed", (int)row->removed, "rollout",
                      at_work ? newest : json_null(), "last_rollout",
                      at_work ? json_null() : newest);
 }

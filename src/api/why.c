@@ -107,7 +107,7 @@ static void tell_traffic(struct why *why)
         [BSC_TRAFFIC_STOP] = "requests are refused",
     };
     const char *effect = effects[why->service->row.traffic];
-    if (why->service->removed)
+    if (why->service->row.removed)
         say(why, "It left the configuration: what runs is drained and stopped.");
     if (!effect)
         return;

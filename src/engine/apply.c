@@ -38,7 +38,7 @@ static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_c
 {
     for (const struct bsc_service *s = engine->services; s; s = s->next) {
         const struct bsc_spec *next = config_spec(config, s->name);
-        if (s->removed && next)
+        if (s->row.removed && next)
             return bsc_error_set(error, BSC_BUSY,
                                  "%s is still being stopped since it was removed: apply again "
                                  "when it is gone",
@@ -104,7 +104,7 @@ static void follow_targets(struct bsc_engine *engine, struct bsc_service *servic
     release = bsc_release_new(engine, service, spec);
     service->row.release[live] = release->row.id;
     for (size_t i = 0; i < service->instance_count; i++)
-        if (service->instances[i].row.slot == live)
+        if (service->instances[i].row.slot == live && bsc_instance_stays(&service->instances[i]))
             keep_target(&service->instances[i], release, spec->targets[live]);
     bsc_instances_retire(engine, service, live, release->row.id, true);
     for (unsigned i = 0; i < spec->targets[live].count; i++)
@@ -145,17 +145,25 @@ static void put_service(struct bsc_engine *engine, const struct bsc_spec *spec,
 static void remove_service(struct bsc_engine *engine, struct bsc_service *service,
                            struct bsc_text *lines)
 {
-    service->removed = true;
+    service->row.removed = true;
     service->publish_wanted = false;
     if (bsc_service_busy(service))
         bsc_rollout_event(engine, service, BSC_WALK_CUT, NULL);
     bsc_text_printf(lines, "%s: removed\n", service->name);
     bsc_audit(engine, service, 0, "removed", engine->apply_actor, "left the configuration");
-    bsc_touch(engine, service);
-    /* First nobody is sent there any more, then its instances drain and stop. */
-    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_REMOVE, service);
-    effect->token = service->publish_token = bsc_token_next(engine, service);
-    snprintf(effect->id, sizeof effect->id, "%s", service->name);
+    bsc_unpublish(engine, service);
+    bsc_touch_row(engine, service);
+}
+
+/* The changes as one line for the audit. */
+static void audit_changes(struct bsc_engine *engine, const struct bsc_text *lines)
+{
+    struct bsc_text text = { 0 };
+    bsc_text_add(&text, lines->data, lines->size - 1);
+    for (char *at = text.data; (at = strchr(at, '\n'));)
+        *at = ';';
+    bsc_audit(engine, NULL, 0, "apply", engine->apply_actor, "%s", text.data);
+    bsc_text_deinit(&text);
 }
 
 void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event)
@@ -178,12 +186,12 @@ void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *eve
     engine->port_low = config->port_low;
     engine->port_high = config->port_high;
     for (struct bsc_service *s = engine->services; s; s = s->next)
-        if (!s->removed && !config_spec(config, s->name))
+        if (!s->row.removed && !config_spec(config, s->name))
             remove_service(engine, s, &lines);
     for (unsigned i = 0; i < config->service_count; i++)
         put_service(engine, config->services[i], &lines);
     if (lines.size)
-        bsc_audit(engine, NULL, 0, "apply", engine->apply_actor, "%s", bsc_text_get(&lines));
+        audit_changes(engine, &lines);
     bsc_reply_lines(engine, engine->apply_reply, BSC_OK, &lines);
     bsc_text_deinit(&lines);
 }

@@ -17,7 +17,7 @@ static struct bsc_service *command_service(struct bsc_engine *engine, const stru
     if (!service)
         bsc_reply(engine, event->token, BSC_NOT_FOUND, 0, "no service is called '%s'",
                   event->service ? event->service : "");
-    else if (service->removed)
+    else if (service->row.removed)
         bsc_reply(engine, event->token, BSC_STATE, 0,
                   "%s was taken out of the configuration and is being stopped", service->name);
     else

@@ -77,7 +77,7 @@ static void published(struct bsc_engine *engine, const struct bsc_event *event)
                   bsc_traffic_name(service->row.traffic));
         service->traffic_reply = 0;
     }
-    if (service->removed && bsc_published(service, service->publish_token))
+    if (service->row.removed && bsc_published(service, service->publish_token))
         for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
             bsc_instances_retire(engine, service, (enum bsc_slot)slot, 0, false);
     bsc_touch(engine, service);
@@ -218,7 +218,7 @@ static void progress(struct bsc_engine *engine)
         bsc_rollout_progress(engine, service);
         bsc_check_progress(engine, service);
         standby_over(engine, service);
-        if (service->removed && !service->instance_count)
+        if (service->row.removed && !service->instance_count)
             bsc_service_forget(engine, service);
     }
     if (engine->terminating)

@@ -258,9 +258,8 @@ void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service
 {
     for (size_t i = 0; i < service->instance_count; i++) {
         struct bsc_instance *instance = &service->instances[i];
-        instance->retire = selected(instance, slot, release, others) &&
-                           instance->row.phase != BSC_INSTANCE_DRAINING &&
-                           instance->row.phase != BSC_INSTANCE_STOPPING;
+        instance->retire =
+            selected(instance, slot, release, others) && bsc_instance_stays(instance);
     }
     drain_marked(engine, service);
 }

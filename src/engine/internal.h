@@ -151,6 +151,7 @@ void bsc_service_delete(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_service_forget(struct bsc_engine *engine, struct bsc_service *service);
 struct bsc_service *bsc_service_find(const struct bsc_engine *engine, const char *name);
 struct bsc_instance *bsc_instance_find(struct bsc_service *service, const char *id);
+bool bsc_instance_stays(const struct bsc_instance *instance); /* not on its way out */
 struct bsc_instance *bsc_instance_at(struct bsc_service *service, enum bsc_slot slot,
                                      uint64_t release, unsigned position);
 struct bsc_instance *bsc_instance_new(struct bsc_service *service);
@@ -208,6 +209,7 @@ void bsc_slot_health_text(const struct bsc_engine *engine, const struct bsc_serv
 bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot,
                     unsigned weight_bp);
 bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early);
+void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service);
 bool bsc_published(const struct bsc_service *service, bsc_token token);
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);
 
@@ -233,6 +235,7 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
                                      char *reason, size_t size);
 void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES]);
 void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo);
+void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      const struct bsc_event *event);
 

@@ -27,7 +27,7 @@ void bsc_memory_clear(struct bsc_engine *engine)
 static void give_back(struct bsc_engine *engine)
 {
     for (struct bsc_service *s = engine->services; s; s = s->next) {
-        if (!bsc_rollout_open(s) || s->removed ||
+        if (!bsc_rollout_open(s) || s->row.removed ||
             s->row.weight_bp[s->row.stable] == BSC_WEIGHT_FULL_BP)
             continue;
         s->row.weight_bp[s->row.stable] = BSC_WEIGHT_FULL_BP;
@@ -179,8 +179,12 @@ static void recover_hook(struct bsc_engine *engine, struct bsc_service *service)
     char id[BSC_ID_BYTES];
     bsc_hook_id(rollout, undo, id);
     const struct bsc_found_copy *found = found_of(engine, id);
-    if (!found || found->pid) {
-        bsc_hook_begin(engine, service, undo); /* idempotent: what runs is only watched again */
+    if (!found) {
+        bsc_hook_begin(engine, service, undo);
+        return;
+    }
+    if (found->pid) { /* never started again: it may end before that, and would run twice */
+        bsc_hook_await(engine, service);
         return;
     }
     if (found->wait_status == BSC_WAIT_UNKNOWN && !(found->text && *found->text)) {
@@ -199,7 +203,10 @@ static void recover_service(struct bsc_engine *engine, struct bsc_service *servi
 {
     for (size_t i = 0; i < service->instance_count; i++)
         recover_instance(engine, service, &service->instances[i]);
-    bsc_publish(engine, service, false);
+    if (service->row.removed)
+        bsc_unpublish(engine, service);
+    else
+        bsc_publish(engine, service, false);
     bsc_instances_recover(engine, service);
     if (bsc_service_busy(service)) {
         const struct bsc_walk *walk = &service->rollout->row.walk;

@@ -108,12 +108,19 @@ struct bsc_instance *bsc_instance_find(struct bsc_service *service, const char *
     return NULL;
 }
 
+bool bsc_instance_stays(const struct bsc_instance *instance)
+{
+    return instance->row.phase != BSC_INSTANCE_DRAINING &&
+           instance->row.phase != BSC_INSTANCE_STOPPING;
+}
+
 struct bsc_instance *bsc_instance_at(struct bsc_service *service, enum bsc_slot slot,
                                      uint64_t release, unsigned position)
 {
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance_row *row = &service->instances[i].row;
-        if (row->slot == slot && row->release == release && row->position == position)
+        if (row->slot == slot && row->release == release && row->position == position &&
+            bsc_instance_stays(&service->instances[i]))
             return &service->instances[i];
     }
     return NULL;

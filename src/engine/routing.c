@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/routing.c - what the proxy is told of a service.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
 bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early)
 {
     service->publish_wanted = false;
-    if (service->removed) /* the proxy knows it no more */
+    if (service->row.removed) /* the proxy knows it no more */
         return service->publish_token;
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_PUBLISH, service);
     effect->token = bsc_token_next(engine, service);
@@ -29,6 +30,14 @@ bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bo
     service->publish_token = effect->token;
     bsc_touch(engine, service);
     return effect->token;
+}
+
+/* Nobody is sent there any more; when that is so in every generation, the instances drain. */
+void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service)
+{
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_REMOVE, service);
+    effect->token = service->publish_token = bsc_token_next(engine, service);
+    snprintf(effect->id, sizeof effect->id, "%s", service->name);
 }
 
 bool bsc_published(const struct bsc_service *service, bsc_token token)

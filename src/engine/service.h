@@ -50,8 +50,7 @@ struct bsc_service {
     size_t release_count, release_capacity;
     struct bsc_record records[BSC_SLOT_COUNT]; /* of the slots; id 0: none */
     struct bsc_rollout *rollout;               /* the newest one; NULL: none yet */
-    bool removed;                              /* left the file: drains, stops, then disappears */
-    bool gone;                                 /* ... and has: freed when that is durable */
+    bool gone;                                 /* was removed: freed when that is durable */
     int64_t standby_at_ms;                     /* row.standby_until_ms on the boot clock; 0: none */
     bsc_token publish_token, acked_token;      /* the newest publish, the newest that is in force */
     bsc_token check_reply; /* who waits for a CHECK of the staging slot; 0: nobody */

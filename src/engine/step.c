@@ -32,6 +32,13 @@ void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static B
              undo ? "-undo" : "");
 }
 
+void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
+{
+    int64_t limit_ms = current(service)->timeout_ms;
+    if (limit_ms)
+        service->rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
+}
+
 void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo)
 {
     struct bsc_rollout *rollout = service->rollout;
@@ -39,9 +46,7 @@ void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool
     effect->token = rollout->step_token = bsc_token_next(engine, service);
     effect->undo = undo;
     bsc_hook_id(rollout, undo, effect->id);
-    int64_t limit_ms = current(service)->timeout_ms;
-    if (limit_ms)
-        rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
+    bsc_hook_await(engine, service);
 }
 
 static void begin_start(struct bsc_engine *engine, struct bsc_service *service)

@@ -24,6 +24,7 @@ struct bsc_service_row {
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
     enum bsc_slot stable;
+    bool removed; /* left the configuration: drains, stops, then disappears */
 };
 
 struct bsc_release_row {

@@ -229,6 +229,7 @@ static const struct all_rows full_rows = {
                  .release = { 11, 0 },
                  .record = { 0, 21 },
                  .standby_until_ms = 1769860800123,
+                 .removed = true,
                  .traffic = BSC_TRAFFIC_MAINTENANCE,
                  .generation = UINT64_C(1) << 40,
                  .weight_bp = { 1, 9999 },

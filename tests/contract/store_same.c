@@ -31,6 +31,7 @@ void assert_same_service(const struct bsc_service_row *got, const struct bsc_ser
     assert_same_spec(got->spec, want->spec);
     assert_field(got, want, slots.live);
     assert_field(got, want, standby_until_ms);
+    assert_field(got, want, removed);
     assert_field(got, want, traffic);
     assert_field(got, want, generation);
     assert_field(got, want, stable);

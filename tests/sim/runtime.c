@@ -142,6 +142,8 @@ static void list(void *self, bsc_token token)
 static void forget(void *self, const char *id)
 {
     struct sim_process *process = sim_process_find(self, id);
+    if (process && process->foreign)
+        return;
     if (process && process->running)
         sim_fail(self, "%s is forgotten while it runs", id);
     if (process)

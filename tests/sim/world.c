@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_MS = 120000, CALM_MS = 1800000, TURNS_MAX = 400000 };
+enum { RUN_MS = 120000, CALM_MS = 300000, TURNS_MAX = 400000 };
 
 struct sim_pending {
     struct sim_pending *next;
