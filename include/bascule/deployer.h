@@ -3,8 +3,8 @@
  *
  * Two environments, blue and green; exactly one is live. A deployer knows the rules: deploy to the
  * one that is not live, check its health, switch, roll back; what it does to the world is injected
- * (struct bascule_deployer_ports). Before the first deployment blue is live, with whatever was there
- * before, and green is idle.
+ * (struct bascule_deployer_ports). Before the first deployment blue is live, with whatever was
+ * there before, and green is idle.
  *
  * All functions may be called from several threads at once: one operation runs at a time, and
  * whoever comes meanwhile gets BASCULE_ENVIRONMENT_BUSY and changes nothing. Ports are called from
@@ -106,8 +106,8 @@ struct bascule_deployer_ports {
     /* One round of health checks, within timeout_ms; fills checks, passed and failed. */
     void (*check)(void *context, enum bascule_environment environment, int64_t timeout_ms,
                   struct bascule_check_result *out);
-    /* Sends all traffic to `environment`. False: it did not happen (`reason`). One that takes longer
-     * than timeout_ms counts as timed out, and is asked to switch back to what was live. */
+    /* Sends all traffic to `environment`. False: it did not happen (`reason`). One that takes
+     * longer than timeout_ms counts as timed out, and is asked to switch back to what was live. */
     bool (*switch_to)(void *context, enum bascule_environment environment, int64_t timeout_ms,
                       char *reason, size_t size);
     int64_t (*now_ms)(void *context);
@@ -129,8 +129,8 @@ struct bascule_deployer *bascule_deployer_create(const struct bascule_deployer_p
 void bascule_deployer_destroy(struct bascule_deployer *deployer);
 
 /* Deploys to the environment that is not live, over whatever is ready, failed or on standby there;
- * *out (may be NULL) says which it was. The environment is then ready, not yet checked; when `start`
- * failed it is failed. */
+ * *out (may be NULL) says which it was. The environment is then ready, not yet checked; when
+ * `start` failed it is failed. */
 enum bascule_result bascule_deploy(struct bascule_deployer *deployer, const char *version,
                                    const char *image, unsigned replicas,
                                    enum bascule_environment *out, struct bascule_error *error);
@@ -160,13 +160,11 @@ enum bascule_result bascule_cleanup_staging(struct bascule_deployer *deployer,
 
 enum bascule_environment bascule_live_environment(struct bascule_deployer *deployer);
 enum bascule_environment bascule_staging_environment(struct bascule_deployer *deployer);
-enum bascule_environment_state
-bascule_environment_state_of(struct bascule_deployer *deployer,
-                             enum bascule_environment environment);
+enum bascule_environment_state bascule_environment_state_of(struct bascule_deployer *deployer,
+                                                            enum bascule_environment environment);
 /* False when nothing is deployed there. */
 bool bascule_deployment_info(struct bascule_deployer *deployer,
-                             enum bascule_environment environment,
-                             struct bascule_deployment *out);
+                             enum bascule_environment environment, struct bascule_deployment *out);
 /* Copies up to `size` records, oldest first, skipping `skip`; returns how many there are in all. */
 size_t bascule_history(struct bascule_deployer *deployer, size_t skip, struct bascule_record *out,
                        size_t size);
