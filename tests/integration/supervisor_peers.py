@@ -3,9 +3,9 @@
 speaks docs/protocol.md, small enough to be told what to do; imported, what a test needs to drive
 them."""
 import array
+import contextlib
 import fcntl
 import os
-import re
 import select
 import signal
 import socket
@@ -252,10 +252,11 @@ class Daemon:
         if real_proxy:
             (self.libexec / "bascule-proxy").unlink()
             (self.libexec / "bascule-proxy").symlink_to(BUILD / "src" / "proxy" / "bascule-proxy")
-        self.started, self.pids, self.controllers = [], set(), []
+        self.started, self.controllers = [], []
         self.log_path = tmp_path / "log"
 
     def start(self, **more):
+        more["env"] = {**more.get("env", os.environ), "BASCULE_TEST": str(self.state)}
         with open(self.log_path, "ab") as log:
             process = subprocess.Popen(
                 [SUPERVISOR, "--state", self.state, "--config", "/etc/b.yaml", "--libexec",
@@ -267,7 +268,6 @@ class Daemon:
         connection, _ = self.test.accept()
         controller = Controller(connection)
         self.controllers.append(controller)
-        self.pids.add(controller.pid)
         if go:
             controller.go()
         return controller
@@ -279,7 +279,6 @@ class Daemon:
         values, fds = controller.expect("proxy")
         for fd in fds:
             os.close(fd)
-        self.pids.add(int(values["pid"]))
         return int(values["generation"]), int(values["pid"])
 
     def serve(self, *addresses, **more):
@@ -298,19 +297,26 @@ class Daemon:
     def behave(self):
         (self.libexec / "behave").unlink()
 
+    def left(self):
+        """What was started here, by whomever, and still runs: its environment tells."""
+        mark = f"BASCULE_TEST={self.state}\0".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (entry / "environ").read_bytes():
+                    yield int(entry.name)
+            except OSError:
+                continue  # it ended meanwhile
+
     def close(self):
         for process in self.started:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        self.pids |= {int(pid) for pid in re.findall(r"started \(pid (\d+)\)", self.log())}
-        for pid in self.pids:
-            command = Path(f"/proc/{pid}/cmdline")
-            try:
-                if b"bascule" in command.read_bytes():
+        while pids := list(self.left()):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+            time.sleep(0.01)
         for controller in self.controllers:
             controller.close()
         self.test.close()

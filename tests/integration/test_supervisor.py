@@ -219,7 +219,8 @@ def test_sockets_inherited_from_systemd_are_used_and_shared(daemon):
                  "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); "
                  "os.execv(sys.argv[2], sys.argv[2:])", str(inherited.fileno()), SUPERVISOR,
                  "--state", daemon.state, "--config", "x", "--libexec", daemon.libexec],
-                pass_fds=[inherited.fileno()], stderr=log, stdout=log)
+                pass_fds=[inherited.fileno()], stderr=log, stdout=log,
+                env={**os.environ, "BASCULE_TEST": str(daemon.state)})
         daemon.started.append(process)
         controller = daemon.controller()
         controller.configure(address)
