@@ -8,7 +8,8 @@
  *
  * All functions may be called from several threads at once: one operation runs at a time, and
  * whoever comes meanwhile gets BASCULE_ENVIRONMENT_BUSY and changes nothing. Ports are called from
- * the thread of the operation, without a lock held, so they may call the reading functions.
+ * the thread of the operation, without a lock held, so they may call the reading functions; only
+ * now_ms may not.
  *
  * Functions that return enum bascule_result fill *error (which may be NULL) when it is not
  * BASCULE_OK. Strings given are copied. Times are milliseconds since 1970 in UTC.

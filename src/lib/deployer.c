@@ -46,8 +46,9 @@ struct bascule_deployer *bascule_deployer_create(const struct bascule_deployer_p
     struct bascule_deployer_options chosen = { 0 };
     if (options)
         chosen = *options;
-    if (!ports->check || !ports->switch_to || !ports->now_ms || chosen.min_healthy_percent > 100 ||
-        chosen.health_check_timeout_ms < 0 || chosen.switch_timeout_ms < 0)
+    if (!ports || !ports->check || !ports->switch_to || !ports->now_ms ||
+        chosen.min_healthy_percent > 100 || chosen.health_check_timeout_ms < 0 ||
+        chosen.switch_timeout_ms < 0)
         return NULL;
     struct bascule_deployer *deployer = bsc_alloc(sizeof *deployer);
     deployer->ports = *ports;
@@ -121,16 +122,16 @@ static struct bsc_record *record_of(struct bascule_deployer *deployer, enum bsc_
     return index ? &deployer->records[index - 1] : NULL;
 }
 
-/* Something else takes the place of a deployment that never went live. */
-static void record_replace(struct bsc_record *record)
+/* How a deployment that never went live ends. One that was live has its ending already. */
+static void record_end(struct bsc_record *record, enum bsc_record_status status)
 {
     if (record && (record->status == BSC_RECORD_READY || record->status == BSC_RECORD_IN_PROGRESS))
-        record->status = BSC_RECORD_REPLACED;
+        record->status = status;
 }
 
 static void record_add(struct bascule_deployer *deployer, enum bsc_slot slot, const char *version)
 {
-    record_replace(record_of(deployer, slot));
+    record_end(record_of(deployer, slot), BSC_RECORD_REPLACED);
     deployer->records = bsc_grow(deployer->records, &deployer->record_capacity,
                                  deployer->record_count + 1, sizeof *deployer->records);
     struct bsc_record *record = &deployer->records[deployer->record_count++];
@@ -145,10 +146,8 @@ static void record_add(struct bascule_deployer *deployer, enum bsc_slot slot, co
 /* The deployment in staging is of no use any more. */
 static void staging_failed(struct bascule_deployer *deployer)
 {
-    struct bsc_record *record = record_of(deployer, bsc_slots_staging(&deployer->slots));
+    record_end(record_of(deployer, bsc_slots_staging(&deployer->slots)), BSC_RECORD_FAILED);
     apply(deployer, BSC_SLOT_CHECK_FAILED);
-    if (record)
-        record->status = BSC_RECORD_FAILED;
 }
 
 static enum bascule_result do_deploy(struct bascule_deployer *deployer, const char *version,
@@ -174,6 +173,8 @@ static enum bascule_result do_deploy(struct bascule_deployer *deployer, const ch
     record_add(deployer, slot, version);
     environment->occupied = true;
     environment->deployment = deployment;
+    if (out)
+        *out = (enum bascule_environment)slot;
 
     pthread_mutex_unlock(&deployer->lock);
     bool started = !deployer->ports.start ||
@@ -182,12 +183,11 @@ static enum bascule_result do_deploy(struct bascule_deployer *deployer, const ch
     pthread_mutex_lock(&deployer->lock);
     if (!started) {
         staging_failed(deployer);
-        return fail(error, BASCULE_DEPLOY_FAILED, slot, "%s: %s", bsc_slot_name(slot), reason);
+        return fail(error, BASCULE_DEPLOY_FAILED, slot, "starting %s in %s failed: %s", version,
+                    bsc_slot_name(slot), *reason ? reason : "no reason given");
     }
     apply(deployer, BSC_SLOT_DEPLOYED);
     environment->deployment.completed_at_ms = now(deployer);
-    if (out)
-        *out = (enum bascule_environment)slot;
     return BASCULE_OK;
 }
 
@@ -253,22 +253,24 @@ static enum bascule_result move_traffic(struct bascule_deployer *deployer, enum 
                                         enum bascule_result failure, struct bascule_error *error)
 {
     const struct bascule_deployer_ports *ports = &deployer->ports;
-    char reason[256] = "", ignored[256];
+    char reason[256] = "", back[256] = "";
     int64_t limit = deployer->options.switch_timeout_ms;
     pthread_mutex_unlock(&deployer->lock);
     int64_t began = ports->now_ms(ports->context);
     bool moved = ports->switch_to(ports->context, (enum bascule_environment)to, limit, reason,
                                   sizeof reason);
     bool late = ports->now_ms(ports->context) - began > limit;
-    if (late)
-        (void)ports->switch_to(ports->context, (enum bascule_environment)bsc_slot_other(to), limit,
-                               ignored, sizeof ignored);
+    bool undone =
+        !late || ports->switch_to(ports->context, (enum bascule_environment)bsc_slot_other(to),
+                                  limit, back, sizeof back);
     pthread_mutex_lock(&deployer->lock);
     if (late)
-        return fail(error, BASCULE_TIMEOUT, to, "switching to %s took longer than %lld ms",
-                    bsc_slot_name(to), (long long)limit);
+        return fail(error, BASCULE_TIMEOUT, to, "switching to %s took longer than %lld ms%s%s",
+                    bsc_slot_name(to), (long long)limit,
+                    undone ? "" : "; switching back failed: ", undone ? "" : back);
     if (!moved)
-        return fail(error, failure, to, "switching to %s failed: %s", bsc_slot_name(to), reason);
+        return fail(error, failure, to, "switching to %s failed: %s", bsc_slot_name(to),
+                    *reason ? reason : "no reason given");
     return BASCULE_OK;
 }
 
@@ -365,7 +367,7 @@ enum bascule_result bascule_cleanup_staging(struct bascule_deployer *deployer,
     result = may(deployer, BSC_SLOT_EMPTY, error);
     if (result != BASCULE_OK)
         return release(deployer, result);
-    record_replace(record_of(deployer, slot));
+    record_end(record_of(deployer, slot), BSC_RECORD_REPLACED);
     apply(deployer, BSC_SLOT_EMPTY);
     deployer->environments[slot] = (struct bsc_environment_place){ 0 };
     pthread_mutex_unlock(&deployer->lock);
