@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/help.h"
 #include "cli/run.h"
 
 static void print_problems(FILE *stream, const struct bsc_config_problems *problems)
@@ -68,6 +69,12 @@ int bsc_run_config(struct bsc_cli *cli)
         bsc_config_reference(&out);
     else
         bsc_config_schema(&out);
+    if (bsc_cli_given(cli, BSC_OPTION_MAN) && !strcmp(action, "reference")) {
+        struct bsc_text page = { 0 };
+        bsc_help_man_config(bsc_text_get(&out), &page);
+        bsc_text_deinit(&out);
+        out = page;
+    }
     fputs(bsc_text_get(&out), stdout);
     bsc_text_deinit(&out);
     return BSC_EXIT_DONE;

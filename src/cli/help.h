@@ -18,5 +18,9 @@ int bsc_help_print(const struct bsc_cli_command *command);
 
 /* bascule(1), in the man macros. */
 void bsc_help_man(struct bsc_text *out);
+/* bascule.yaml(5), out of the reference page (bsc_config_reference). */
+void bsc_help_man_config(const char *reference, struct bsc_text *out);
+/* Backslashes and hyphens mean something to roff. */
+void bsc_man_add_char(struct bsc_text *out, char c);
 
 #endif

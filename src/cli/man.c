@@ -4,21 +4,27 @@
 
 #include "cli/help.h"
 
-/* Text as it is: backslashes, hyphens and leading dots mean something to roff. */
+void bsc_man_add_char(struct bsc_text *out, char c)
+{
+    if (c == '\\')
+        bsc_text_puts(out, "\\e");
+    else if (c == '-')
+        bsc_text_puts(out, "\\-");
+    else
+        bsc_text_add(out, &c, 1);
+}
+
+/* Text as it is: leading dots mean something to roff, too. */
 static void add_text(struct bsc_text *out, const char *text)
 {
     bool line_begins = true;
     for (; *text; text++) {
         if (line_begins && (*text == '.' || *text == '\''))
             bsc_text_puts(out, "\\&");
-        if (*text == '\\')
-            bsc_text_puts(out, "\\e");
-        else if (*text == '-')
-            bsc_text_puts(out, "\\-");
-        else if (!strncmp(text, "\n\n", 2))
+        if (!strncmp(text, "\n\n", 2))
             bsc_text_puts(out, "\n.PP");
         else
-            bsc_text_add(out, text, 1);
+            bsc_man_add_char(out, *text);
         line_begins = *text == '\n';
     }
 }
@@ -103,5 +109,5 @@ void bsc_help_man(struct bsc_text *out)
         bsc_text_puts(out, "\n");
     }
     add_environment(out);
-    bsc_text_puts(out, ".SH SEE ALSO\n.BR systemctl (1)\n");
+    bsc_text_puts(out, ".SH SEE ALSO\n.BR bascule.yaml (5),\n.BR systemctl (1)\n");
 }

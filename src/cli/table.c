@@ -68,9 +68,7 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
     [BSC_OPTION_STRICT] = { .name = "strict",
                             .help = "exit with status 1 unless every service shown serves from "
                                     "healthy instances only" },
-    [BSC_OPTION_MAN] = { .name = "man",
-                         .hidden = true,
-                         .help = "print the manual page bascule(1)" },
+    [BSC_OPTION_MAN] = { .name = "man", .hidden = true, .help = "print the manual page instead" },
 };
 
 const uint32_t bsc_options_everywhere =
@@ -273,6 +271,7 @@ const struct bsc_cli_command bsc_commands[] = {
                        .value = BSC_VALUE_CHOICE,
                        .choices = config_actions,
                        .help = "check, reference or schema" } },
+      .options = OPT(MAN),
       .examples = { { "bascule config check", "./bascule.yaml" },
                     { "bascule config check --config next.yaml", "another file" } },
       .run = bsc_run_config },

@@ -220,8 +220,11 @@ def test_the_completion_scripts_are_valid(shell):
 
 
 @pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
-def test_the_manual_page_has_no_mistake():
-    page = run("help", "--man").stdout
+@pytest.mark.parametrize("words, name", [(("help", "--man"), "bascule"),
+                                         (("config", "reference", "--man"), "bascule.yaml")])
+def test_the_manual_pages_have_no_mistake(words, name):
+    page = run(*words).stdout
+    assert f".SH NAME\n{name} \\- " in page
     made = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, capture_output=True, text=True,
                           timeout=30, check=True)
     assert made.stderr == ""
