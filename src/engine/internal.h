@@ -160,7 +160,8 @@ void bsc_instance_remove(struct bsc_engine *engine, struct bsc_service *service,
 struct bsc_release *bsc_release_find(const struct bsc_service *service, uint64_t id);
 struct bsc_release *bsc_release_new(struct bsc_engine *engine, struct bsc_service *service,
                                     const struct bsc_spec *spec);
-/* Deletes the releases that no slot names and that are beyond the last BSC_RELEASES_KEPT. */
+/* Of the releases that nothing names only the last BSC_RELEASES_KEPT that were live are left: what
+ * a rollback by name can go back to. */
 void bsc_releases_prune(struct bsc_engine *engine, struct bsc_service *service);
 const struct bsc_spec *bsc_instance_spec(const struct bsc_service *service,
                                          const struct bsc_instance *instance);

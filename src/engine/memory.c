@@ -187,21 +187,32 @@ static bool named(const struct bsc_service *service, uint64_t release)
     return service->rollout && service->rollout->row.release == release;
 }
 
+/* Nobody can go back to what was never live; of the others the one goes that was live least lately.
+ */
+static struct bsc_release *superfluous(struct bsc_service *service)
+{
+    struct bsc_release *oldest = NULL;
+    size_t kept = 0;
+    for (size_t i = 0; i < service->release_count; i++) {
+        struct bsc_release *release = &service->releases[i];
+        kept += release->row.live_ms != 0;
+        if (!named(service, release->row.id) &&
+            (!oldest || release->row.live_ms < oldest->row.live_ms))
+            oldest = release;
+    }
+    return oldest && (!oldest->row.live_ms || kept > BSC_RELEASES_KEPT) ? oldest : NULL;
+}
+
 void bsc_releases_prune(struct bsc_engine *engine, struct bsc_service *service)
 {
-    size_t kept = service->release_count;
-    for (size_t i = 0; i < service->release_count && kept > BSC_RELEASES_KEPT;) {
-        struct bsc_release *release = &service->releases[i];
-        if (named(service, release->row.id)) {
-            i++;
-            continue;
-        }
+    struct bsc_release *release;
+    while ((release = superfluous(service))) {
         bsc_change_add(engine, BSC_DELETE_RELEASE)->release =
             (struct bsc_release_row){ .id = release->row.id, .service = service->name };
         bsc_spec_release((struct bsc_spec *)(uintptr_t)release->row.spec);
-        memmove(release, release + 1, (service->release_count - i - 1) * sizeof *release);
+        size_t behind = service->release_count - (size_t)(release - service->releases) - 1;
+        memmove(release, release + 1, behind * sizeof *release);
         service->release_count--;
-        kept--;
     }
 }
 
