@@ -165,6 +165,7 @@ static void begin(struct bsc_engine *engine, struct bsc_service *service, enum b
         bsc_rollout_begin(engine, service, kind, release, &plan, event->actor);
     bsc_reply(engine, event->token, BSC_OK, rollout->row.id, "%s", bsc_plan_kind_name(kind));
     bsc_rollout_event(engine, service, BSC_WALK_BEGIN, NULL);
+    bsc_releases_prune(engine, service); /* not earlier: the new release has no name before */
 }
 
 static void deploy(struct bsc_engine *engine, struct bsc_service *service,

@@ -116,17 +116,14 @@ static void finish(struct bsc_engine *engine, struct bsc_service *service)
     struct bsc_rollout_row *row = &rollout->row;
     if (!row->ended_ms)
         row->ended_ms = bsc_wall(engine);
-    if (row->walk.status == BSC_ROLLOUT_PROMOTED) {
-        bsc_releases_prune(engine, service);
+    if (row->walk.status == BSC_ROLLOUT_PROMOTED)
         return;
-    }
     leave_record(engine, service, row);
     if (row->walk.status != BSC_ROLLOUT_STAGED)
         leave_slot(service, row);
     bsc_audit(engine, service, row->id, bsc_rollout_status_name(row->walk.status), NULL, "%s%s%s",
               rollout_version(service), row->reason[0] ? ": " : "", row->reason);
     bsc_touch_row(engine, service);
-    bsc_releases_prune(engine, service);
 }
 
 static void audit_step(struct bsc_engine *engine, struct bsc_service *service, bool undo)
