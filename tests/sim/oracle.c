@@ -132,7 +132,7 @@ void sim_check_stop(struct sim *sim, const char *id)
 static void check_processes(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
-    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+    for (unsigned i = 0; i < sim->process_high; i++) {
         const struct sim_process *process = &sim->processes[i];
         if (process->used && process->running && !process->foreign &&
             !instance_row(sim, process->id))

@@ -27,6 +27,8 @@ static struct sim_wait *wait_add(struct sim *sim, bsc_token token, unsigned serv
 {
     for (size_t i = 0; i < sizeof sim->waits / sizeof *sim->waits; i++)
         if (!sim->waits[i].token) {
+            if (i >= sim->wait_high)
+                sim->wait_high = (unsigned)i + 1;
             sim->waits[i] = (struct sim_wait){ .token = token,
                                                .service = service,
                                                .version = sim->wanted[service].version };
@@ -39,7 +41,7 @@ static struct sim_wait *wait_add(struct sim *sim, bsc_token token, unsigned serv
 static void mark_excluded(struct sim *sim, const char *service, const struct sim_route *route)
 {
     size_t size = strlen(service);
-    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+    for (unsigned i = 0; i < sim->process_high; i++) {
         struct sim_process *process = &sim->processes[i];
         if (!process->used || strncmp(process->id, service, size) != 0)
             continue;
@@ -104,7 +106,7 @@ static void drain(void *self, const char *const *ids, unsigned count, bsc_token 
 static void cancel(void *self, bsc_token token)
 {
     struct sim *sim = self;
-    for (size_t i = 0; i < sizeof sim->waits / sizeof *sim->waits; i++)
+    for (size_t i = 0; i < sim->wait_high; i++)
         if (sim->waits[i].token == token)
             sim->waits[i].token = 0;
     sim_cancel_pending(sim, BSC_EVENT_DRAINED, token);
@@ -271,7 +273,7 @@ void sim_router_turn(struct sim *sim)
             sim->snapshot[s] = sim->wanted[s];
         }
     }
-    for (size_t i = 0; i < sizeof sim->waits / sizeof *sim->waits; i++) {
+    for (size_t i = 0; i < sim->wait_high; i++) {
         struct sim_wait *wait = &sim->waits[i];
         if (!wait->token || !wait_over(sim, wait))
             continue;

@@ -8,7 +8,7 @@
 
 struct sim_process *sim_process_find(struct sim *sim, const char *id)
 {
-    for (unsigned i = 0; i < SIM_PROCESSES; i++)
+    for (unsigned i = 0; i < sim->process_high; i++)
         if (sim->processes[i].used && !strcmp(sim->processes[i].id, id))
             return &sim->processes[i];
     return NULL;
@@ -19,6 +19,8 @@ static struct sim_process *process_new(struct sim *sim, const char *id)
     for (unsigned i = 0; i < SIM_PROCESSES; i++)
         if (!sim->processes[i].used) {
             struct sim_process *process = &sim->processes[i];
+            if (i >= sim->process_high)
+                sim->process_high = i + 1;
             *process = (struct sim_process){ .used = true };
             snprintf(process->id, sizeof process->id, "%s", id);
             return process;
@@ -127,7 +129,7 @@ static void list(void *self, bsc_token token)
     struct bsc_found found[SIM_PROCESSES];
     struct bsc_event event = { .kind = BSC_EVENT_LISTED, .token = token, .found = found };
     event.runtime = BSC_RUNTIME_PROCESS;
-    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+    for (unsigned i = 0; i < sim->process_high; i++) {
         const struct sim_process *process = &sim->processes[i];
         if (process->used && !process->foreign)
             found[event.found_count++] = (struct bsc_found){
@@ -212,7 +214,7 @@ struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind)
 /* Hooks end, instances die. */
 void sim_runtime_turn(struct sim *sim)
 {
-    for (unsigned i = 0; i < SIM_PROCESSES; i++) {
+    for (unsigned i = 0; i < sim->process_high; i++) {
         struct sim_process *process = &sim->processes[i];
         if (!process->used || !process->running || process->foreign)
             continue;

@@ -85,6 +85,7 @@ struct sim {
     bsc_token commit_token;
 
     struct sim_process processes[SIM_PROCESSES];
+    unsigned process_high; /* all behind it were never used */
     struct sim_route wanted[SIM_SERVICES];
     struct sim_route snapshot[SIM_SERVICES];
     int64_t snapshot_at_ms[SIM_SERVICES];
@@ -97,6 +98,7 @@ struct sim {
         unsigned id_count;
         char ids[SIM_ENDPOINTS][BSC_ID_BYTES];
     } waits[128];
+    unsigned wait_high; /* all behind it were never used */
     struct sim_request *flying;
     size_t flying_count, flying_capacity;
 
