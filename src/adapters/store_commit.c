@@ -61,9 +61,9 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " reason = excluded.reason",
     [BSC_SQL_ADD_EVENT] = "INSERT INTO events (" BSC_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
     [BSC_SQL_PUT_SETTINGS] =
-        "INSERT INTO settings (id, next_id, epoch, next_sequence, next_port)"
-        " VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET next_id = excluded.next_id,"
-        " epoch = excluded.epoch, next_sequence = excluded.next_sequence,"
+        "INSERT INTO settings (id, next_id, next_sequence, next_port)"
+        " VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET next_id = excluded.next_id,"
+        " next_sequence = excluded.next_sequence,"
         " next_port = excluded.next_port",
 };
 
@@ -281,7 +281,6 @@ static int put_settings(struct bsc_store_writer *writer, const struct bsc_settin
 {
     struct call call = call_begin(writer, BSC_SQL_PUT_SETTINGS);
     add_number(&call, (int64_t)settings->next_id);
-    add_number(&call, (int64_t)settings->epoch);
     add_number(&call, (int64_t)settings->next_sequence);
     add_number(&call, settings->next_port);
     return call_end(&call);

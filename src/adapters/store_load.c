@@ -75,12 +75,11 @@ static enum bsc_status read_settings(struct reading *reading)
     struct bsc_settings *out = &reading->loaded->state.settings;
     *out = (struct bsc_settings){ .next_id = 1, .next_sequence = 1 };
     enum bsc_status status =
-        begin(reading, "SELECT next_id, epoch, next_sequence, next_port FROM settings");
+        begin(reading, "SELECT next_id, next_sequence, next_port FROM settings");
     while (next(reading, &status)) {
         out->next_id = (uint64_t)sqlite3_column_int64(reading->row, 0);
-        out->epoch = (uint64_t)sqlite3_column_int64(reading->row, 1);
-        out->next_sequence = (uint64_t)sqlite3_column_int64(reading->row, 2);
-        if (!bsc_column_unsigned(reading->row, 3, &out->next_port))
+        out->next_sequence = (uint64_t)sqlite3_column_int64(reading->row, 1);
+        if (!bsc_column_unsigned(reading->row, 2, &out->next_port))
             status = damaged(reading, "settings", "1");
     }
     return end(reading, status);

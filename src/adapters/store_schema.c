@@ -22,7 +22,7 @@ enum {
  * move. What belongs to history (rollouts, steps, records, events) refers to no service. */
 static const char layout_1[] =
     "CREATE TABLE settings (id INTEGER PRIMARY KEY CHECK (id = 1), next_id INTEGER NOT NULL,"
-    " epoch INTEGER NOT NULL, next_sequence INTEGER NOT NULL, next_port INTEGER NOT NULL) STRICT;"
+    " next_sequence INTEGER NOT NULL, next_port INTEGER NOT NULL) STRICT;"
 
     "CREATE TABLE services (name TEXT PRIMARY KEY NOT NULL, spec TEXT NOT NULL,"
     " live TEXT NOT NULL, stable TEXT NOT NULL, traffic TEXT NOT NULL,"

@@ -86,6 +86,7 @@ static void tell(struct bsc_store_sqlite *store, const struct job *job)
         .token = job->token,
         .status = store->status,
         .text = store->status ? store->error.text : NULL,
+        .full = !store->writer.ballast, /* no job runs now */
     };
     /* The engine may begin the next job from within. */
     struct bsc_store_loaded loaded = store->loaded;

@@ -66,7 +66,7 @@ struct bsc_service {
 const struct bsc_service *bsc_engine_services(const struct bsc_engine *engine); /* the first */
 const struct bsc_service *bsc_engine_service(const struct bsc_engine *engine, const char *name);
 const struct bsc_release *bsc_service_release(const struct bsc_service *service, uint64_t id);
-bool bsc_engine_store_full(const struct bsc_engine *engine); /* the last commit found no room */
+bool bsc_engine_store_full(const struct bsc_engine *engine); /* as the last commit told */
 
 /* Is a rollout (or its tail) still at work? */
 bool bsc_service_busy(const struct bsc_service *service);

@@ -258,7 +258,7 @@ void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event
         bsc_transaction_discard(engine, event->status, event->text ? event->text : "store failed");
         return;
     }
-    engine->store_full = false;
+    engine->store_full = event->full;
     changes_clear(engine);
     release_effects(engine);
 }

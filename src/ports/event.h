@@ -78,6 +78,7 @@ struct bsc_event {
     int wait_status;
     bool passed;
     int64_t duration_us;
+    bool full; /* COMMITTED: it went into the store's last reserve, or even that is gone */
     const struct bsc_stored_state *state;
     const struct bsc_found *found;
     unsigned found_count;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * ports/store.h - where state lives. One transaction at a time; durable when COMMITTED says so.
+ *
+ * A store keeps a reserve of room, so that an abort can be recorded on a full disk: the transaction
+ * that finds no room fails with BSC_NO_SPACE and frees the reserve, those that follow succeed. So a
+ * success alone does not mean that there is room again; COMMITTED says so itself: `full` is set, on
+ * success and failure, for as long as the reserve is not whole. The engine begins nothing new then.
  */
 #ifndef BASCULE_PORTS_STORE_H
 #define BASCULE_PORTS_STORE_H
@@ -84,7 +89,6 @@ struct bsc_audit_row {
 
 struct bsc_settings {
     uint64_t next_id;
-    uint64_t epoch;         /* grows with each start of a controller */
     uint64_t next_sequence; /* of the audit */
     unsigned next_port;
 };

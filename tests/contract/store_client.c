@@ -15,6 +15,7 @@ static void on_event(void *argument, const struct bsc_event *event)
     assert(event->token == client->asked && event->kind == client->kind);
     client->answered = event->token;
     client->status = event->status;
+    client->full = event->full;
     assert(!event->status == !event->text);
     snprintf(client->text, sizeof client->text, "%s", event->text ? event->text : "");
     assert((event->state != NULL) == (event->kind == BSC_EVENT_LOADED && !event->status));

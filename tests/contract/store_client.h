@@ -26,6 +26,7 @@ struct store_client {
     bool inside; /* a call of the port is under way: nothing may be delivered */
     enum bsc_event_kind kind;
     enum bsc_status status; /* of the last answer */
+    bool full;              /* ... too */
     char text[BSC_ERROR_TEXT_BYTES];
     void (*on_state)(const struct bsc_stored_state *state, void *argument);
     void *argument;

@@ -139,7 +139,6 @@ static void expect_nothing(const struct bsc_stored_state *state, void *unused)
     (void)unused;
     assert_int_equal(state->settings.next_id, 1);
     assert_int_equal(state->settings.next_sequence, 1);
-    assert_int_equal(state->settings.epoch, 0);
     assert_int_equal(state->settings.next_port, 0);
     assert_int_equal(state->service_count + state->release_count + state->instance_count +
                          state->rollout_count + state->record_count,
@@ -156,7 +155,6 @@ static void expect_settings(const struct bsc_stored_state *state, void *argument
 {
     const struct bsc_settings *want = argument;
     assert_field(&state->settings, want, next_id);
-    assert_field(&state->settings, want, epoch);
     assert_field(&state->settings, want, next_sequence);
     assert_field(&state->settings, want, next_port);
 }
@@ -165,10 +163,10 @@ static void settings_come_back(void **unused)
 {
     (void)unused;
     struct bsc_change change = { BSC_PUT_SETTINGS,
-                                 .settings = { UINT64_C(1) << 62, 7, UINT64_C(1) << 40, 65535 } };
+                                 .settings = { UINT64_C(1) << 62, UINT64_C(1) << 40, 65535 } };
     commit(&change, 1);
     check(expect_settings, &change.settings);
-    change.settings = (struct bsc_settings){ 12, 8, 13, 31000 };
+    change.settings = (struct bsc_settings){ 12, 13, 31000 };
     commit(&change, 1);
     check(expect_settings, &change.settings);
 }

@@ -109,9 +109,12 @@ static void a_full_disk_is_told_and_leaves_room_to_record_that(void **unused)
     open_store();
     assert_int_equal(size_of("ballast"), 1024 * 1024);
     assert_int_equal(numbered_commit(&client, 1), BSC_OK);
+    assert_false(client.full);
     fill_disk();
     uint64_t n = commit_until_full(1);
     assert_int_equal(size_of("ballast"), 0);
+    assert_int_equal(numbered_commit(&client, ++n), BSC_OK);
+    assert_true(client.full); /* it went into the reserve: nothing new should begin */
     uint64_t reserve = commit_until_full(n) - n;
     print_message("%llu transactions from the ballast\n", (unsigned long long)reserve);
     assert_true(reserve >= 20);
@@ -129,6 +132,7 @@ static void a_full_disk_is_told_and_leaves_room_to_record_that(void **unused)
     open_store();
     assert_int_equal(numbered_commit(&client, n + 1), BSC_OK);
     assert_int_equal(size_of("ballast"), 1024 * 1024);
+    assert_false(client.full);
     assert_int_equal(loaded(), n + 1);
     fill_disk();
     commit_until_full(n + 1);
