@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/effect.c - performs effects through the ports.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,17 @@ static void reply(struct bsc_engine *engine, const struct bsc_effect *effect)
     }
     engine->ports.notifier.ops->reply(engine->ports.notifier.self, effect->token, &answer);
     free(lines);
+}
+
+void bsc_tail(const struct bsc_engine *engine, enum bsc_runtime_kind kind, const char *id,
+              char out[static BSC_TAIL_BYTES])
+{
+    const struct bsc_runtime *runtime = &engine->ports.runtimes[kind];
+    out[0] = '\0';
+    runtime->ops->tail(runtime->self, id, out, BSC_TAIL_BYTES);
+    size_t size = strlen(out);
+    while (size && isspace((unsigned char)out[size - 1]))
+        out[--size] = '\0';
 }
 
 void bsc_effect_perform(struct bsc_engine *engine, struct bsc_effect *effect)

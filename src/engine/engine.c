@@ -225,13 +225,23 @@ static void progress(struct bsc_engine *engine)
         bsc_terminate_progress(engine);
 }
 
-/* While the store does not work, commands are refused at once instead of waiting for it. */
+/* While the store does not work, commands are refused at once instead of waiting for it; so is
+ * whatever comes after TERMINATE. */
 static void refuse(struct bsc_engine *engine, const struct bsc_event *event)
 {
-    struct bsc_reply reply = { .status = engine->store_full ? BSC_NO_SPACE : BSC_UNAVAILABLE,
-                               .text = engine->store_text };
+    struct bsc_reply reply = { .status = BSC_UNAVAILABLE, .text = "bascule is stopping" };
+    if (engine->phase == BSC_PHASE_BROKEN) {
+        reply.status = engine->store_full ? BSC_NO_SPACE : BSC_UNAVAILABLE;
+        reply.text = engine->store_text;
+    }
     if (event->token)
         engine->ports.notifier.ops->reply(engine->ports.notifier.self, event->token, &reply);
+}
+
+static bool is_refused(const struct bsc_engine *engine, enum bsc_event_kind kind)
+{
+    return is_command(kind) && (engine->phase == BSC_PHASE_BROKEN ||
+                                (engine->terminating && kind != BSC_EVENT_TERMINATE));
 }
 
 static bool must_wait(const struct bsc_engine *engine, const struct bsc_event *event)
@@ -251,7 +261,7 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
         bsc_transaction_committed(engine, event);
         return;
     }
-    if (engine->phase == BSC_PHASE_BROKEN && is_command(event->kind)) {
+    if (is_refused(engine, event->kind)) {
         refuse(engine, event);
         return;
     }
@@ -330,8 +340,14 @@ void bsc_engine_destroy(struct bsc_engine *engine)
 
 void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event)
 {
+    bsc_reply(engine, engine->terminate_reply, BSC_OK, 0, "overtaken by a newer command");
     engine->terminating = true;
     engine->terminate_reply = event->token;
+    bsc_terminate_stop(engine);
+}
+
+void bsc_terminate_stop(struct bsc_engine *engine)
+{
     for (struct bsc_service *s = engine->services; s; s = s->next)
         for (size_t i = 0; i < s->instance_count; i++) {
             struct bsc_instance *instance = &s->instances[i];

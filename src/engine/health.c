@@ -66,9 +66,7 @@ bool bsc_slot_healthy(const struct bsc_service *service, enum bsc_slot slot, uin
 static void describe_ill(const struct bsc_engine *engine, const struct bsc_service *service,
                          const struct bsc_instance *instance, struct bsc_text *text)
 {
-    char tail[BSC_TAIL_BYTES] = "";
-    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
-    const struct bsc_runtime *runtime = &engine->ports.runtimes[spec->runtime];
+    char tail[BSC_TAIL_BYTES];
     bsc_text_printf(text, "; %s", instance->row.id);
     if (instance->row.phase != BSC_INSTANCE_RUNNING && instance->last_exit[0])
         bsc_text_printf(text, ": %s", instance->last_exit);
@@ -78,7 +76,7 @@ static void describe_ill(const struct bsc_engine *engine, const struct bsc_servi
         bsc_text_puts(text, ": not probed yet");
     if (instance->exits && instance->row.phase == BSC_INSTANCE_RUNNING)
         bsc_text_printf(text, " (%s before)", instance->last_exit);
-    runtime->ops->tail(runtime->self, instance->row.id, tail, sizeof tail);
+    bsc_tail(engine, bsc_instance_spec(service, instance)->runtime, instance->row.id, tail);
     if (tail[0])
         bsc_text_printf(text, "; its last output:\n%s", tail);
 }

@@ -137,6 +137,9 @@ void bsc_transaction_clear(struct bsc_engine *engine); /* frees what was written
 
 /* effect.c */
 void bsc_effect_perform(struct bsc_engine *engine, struct bsc_effect *effect);
+/* The last lines that an instance or hook wrote, without white space at their end. */
+void bsc_tail(const struct bsc_engine *engine, enum bsc_runtime_kind kind, const char *id,
+              char out[static BSC_TAIL_BYTES]);
 
 /* load.c */
 void bsc_load_begin(struct bsc_engine *engine);
@@ -223,6 +226,8 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
 void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service);
 int64_t bsc_rollout_next_ms(const struct bsc_service *service);
+/* The standby in `slot` stays warm for as long as the release in the other slot says. */
+void bsc_standby_begin(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot);
 /* Uncommitted: an abort could still take it back. */
 bool bsc_rollout_open(const struct bsc_service *service);
 
@@ -245,6 +250,7 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
 void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_terminate_stop(struct bsc_engine *engine); /* whatever runs */
 void bsc_terminate_progress(struct bsc_engine *engine);
 /* Empties the staging slot and forgets what was deployed there. */
 void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service);

@@ -188,9 +188,8 @@ static void recover_hook(struct bsc_engine *engine, struct bsc_service *service)
         return;
     }
     if (found->wait_status == BSC_WAIT_UNKNOWN && !(found->text && *found->text)) {
+        bsc_hook_await(engine, service); /* for a person: see judge_hook */
         rollout->step_unknown = true;
-        rollout->step_until_ms =
-            bsc_now(engine) + rollout->row.plan.steps[rollout->row.walk.cursor].timeout_ms;
         return;
     }
     struct bsc_event event = {
@@ -218,6 +217,15 @@ static void recover_service(struct bsc_engine *engine, struct bsc_service *servi
     bsc_touch(engine, service);
 }
 
+/* Only so that what runs can be stopped. */
+static void find_instances(struct bsc_engine *engine, struct bsc_service *service)
+{
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_found_copy *found = found_of(engine, service->instances[i].row.id);
+        service->instances[i].pid = found ? found->pid : 0;
+    }
+}
+
 /* Whatever runs that nobody wants: left over from a start that was never recorded as wanted, or
  * from a hook that was stopped. */
 static void stop_strays(struct bsc_engine *engine)
@@ -241,12 +249,18 @@ static void recover(struct bsc_engine *engine)
     engine->retry_pause_ms = 0;
     engine->settings_dirty = true;
     for (struct bsc_service *s = engine->services; s; s = s->next)
-        recover_service(engine, s);
+        if (engine->terminating)
+            find_instances(engine, s);
+        else
+            recover_service(engine, s);
+    if (engine->terminating)
+        bsc_terminate_stop(engine);
     stop_strays(engine);
     for (size_t i = 0; i < engine->found_count; i++)
         free(engine->found[i].text);
     engine->found_count = 0;
-    if (engine->store_failed) /* what could not be recorded is not carried on with */
+    if (engine->store_failed &&
+        !engine->terminating) /* what could not be recorded is not carried on with */
         for (struct bsc_service *s = engine->services; s; s = s->next)
             if (bsc_rollout_open(s) && s->rollout->row.walk.status == BSC_ROLLOUT_RUNNING) {
                 char reason[sizeof engine->store_text + 32];

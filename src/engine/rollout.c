@@ -62,13 +62,16 @@ static void slot_empty(struct bsc_service *service, enum bsc_slot slot)
 }
 
 /* The candidate's slot after a rollout that did not make it: failed, empty, or as it was. */
-static void leave_slot(struct bsc_service *service, const struct bsc_rollout_row *row)
+static void leave_slot(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_rollout_row *row)
 {
     struct bsc_slots *slots = &service->row.slots;
     bool cancelled = row->walk.status == BSC_ROLLOUT_CANCELLED;
     enum bsc_slot staging = bsc_slots_staging(slots);
-    if (row->kind == BSC_PLAN_ROLLBACK)
-        return; /* the standby is what it was */
+    if (row->kind == BSC_PLAN_ROLLBACK) { /* the standby is what it was, its time begins anew */
+        bsc_standby_begin(engine, service, bsc_slots_staging(&service->row.slots));
+        return;
+    }
     if (row->kind == BSC_PLAN_SWITCH && cancelled) {
         if (slots->state[staging] == BSC_SLOT_STANDBY) {
             slots->state[staging] = BSC_SLOT_READY;
@@ -120,7 +123,7 @@ static void finish(struct bsc_engine *engine, struct bsc_service *service)
         return;
     leave_record(engine, service, row);
     if (row->walk.status != BSC_ROLLOUT_STAGED)
-        leave_slot(service, row);
+        leave_slot(engine, service, row);
     bsc_audit(engine, service, row->id, bsc_rollout_status_name(row->walk.status), NULL, "%s%s%s",
               rollout_version(service), row->reason[0] ? ": " : "", row->reason);
     bsc_touch_row(engine, service);
@@ -154,6 +157,16 @@ static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
     }
 }
 
+/* The first reason stays; what could not be undone is added to it. */
+static void add_reason(struct bsc_rollout_row *row, const char *reason, bool undo_failed)
+{
+    size_t used = strlen(row->reason);
+    if (!used)
+        snprintf(row->reason, sizeof row->reason, "%s", reason);
+    else if (undo_failed)
+        snprintf(row->reason + used, sizeof row->reason - used, "; then undoing it: %s", reason);
+}
+
 void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
                        enum bsc_walk_event event, const char *reason)
 {
@@ -162,8 +175,8 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
     bool undoing = walk->status == BSC_ROLLOUT_UNDOING;
     struct bsc_step *step =
         walk->cursor < rollout->row.plan.count ? &rollout->row.plan.steps[walk->cursor] : NULL;
-    if (reason && *reason && !rollout->row.reason[0])
-        snprintf(rollout->row.reason, sizeof rollout->row.reason, "%s", reason);
+    if (reason && *reason)
+        add_reason(&rollout->row, reason, undoing && event == BSC_WALK_FAIL);
     rollout->dirty = true;
     bsc_touch(engine, service);
     enum bsc_walk_action action = bsc_walk_handle(walk, &rollout->row.plan, event);

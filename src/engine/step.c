@@ -32,21 +32,23 @@ void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static B
              undo ? "-undo" : "");
 }
 
+/* Its end is told whoever started it; the token says that it is waited for. */
 void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
 {
+    struct bsc_rollout *rollout = service->rollout;
     int64_t limit_ms = current(service)->timeout_ms;
+    rollout->step_token = bsc_token_next(engine, service);
     if (limit_ms)
-        service->rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
+        rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
 }
 
 void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo)
 {
-    struct bsc_rollout *rollout = service->rollout;
-    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_HOOK, service);
-    effect->token = rollout->step_token = bsc_token_next(engine, service);
-    effect->undo = undo;
-    bsc_hook_id(rollout, undo, effect->id);
     bsc_hook_await(engine, service);
+    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_HOOK, service);
+    effect->token = service->rollout->step_token;
+    effect->undo = undo;
+    bsc_hook_id(service->rollout, undo, effect->id);
 }
 
 static void begin_start(struct bsc_engine *engine, struct bsc_service *service)
@@ -92,6 +94,18 @@ static void release_mark_live(struct bsc_engine *engine, struct bsc_service *ser
     }
 }
 
+void bsc_standby_begin(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot)
+{
+    const struct bsc_release *release =
+        bsc_release_find(service, service->row.release[bsc_slot_other(slot)]);
+    int64_t standby_ms = release ? release->row.spec->deploy.standby_ms : 0;
+    service->row.standby_until_ms = service->standby_at_ms = 0;
+    if (service->row.slots.state[slot] != BSC_SLOT_STANDBY || !standby_ms)
+        return;
+    service->row.standby_until_ms = bsc_wall(engine) + standby_ms;
+    service->standby_at_ms = bsc_now(engine) + standby_ms;
+}
+
 static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
@@ -105,14 +119,9 @@ static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
                        bsc_wall(engine));
     service->record_dirty[candidate] = true;
     service->record_dirty[old] = service->records[old].id != 0;
-    service->row.standby_until_ms = service->standby_at_ms = 0;
-    if (!service->row.release[old]) { /* the first release: nothing was there before */
+    if (!service->row.release[old]) /* the first release: nothing was there before */
         (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_EMPTY, NULL);
-    } else if (release->row.spec->deploy.standby_ms) {
-        int64_t standby_ms = release->row.spec->deploy.standby_ms;
-        service->row.standby_until_ms = bsc_wall(engine) + standby_ms;
-        service->standby_at_ms = bsc_now(engine) + standby_ms;
-    }
+    bsc_standby_begin(engine, service, old);
     rollout->row.ended_ms = bsc_wall(engine);
     bsc_audit(engine, service, rollout->row.id, "promoted", NULL, "%s is live in %s",
               bsc_version_text(release->row.spec), bsc_slot_name(candidate));
@@ -180,10 +189,8 @@ static const struct bsc_instance *hopeless(const struct bsc_service *service)
 static void hopeless_text(const struct bsc_engine *engine, const struct bsc_service *service,
                           const struct bsc_instance *instance, char *reason, size_t size)
 {
-    char tail[BSC_TAIL_BYTES] = "";
-    const struct bsc_runtime *runtime =
-        &engine->ports.runtimes[bsc_instance_spec(service, instance)->runtime];
-    runtime->ops->tail(runtime->self, instance->row.id, tail, sizeof tail);
+    char tail[BSC_TAIL_BYTES];
+    bsc_tail(engine, bsc_instance_spec(service, instance)->runtime, instance->row.id, tail);
     snprintf(reason, size, "%s %s%s%s%s", instance->row.id,
              instance->never_started ? "could not be started: " : "", instance->last_exit,
              instance->exits > 1 ? " (again and again)" : "", tail[0] ? "" : "; it wrote nothing");
@@ -293,6 +300,11 @@ static enum bsc_verdict judge_drain(struct bsc_engine *engine, struct bsc_servic
     return BSC_WAIT;
 }
 
+static void stopping_text(unsigned left, char *reason, size_t size)
+{
+    snprintf(reason, size, "%u instance%s stopping", left, left == 1 ? " is" : "s are");
+}
+
 static enum bsc_verdict judge_stop(struct bsc_engine *engine, struct bsc_service *service,
                                    char *reason, size_t size)
 {
@@ -302,7 +314,7 @@ static enum bsc_verdict judge_stop(struct bsc_engine *engine, struct bsc_service
     unsigned left =
         bsc_instances_count(service, step->slot, eviction ? rollout->row.release : 0, eviction);
     if (left) {
-        snprintf(reason, size, "%u instances are stopping", left);
+        stopping_text(left, reason, size);
         return BSC_WAIT;
     }
     if (!eviction)
@@ -390,7 +402,7 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
     switch (current(service)->undo) {
     case BSC_UNDO_STOP:
         left = bsc_instances_count(service, rollout->row.slot, rollout->row.release, false);
-        snprintf(reason, size, "%u instances are stopping", left);
+        stopping_text(left, reason, size);
         return left ? BSC_WAIT : BSC_DONE;
     case BSC_UNDO_SPLIT:
         snprintf(reason, size, "the proxy has not acknowledged that the traffic went back");
@@ -417,9 +429,8 @@ void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
         rollout->step_answered = true;
         rollout->waiting[0] = '\0';
         if (!passed) {
-            char tail[BSC_TAIL_BYTES] = "";
-            const struct bsc_runtime *runtime = &engine->ports.runtimes[BSC_RUNTIME_PROCESS];
-            runtime->ops->tail(runtime->self, event->id, tail, sizeof tail);
+            char tail[BSC_TAIL_BYTES];
+            bsc_tail(engine, BSC_RUNTIME_PROCESS, event->id, tail);
             bsc_exit_describe(event, how, sizeof how);
             snprintf(rollout->waiting, sizeof rollout->waiting, "%s%s%s", how,
                      tail[0] ? "; its last output:\n" : "", tail);
