@@ -335,6 +335,7 @@ void bsc_engine_destroy(struct bsc_engine *engine)
     free(engine->effects);
     free(engine->touched);
     free(engine->numbered);
+    bsc_text_deinit(&engine->listen);
     free(engine);
 }
 
