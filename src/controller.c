@@ -21,6 +21,7 @@
 #include "adapters/supervisor_link.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "engine/service.h"
@@ -398,6 +399,7 @@ int bsc_controller_run(const struct bsc_controller_options *options)
     controller->supervisor = getppid();
     bsc_log_init("controller", BSC_LOG_INFO);
     umask(077);
+    bsc_descriptors_raise();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* of the terminal: the supervisor says when and how to stop */
     if (uv_loop_init(&controller->loop) != 0)

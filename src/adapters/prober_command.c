@@ -17,6 +17,7 @@
 #include "adapters/prober_internal.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/text.h"
 
 enum {
@@ -237,7 +238,9 @@ static int spawn(struct bsc_probe_command *command, uv_process_options_t *option
     options->stdio_count = 3;
     command->process_open = true;
     command->handles++;
+    struct rlimit limit = bsc_descriptors_lower();
     code = -uv_spawn(command->prober->loop, &command->process, options);
+    bsc_descriptors_restore(&limit);
     close(fds[1]);
     return code;
 }

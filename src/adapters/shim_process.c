@@ -19,6 +19,7 @@
 
 #include "adapters/shim_directory.h"
 #include "base/arena.h"
+#include "base/descriptors.h"
 #include "base/text.h"
 #include "shim/shim.h"
 
@@ -131,7 +132,10 @@ enum bsc_status bsc_shim_spawn(const char *shim, const char *path, const struct 
     /* What keeps the shim itself from working is told where the command's output goes. */
     const char *log = bsc_arena_printf(&arena, "%s/%s", path, BSC_SHIM_LOG);
     char **argv = build_argv(&arena, shim, path, launch);
-    errno = spawn_detached(shim, log, argv, environment.items, &out->pid);
+    struct rlimit limit = bsc_descriptors_lower();
+    int number = spawn_detached(shim, log, argv, environment.items, &out->pid);
+    bsc_descriptors_restore(&limit);
+    errno = number;
     if (errno) {
         status = bsc_error_errno(error, "start %s", shim);
         goto free_environment;
