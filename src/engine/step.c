@@ -265,7 +265,12 @@ static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_servic
         return BSC_DONE;
     }
     snprintf(reason, size, "the proxy has not acknowledged the switch");
-    return expired(engine, rollout) ? BSC_FAIL : BSC_WAIT;
+    if (!expired(engine, rollout))
+        return BSC_WAIT;
+    char limit[BSC_DURATION_BYTES];
+    snprintf(reason, size, "the switch timed out: the proxy has not acknowledged it within %s",
+             bsc_duration_format(current(service)->timeout_ms, limit));
+    return BSC_FAIL;
 }
 
 static enum bsc_verdict judge_bake(struct bsc_engine *engine, struct bsc_service *service,
