@@ -17,6 +17,7 @@ enum {
     BSC_RELEASES_KEPT = 10,
     BSC_PORT_TRIES = 20,
     BSC_TAIL_BYTES = 400,
+    BSC_BATCH_SERVICES = 128, /* results of so many services at most share a commit */
 };
 
 enum bsc_phase {
