@@ -49,13 +49,30 @@ static enum bsc_status check_replaceable(const char *path, const struct sockaddr
     return bsc_error_set(error, BSC_EXISTS, "API socket %s: another daemon answers there", path);
 }
 
+/* Only root can give the socket to a group that it is not a member of; anybody else's daemon is for
+ * its own user. */
 static gid_t find_group(const char *name)
 {
     struct group group, *found = NULL;
     char memory[16384];
-    if (!name || getgrnam_r(name, &group, memory, sizeof memory, &found) != 0 || !found)
+    if (!name || geteuid() != 0 || getgrnam_r(name, &group, memory, sizeof memory, &found) != 0 ||
+        !found)
         return (gid_t)-1;
     return found->gr_gid;
+}
+
+/* The folder of root's socket, /run/bascule, is gone after each boot. Everybody may look for the
+ * socket there; who may use it is said by the socket's own mode. */
+static enum bsc_status make_folder(const char *path, struct bsc_error *error)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    const char *end = strrchr(path, '/');
+    if (!end || end == path)
+        return BSC_OK;
+    snprintf(folder, sizeof folder, "%.*s", (int)(end - path), path);
+    if (mkdir(folder, 0755) == 0 && chmod(folder, 0755) == 0) /* whatever the umask is */
+        return BSC_OK;
+    return errno == EEXIST ? BSC_OK : bsc_error_errno(error, "make %s for the API socket", folder);
 }
 
 enum bsc_status bsc_api_listen(const char *path, const char *group, int *out,
@@ -67,6 +84,8 @@ enum bsc_status bsc_api_listen(const char *path, const char *group, int *out,
     enum bsc_status status = set_path(&address, path, error);
     if (status == BSC_OK)
         status = set_path(&fresh, fresh_path, error);
+    if (status == BSC_OK)
+        status = make_folder(path, error);
     if (status == BSC_OK)
         status = check_replaceable(path, &address, error);
     if (status != BSC_OK)
