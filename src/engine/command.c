@@ -210,7 +210,13 @@ static void roll_back(struct bsc_engine *engine, struct bsc_service *service,
     struct bsc_error error;
     const struct bsc_release *target;
     if (bsc_rollout_open(service) && !event->version) {
-        uint64_t id = service->rollout->row.id;
+        const struct bsc_rollout_row *row = &service->rollout->row;
+        uint64_t id = row->id;
+        if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT) { /* asked twice */
+            bsc_reply(engine, event->token, BSC_OK, id, "r%llu is rolling back already",
+                      (unsigned long long)id);
+            return;
+        }
         char reason[BSC_ACTOR_BYTES + 32];
         snprintf(reason, sizeof reason, "rolled back by %s", event->actor ? event->actor : "?");
         bsc_reply(engine, event->token, BSC_OK, id, "rolling back r%llu", (unsigned long long)id);
