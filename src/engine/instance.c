@@ -13,6 +13,10 @@
 
 static const int64_t backoff_first_ms = 100, backoff_longest_ms = 30000;
 
+/* A fresh proxy starts from the supervisor's snapshot, which follows a publish a little later: no
+ * instance is stopped before that, however short its drain. (DRAINED waits for it by itself.) */
+static const int64_t snapshot_ms = 1000;
+
 static bool port_taken(const struct bsc_engine *engine, unsigned port)
 {
     for (const struct bsc_service *s = engine->services; s; s = s->next)
@@ -212,7 +216,9 @@ static void drain(struct bsc_engine *engine, struct bsc_service *service,
     instance->row.healthy = false;
     instance->dirty = true;
     instance->drained = false;
-    instance->drain_until_ms = bsc_now(engine) + spec->deploy.drain_ms;
+    instance->drain_until_ms =
+        bsc_now(engine) +
+        (spec->deploy.drain_ms > snapshot_ms ? spec->deploy.drain_ms : snapshot_ms);
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_DRAIN, service);
     effect->token = instance->drain_token = bsc_token_next(engine, service);
     snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
