@@ -113,6 +113,8 @@ static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
 {
     struct bsc_service *service = effect->service;
     const struct bsc_rollout *rollout = service->rollout;
+    if (rollout->step_token != effect->token)
+        return; /* the same event took the wish back */
     const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
     const struct bsc_step *step = &rollout->row.plan.steps[rollout->row.walk.cursor];
     const struct bsc_spec *spec = release ? release->row.spec : service->row.spec;
