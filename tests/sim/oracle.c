@@ -116,17 +116,34 @@ void sim_check_stop(struct sim *sim, const char *id)
     const struct sim_process *process = sim_process_find(sim, id);
     if (strstr(id, "-hook-"))
         return;
-    if (row && row->phase != BSC_INSTANCE_STOPPING)
+    if (row && row->phase != BSC_INSTANCE_STOPPING && !sim->terminating)
         sim_fail(sim, "invariant 6: %s is stopped and not stored as stopping", id);
-    if (!process || !process->running)
+    if (!process || !process->running || process->stopped || sim->terminating)
         return;
     if (sim_router_reaches(sim, id))
         sim_fail(sim, "invariant 3: %s is stopped while a proxy sends requests there", id);
     if (sim_router_flying(sim, id) &&
-        (!process->excluded_ms || sim->now_ms - process->excluded_ms < 4900))
+        (!process->excluded_ms ||
+         sim->now_ms - process->excluded_ms < sim->drain_ms[sim_service_index(id)] - 100))
         sim_fail(sim,
                  "invariant 3: %s is stopped with %u requests in flight before its drain ended", id,
                  sim_router_flying(sim, id));
+}
+
+bool sim_must_serve(struct sim *sim, unsigned service)
+{
+    char name[] = { 's', (char)('0' + service), '\0' };
+    const struct bsc_service_row *row = service_row(sim, name);
+    return sim->weather.kind && row && !row->removed && row->release[row->stable];
+}
+
+void sim_check_stopped(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->process_high; i++) {
+        const struct sim_process *process = &sim->processes[i];
+        if (process->used && process->running && !process->foreign && !process->hook)
+            sim_fail(sim, "everything is said to be stopped, and %s runs", process->id);
+    }
 }
 
 static void check_processes(struct sim *sim)
@@ -173,7 +190,8 @@ static void check_service_end(struct sim *sim, const struct bsc_service *service
                  service->row.weight_bp[live]);
     for (size_t i = 0; i < service->instance_count; i++)
         healthy += service->instances[i].row.slot == live && service->instances[i].row.healthy;
-    if (release && healthy < bsc_spec_instances(release->row.spec, live))
+    if (release && release->row.spec->restart == BSC_RESTART_ALWAYS &&
+        healthy < bsc_spec_instances(release->row.spec, live))
         sim_fail(sim, "%s has %u healthy live instances", service->name, healthy);
     const struct sim_route *route = &sim->generations[0].routes[sim_service_index(service->name)];
     for (unsigned g = 0; g < SIM_GENERATIONS; g++)
@@ -199,4 +217,14 @@ void sim_check_end(struct sim *sim)
         if (sim->open[i].token)
             sim_fail(sim, "a command asked for at %lld ms was never answered",
                      (long long)sim->open[i].asked_ms);
+}
+
+bool sim_at_rest(struct sim *sim)
+{
+    sim->trial = true;
+    sim_check_end(sim);
+    sim->trial = false;
+    bool rest = !sim->failure[0];
+    sim->failure[0] = '\0';
+    return rest;
 }

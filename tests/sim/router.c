@@ -9,8 +9,8 @@
 
 static void adopt_later(struct sim *sim, unsigned generation, unsigned service)
 {
-    int64_t delay =
-        1 + (int64_t)sim_random(sim, sim_chance(sim, sim->weather.proxy_slow) ? 3000 : 5);
+    bool slow = sim_chance(sim, sim->weather.proxy_slow);
+    int64_t delay = 1 + (int64_t)sim_random(sim, slow ? (sim_random(sim, 4) ? 3000 : 9000) : 5);
     sim->generations[generation].adopts_at_ms[service] = sim->now_ms + delay;
 }
 
@@ -62,6 +62,10 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     struct sim_route *wanted = &sim->wanted[service];
     sim_check_publish(sim, routing);
     uint64_t version = wanted->version + 1;
+    if (!wanted->known) {
+        sim->known_since[service] = version;
+        sim->served[service] = 0;
+    }
     *wanted = (struct sim_route){ .known = true,
                                   .version = version,
                                   .traffic = routing->traffic,
@@ -79,6 +83,7 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
         wanted->endpoints[i].healthy = routing->endpoints[i].healthy;
     }
     mark_excluded(sim, wanted->name, wanted);
+    sim->published[service] = true;
     spread(sim, service);
     wait_add(sim, token, service);
 }
@@ -90,6 +95,8 @@ static void remove_route(void *self, const char *name, bsc_token token)
     uint64_t version = sim->wanted[service].version + 1;
     sim->wanted[service] = (struct sim_route){ .version = version };
     mark_excluded(sim, name, &sim->wanted[service]);
+    sim->published[service] = true;
+    sim->served[service] = 0;
     spread(sim, service);
     wait_add(sim, token, service);
 }
@@ -118,7 +125,7 @@ static void configure(void *self, const struct bsc_strings *listen, unsigned wor
     struct sim *sim = self;
     (void)listen;
     (void)workers;
-    bool refused = sim_chance(sim, sim->weather.start_fails);
+    bool refused = sim_chance(sim, sim->weather.configure_fails);
     struct bsc_event event = { .kind = BSC_EVENT_CONFIGURED,
                                .token = token,
                                .status = refused ? BSC_EXISTS : BSC_OK,
@@ -159,7 +166,7 @@ unsigned sim_router_flying(const struct sim *sim, const char *id)
 static void request(struct sim *sim, unsigned g, unsigned s)
 {
     const struct sim_route *route = &sim->generations[g].routes[s];
-    if (!route->known || route->traffic != BSC_TRAFFIC_SERVE)
+    if (!route->known || route->traffic != BSC_TRAFFIC_SERVE || sim->terminating)
         return;
     enum bsc_slot slot =
         sim_random(sim, BSC_WEIGHT_FULL_BP) < route->weight_bp[BSC_BLUE] ? BSC_BLUE : BSC_GREEN;
@@ -169,8 +176,16 @@ static void request(struct sim *sim, unsigned g, unsigned s)
         if (route->endpoints[i].slot == slot && route->endpoints[i].healthy &&
             sim_random(sim, ++seen) == 0)
             chosen = &route->endpoints[i];
-    if (!chosen)
+    if (!chosen) {
+        if (sim->served[s] && route->version >= sim->served[s] && sim_must_serve(sim, s))
+            sim_fail(
+                sim,
+                "I1: a request for s%u found no instance (generation %u, route %llu, served %llu)",
+                s, g, (unsigned long long)route->version, (unsigned long long)sim->served[s]);
         return;
+    }
+    if (!sim->served[s] && route->version >= sim->known_since[s])
+        sim->served[s] = route->version;
     const struct sim_process *process = sim_process_find(sim, chosen->id);
     if (!process || process->stopped) {
         sim_fail(sim, "I1: a request was sent to %s, which bascule had stopped", chosen->id);
@@ -226,13 +241,15 @@ static void generations_turn(struct sim *sim)
     } else if (spare < SIM_GENERATIONS && sim_chance(sim, sim->weather.proxy_upgrade)) {
         sim_say(sim, "proxy %u replaces %u", spare, current);
         sim->generations[current].retiring = true;
+        sim->generations[current].retires_ms = sim->now_ms + 3000;
         generation_start(sim, spare);
     }
     for (unsigned g = 0; g < SIM_GENERATIONS; g++) {
         bool busy = false;
         for (size_t i = 0; i < sim->flying_count; i++)
             busy = busy || sim->flying[i].generation == g;
-        if (sim->generations[g].alive && sim->generations[g].retiring && !busy)
+        if (sim->generations[g].alive && sim->generations[g].retiring && !busy &&
+            sim->generations[g].retires_ms <= sim->now_ms)
             sim->generations[g].alive = false;
     }
 }
@@ -262,15 +279,17 @@ void sim_router_turn(struct sim *sim)
                 continue;
             if (generation->adopts_at_ms[s] && generation->adopts_at_ms[s] <= sim->now_ms) {
                 generation->adopts_at_ms[s] = 0;
-                if (sim->wanted[s].version)
+                if (sim->published[s])
                     generation->routes[s] = sim->wanted[s];
             }
-            if (!generation->retiring && !sim->calm)
+            bool takes = !generation->retiring || generation->retires_ms > sim->now_ms;
+            if (takes && !sim->calm)
                 request(sim, g, s);
         }
         if (sim->snapshot_at_ms[s] && sim->snapshot_at_ms[s] <= sim->now_ms) {
             sim->snapshot_at_ms[s] = 0;
-            sim->snapshot[s] = sim->wanted[s];
+            if (sim->published[s])
+                sim->snapshot[s] = sim->wanted[s];
         }
     }
     for (size_t i = 0; i < sim->wait_high; i++) {
@@ -304,6 +323,19 @@ void sim_router_controller_lost(struct sim *sim)
 {
     memset(sim->waits, 0, sizeof sim->waits);
     memset(sim->snapshot_at_ms, 0, sizeof sim->snapshot_at_ms);
+    memset(sim->published, 0, sizeof sim->published);
     for (unsigned g = 0; g < SIM_GENERATIONS; g++)
         memset(sim->generations[g].adopts_at_ms, 0, sizeof sim->generations[g].adopts_at_ms);
+}
+
+void sim_router_stop(struct sim *sim)
+{
+    sim->flying_count = 0;
+    for (unsigned g = 0; g < SIM_GENERATIONS; g++)
+        sim->generations[g] = (struct sim_generation){ 0 };
+    for (unsigned s = 0; s < SIM_SERVICES; s++) {
+        sim->snapshot[s] = (struct sim_route){ 0 };
+        sim->wanted[s].known = false;
+        sim->served[s] = 0;
+    }
 }

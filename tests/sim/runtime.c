@@ -51,12 +51,14 @@ static void refuse_start(struct sim *sim, const char *id, bsc_token token, enum 
     sim_send(sim, 1 + (int64_t)sim_random(sim, 20), &event);
 }
 
-static void started(struct sim *sim, const struct sim_process *process, bsc_token token)
+static void started(struct sim *sim, struct sim_process *process, bsc_token token)
 {
     struct bsc_event event = {
         .kind = BSC_EVENT_STARTED, .token = token, .id = process->id, .pid = 1000
     };
-    sim_send(sim, 1 + (int64_t)sim_random(sim, 30), &event);
+    bool slow = sim_chance(sim, sim->weather.start_slow);
+    process->watched = true;
+    sim_send(sim, 1 + (int64_t)sim_random(sim, slow ? 15000 : 30), &event);
 }
 
 /* Versions whose number divides by four never become healthy. */
@@ -80,6 +82,8 @@ static void start(void *self, const struct bsc_launch *launch, bsc_token token)
         started(sim, process, token);
         return;
     }
+    if (process && hook)
+        sim_fail(sim, "%s runs a second time", launch->id);
     if (sim_chance(sim, sim->weather.start_fails)) {
         refuse_start(sim, launch->id, token, BSC_FAILED, "exec: No such file or directory");
         return;
@@ -109,7 +113,6 @@ static void stop(void *self, const char *id, int64_t grace_ms, bsc_token token)
 {
     struct sim *sim = self;
     struct sim_process *process = sim_process_find(sim, id);
-    (void)grace_ms;
     sim_check_stop(sim, id);
     if (!process) {
         struct sim_process gone = { .wait_status = BSC_WAIT_UNKNOWN };
@@ -117,10 +120,16 @@ static void stop(void *self, const char *id, int64_t grace_ms, bsc_token token)
         send_exited(sim, 1, &gone, token);
         return;
     }
-    process->running = false;
-    process->stopped = true;
+    if (!process->running) {
+        send_exited(sim, 1, process, token);
+        return;
+    }
+    bool slow = sim_chance(sim, sim->weather.stop_slow);
+    if (!process->stopped || process->ends_ms > sim->now_ms + grace_ms)
+        process->ends_ms = sim->now_ms + 1 + (int64_t)sim_random(sim, slow ? 12000 : 500);
+    process->stopped = process->watched = true;
     process->wait_status = 15;
-    send_exited(sim, 1 + (int64_t)sim_random(sim, 500), process, token);
+    process->exit_token = token;
 }
 
 static void list(void *self, bsc_token token)
@@ -130,7 +139,8 @@ static void list(void *self, bsc_token token)
     struct bsc_event event = { .kind = BSC_EVENT_LISTED, .token = token, .found = found };
     event.runtime = BSC_RUNTIME_PROCESS;
     for (unsigned i = 0; i < sim->process_high; i++) {
-        const struct sim_process *process = &sim->processes[i];
+        struct sim_process *process = &sim->processes[i];
+        process->watched = true;
         if (process->used && !process->foreign)
             found[event.found_count++] = (struct bsc_found){
                 .id = process->id,
@@ -211,22 +221,57 @@ struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind)
     return (struct bsc_runtime){ kind == BSC_RUNTIME_PROCESS ? &process : &other, sim };
 }
 
-/* Hooks end, instances die. */
+static void ends(struct sim *sim, struct sim_process *process)
+{
+    process->running = false;
+    if (process->watched)
+        send_exited(sim, 1, process, process->exit_token);
+    process->exit_token = 0;
+}
+
+/* Hooks and what was told to stop end, instances die. */
 void sim_runtime_turn(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->process_high; i++) {
         struct sim_process *process = &sim->processes[i];
         if (!process->used || !process->running || process->foreign)
             continue;
-        if (process->hook && process->ends_ms <= sim->now_ms) {
-            process->running = false;
-            send_exited(sim, 1, process, 0);
-        } else if (!process->hook && sim_chance(sim, sim->weather.dies)) {
+        if (process->hook || process->stopped) {
+            if (process->ends_ms <= sim->now_ms)
+                ends(sim, process);
+        } else if (sim_chance(sim, sim->weather.dies)) {
             sim_say(sim, "%s dies", process->id);
-            process->running = false;
-            process->wait_status = 9;
-            send_exited(sim, 1, process, 0);
+            process->wait_status = sim_random(sim, 2) ? 9 : 0;
+            ends(sim, process);
         }
+    }
+}
+
+int64_t sim_runtime_next_ms(const struct sim *sim)
+{
+    int64_t next = INT64_MAX;
+    for (unsigned i = 0; i < sim->process_high; i++) {
+        const struct sim_process *process = &sim->processes[i];
+        if (process->used && process->running && (process->hook || process->stopped) &&
+            process->ends_ms < next)
+            next = process->ends_ms;
+    }
+    return next;
+}
+
+void sim_runtime_stop(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->process_high; i++)
+        if (sim->processes[i].used && sim->processes[i].stopped)
+            sim->processes[i].running = false;
+}
+
+/* Whoever comes next looks himself; what ends until then is found ended. */
+void sim_runtime_controller_lost(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->process_high; i++) {
+        sim->processes[i].watched = false;
+        sim->processes[i].exit_token = 0;
     }
 }
 
@@ -244,6 +289,12 @@ static void probe(void *self, const struct bsc_probe *request, bsc_token token)
                                .passed = passed,
                                .text = passed ? "200 in 1 ms" : "answered 503",
                                .duration_us = 1000 };
+    if (sim_chance(sim, sim->weather.probe_silent)) {
+        event.passed = false;
+        event.text = "no answer within 2 s";
+        sim_send(sim, request->health->timeout_ms, &event);
+        return;
+    }
     sim_send(sim, (int64_t)sim_random(sim, sim_chance(sim, 20000) ? 2000 : 20), &event);
 }
 

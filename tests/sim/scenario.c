@@ -8,29 +8,39 @@
 
 #include "world.h"
 
-enum { VARIANTS = 4 };
+enum { VARIANTS = 6 };
 
 struct sim_configs {
     struct bsc_config variants[VARIANTS];
     struct bsc_spec *services[VARIANTS][SIM_SERVICES];
 };
 
+static const char *const names[SIM_SERVICES] = { "s0", "s1", "s2" };
 static const char *const argv_items[] = { "app", "${PORT}" };
 static const char *const shell_hook = "migrate ${VERSION}";
 static const char *const blue_targets[] = { "127.0.0.1:9001", "127.0.0.1:9002" };
 static const char *const green_targets[] = { "127.0.0.1:9003", "127.0.0.1:9004" };
-static const struct bsc_route routes[VARIANTS] = {
-    { "a", "/" }, { "b", "/" }, { "c", "/" }, { "d", "/" }
-};
+static const struct bsc_route routes[] = { { "a", "/" }, { "b", "/" }, { "c", "/" }, { "d", "/" } };
 
-static struct bsc_spec *make_spec(unsigned service, unsigned variant)
+static void add_hooks(struct bsc_spec *spec, bool pre, bool undo, bool post)
 {
-    static const char *const names[] = { "s0", "s1", "s2" };
+    spec->deploy.pre_deploy.timeout_ms = spec->deploy.post_promote.timeout_ms = 5000;
+    if (pre)
+        spec->deploy.pre_deploy.command.shell = shell_hook;
+    if (pre && undo)
+        spec->deploy.pre_deploy.undo.shell = shell_hook;
+    if (post)
+        spec->deploy.post_promote.command.shell = shell_hook;
+}
+
+/* Blue-green with everything that it can have. */
+static struct bsc_spec *full_spec(unsigned service)
+{
     struct bsc_spec *spec = bsc_spec_create();
     spec->name = names[service];
     spec->route_count = 1;
-    spec->routes = &routes[variant == 2 ? 3 : service];
-    spec->replicas = 1 + (service + variant) % 3;
+    spec->routes = &routes[service];
+    spec->replicas = 2;
     spec->command.argv = (struct bsc_strings){ 2, argv_items };
     spec->grace_ms = 1000;
     spec->restart = BSC_RESTART_ALWAYS;
@@ -39,58 +49,101 @@ static struct bsc_spec *make_spec(unsigned service, unsigned variant)
                                              .deadline_ms = 10000,
                                              .rise = 2,
                                              .fall = 3,
-                                             .min_healthy_percent = service ? 100 : 50 };
-    spec->deploy = (struct bsc_deploy_spec){ .standby_ms = service == 1 ? 0 : 20000,
-                                             .drain_ms = 5000,
-                                             .switch_ms = 5000,
-                                             .bake_ms = service == 1 ? 3000 : 0 };
-    if (service == 1) {
-        spec->deploy.pre_deploy.command.shell = spec->deploy.pre_deploy.undo.shell = shell_hook;
-        spec->deploy.pre_deploy.timeout_ms = spec->deploy.post_promote.timeout_ms = 5000;
-        spec->deploy.post_promote.command.shell = shell_hook;
-    }
-    if (service == 2) {
-        spec->runtime = BSC_RUNTIME_STATIC;
-        spec->command = (struct bsc_command){ 0 };
-        spec->targets[BSC_BLUE] = (struct bsc_strings){ 1 + variant % 2, blue_targets };
-        spec->targets[BSC_GREEN] = (struct bsc_strings){ 2, green_targets };
-    }
+                                             .min_healthy_percent = 100 };
+    spec->deploy = (struct bsc_deploy_spec){
+        .standby_ms = 20000, .drain_ms = 5000, .switch_ms = 5000, .bake_ms = 3000
+    };
+    add_hooks(spec, true, true, true);
     return spec;
 }
 
-void sim_scenario_init(struct sim *sim)
+static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixed)
 {
-    sim->configs = bsc_alloc(sizeof *sim->configs);
+    static const int64_t standbys[] = { 0, 3000, 20000, 20000 }, drains[] = { 0, 1000, 5000, 5000 };
+    struct bsc_spec *spec = full_spec(service);
+    spec->routes = &routes[sim_random(sim, 6) ? service : 3];
+    spec->replicas = 1 + (unsigned)sim_random(sim, 3);
+    spec->restart = sim_random(sim, 4) ? BSC_RESTART_ALWAYS : BSC_RESTART_ON_FAILURE;
+    spec->health.rise = 1 + (unsigned)sim_random(sim, 2);
+    spec->health.min_healthy_percent = sim_random(sim, 2) ? 100 : 50;
+    spec->deploy.standby_ms = standbys[sim_random(sim, 4)];
+    spec->deploy.drain_ms = drains[sim_random(sim, 4)];
+    spec->deploy.bake_ms = sim_random(sim, 2) ? 3000 : 0;
+    spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
+    if (sim_random(sim, 3) == 0)
+        add_hooks(spec, sim_random(sim, 4), sim_random(sim, 2), sim_random(sim, 2));
+    if (fixed) {
+        spec->runtime = BSC_RUNTIME_STATIC;
+        spec->command = (struct bsc_command){ 0 };
+        spec->targets[BSC_BLUE] =
+            (struct bsc_strings){ 1 + (unsigned)sim_random(sim, 2), blue_targets };
+        spec->targets[BSC_GREEN] = (struct bsc_strings){ 2, green_targets };
+    }
+    if (spec->deploy.drain_ms < sim->drain_ms[service])
+        sim->drain_ms[service] = spec->deploy.drain_ms;
+    return spec;
+}
+
+static void make_configs(struct sim *sim)
+{
+    bool fixed[SIM_SERVICES];
+    for (unsigned s = 0; s < SIM_SERVICES; s++) {
+        fixed[s] = sim_random(sim, 4) == 0;
+        sim->drain_ms[s] = 5000;
+    }
     for (unsigned v = 0; v < VARIANTS; v++) {
         struct bsc_config *config = &sim->configs->variants[v];
         unsigned count = 0;
         for (unsigned s = 0; s < SIM_SERVICES; s++)
-            if (v != 3 || s != sim->seed % SIM_SERVICES) /* the last variant lacks one service */
-                sim->configs->services[v][count++] = make_spec(s, v);
+            if (sim->fate.script)
+                sim->configs->services[v][count++] = full_spec(s);
+            else if (!v || sim_random(sim, 8)) /* now and then one is taken out */
+                sim->configs->services[v][count++] = random_spec(sim, s, fixed[s]);
         *config = (struct bsc_config){ .workers = 1,
                                        .port_low = 20000,
                                        .port_high = 20100,
                                        .service_count = count,
                                        .services = sim->configs->services[v] };
     }
-    sim->config = &sim->configs->variants[0];
-    sim->next_command = 1;
-    struct sim_weather *w = &sim->weather;
+}
+
+static void make_weather(struct sim *sim)
+{
     static const unsigned strengths[] = { 0, 1, 10, 100 };
+    struct sim_weather *w = &sim->weather;
     unsigned bad = strengths[sim_random(sim, 4)];
-    w->commit_fails = sim_random(sim, 3) ? 0 : 100 * bad;
-    w->load_fails = 1000 * bad;
-    w->start_fails = 200 * bad;
-    w->port_taken = 1000 * bad;
-    w->dies = sim_random(sim, 2) ? 3 * bad : 0;
-    w->probe_fails = 300 * bad;
     w->hook_fails = 100000;
     w->crash_at_commit = sim_random(sim, 2) ? 500 * bad : 0;
     w->crash_anywhere = sim_random(sim, 2) ? 20 * bad : 0;
+    w->terminate = sim_random(sim, 4) ? 0 : 5 * bad;
     w->proxy_dies = 10 * bad;
     w->proxy_upgrade = 30 * bad;
     w->proxy_slow = 1000 * bad;
     w->wall_jumps = 10 * bad;
+    w->stop_slow = 2000 * bad;
+    w->configure_fails = 200 * bad;
+    w->kind = sim_random(sim, 4) == 0;
+    if (w->kind)
+        return;
+    w->commit_fails = sim_random(sim, 3) ? 0 : 100 * bad;
+    w->disk_fills = sim_random(sim, 3) ? 0 : 200 + bad;
+    w->load_fails = 1000 * bad;
+    w->start_fails = 200 * bad;
+    w->start_slow = 500 * bad;
+    w->port_taken = 1000 * bad;
+    w->dies = sim_random(sim, 2) ? 3 * bad : 0;
+    w->probe_fails = 300 * bad;
+    w->probe_silent = 100 * bad;
+}
+
+void sim_scenario_init(struct sim *sim)
+{
+    sim->configs = bsc_alloc(sizeof *sim->configs);
+    make_configs(sim);
+    sim->config = &sim->configs->variants[0];
+    sim->next_command = 1;
+    if (!sim->fate.script)
+        make_weather(sim);
 }
 
 void sim_scenario_deinit(struct sim *sim)
@@ -101,11 +154,11 @@ void sim_scenario_deinit(struct sim *sim)
     free(sim->configs);
 }
 
-static bool remember(struct sim *sim, bsc_token token)
+static bool remember(struct sim *sim, bsc_token token, bool refuse)
 {
     for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
         if (!sim->open[i].token) {
-            sim->open[i] = (struct sim_open_command){ token, sim->now_ms };
+            sim->open[i] = (struct sim_open_command){ token, sim->now_ms, refuse };
             return true;
         }
     return false;
@@ -116,6 +169,14 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
     for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
         if (sim->open[i].token == token) {
             sim->open[i].token = 0;
+            if (sim->open[i].refuse && reply->status == BSC_OK)
+                sim_fail(sim, "a deploy began although the engine knew that the disk is full");
+            if (token == sim->terminating && reply->status == BSC_OK)
+                sim->stopped = true;
+            else if (token == sim->terminating)
+                sim->terminating = 0;
+            if (sim->fate.script)
+                sim->script_at++; /* whatever the answer: nobody asks again */
             sim_say(sim, "reply %llu: %s %s", (unsigned long long)token,
                     bsc_status_name(reply->status), reply->text ? reply->text : "");
             return;
@@ -125,69 +186,133 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 
 static void command(struct sim *sim, struct bsc_event *event)
 {
-    static const char *const names[] = { "apply", "deploy", "switch",  "rollback",
-                                         "abort", "check",  "cleanup", "traffic" };
+    static const char *const commands[] = {
+        "apply", "deploy", "switch", "rollback", "abort", "check", "cleanup", "traffic",
+    };
+    bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && !sim->commit;
     event->token = sim->next_command++;
-    if (!remember(sim, event->token))
+    event->actor = "user";
+    if (!remember(sim, event->token, refuse))
         return;
-    sim_say(sim, "user: %s %s %s%s", names[event->kind], event->service ? event->service : "",
-            event->version ? event->version : "", event->stage ? " --stage" : "");
+    if (event->kind == BSC_EVENT_TERMINATE)
+        sim->terminating = event->token;
+    sim_say(sim, "user: %s %s %s%s",
+            event->kind == BSC_EVENT_TERMINATE ? "terminate" : commands[event->kind],
+            event->service ? event->service : "", event->version ? event->version : "",
+            event->stage ? " --stage" : "");
     bsc_engine_handle(sim->engine, event);
+}
+
+/* What a user may ask of a service; `version` is room for a name. */
+static void draw_command(struct sim *sim, struct bsc_event *event, char *version, size_t size)
+{
+    unsigned dice = (unsigned)sim_random(sim, 16);
+    if (dice < 6) {
+        snprintf(version, size, "v%u", ++sim->version_count);
+        event->kind = BSC_EVENT_DEPLOY;
+        event->version = version;
+        event->stage = sim_random(sim, 3) == 0;
+    } else if (dice < 8) {
+        event->kind = BSC_EVENT_SWITCH;
+    } else if (dice < 10) {
+        event->kind = BSC_EVENT_ROLLBACK;
+        snprintf(version, size, "v%u", (unsigned)sim_random(sim, sim->version_count + 1));
+        event->version = dice == 9 ? version : NULL;
+    } else if (dice < 12) {
+        event->kind = BSC_EVENT_ABORT;
+    } else if (dice < 14) {
+        event->kind = dice == 12 || sim_random(sim, 3) ? BSC_EVENT_CHECK : BSC_EVENT_CLEANUP;
+    } else if (dice < 15) {
+        event->kind = BSC_EVENT_TRAFFIC;
+        event->traffic = sim_random(sim, 3) ? BSC_TRAFFIC_SERVE : BSC_TRAFFIC_HOLD;
+    } else {
+        event->kind = BSC_EVENT_APPLY;
+        event->service = NULL;
+        sim->config = event->config = &sim->configs->variants[sim_random(sim, VARIANTS)];
+    }
 }
 
 void sim_scenario_turn(struct sim *sim)
 {
-    static const char *const services[] = { "s0", "s1", "s2" };
     char version[32];
-    struct bsc_event event = { .service = services[sim_random(sim, SIM_SERVICES)],
-                               .actor = "user" };
-    if (sim_chance(sim, 200) || (sim->full && sim_random(sim, 10) == 0))
-        sim->full = !sim->full && sim->weather.commit_fails;
-    if (!sim->ready || sim_random(sim, 12))
-        return;
-    snprintf(version, sizeof version, "v%u", sim->version_count);
-    switch (sim_random(sim, 16)) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-    case 4:
-    case 5:
-        snprintf(version, sizeof version, "v%u", ++sim->version_count);
-        event.kind = BSC_EVENT_DEPLOY;
-        event.version = version;
-        event.stage = sim_random(sim, 3) == 0;
-        break;
-    case 6:
-    case 7:
-        event.kind = BSC_EVENT_SWITCH;
-        break;
-    case 8:
-        event.kind = BSC_EVENT_ROLLBACK;
-        break;
-    case 9:
-        event.kind = BSC_EVENT_ROLLBACK;
-        snprintf(version, sizeof version, "v%u", (unsigned)sim_random(sim, sim->version_count + 1));
-        event.version = version;
-        break;
-    case 10:
-    case 11:
-        event.kind = BSC_EVENT_ABORT;
-        break;
-    case 12:
-        event.kind = BSC_EVENT_CHECK;
-        break;
-    case 13:
-        event.kind = sim_random(sim, 3) ? BSC_EVENT_CHECK : BSC_EVENT_CLEANUP;
-        break;
-    case 14:
-        event.kind = BSC_EVENT_TRAFFIC;
-        event.traffic = sim_random(sim, 3) ? BSC_TRAFFIC_SERVE : BSC_TRAFFIC_HOLD;
-        break;
-    default:
-        event.kind = BSC_EVENT_APPLY;
-        event.service = NULL;
-        sim->config = event.config = &sim->configs->variants[sim_random(sim, VARIANTS)];
+    struct bsc_event event = { .service = names[sim_random(sim, SIM_SERVICES)] };
+    if (sim->full ? sim_random(sim, 40) == 0 : sim_chance(sim, sim->weather.disk_fills)) {
+        sim->full = !sim->full;
+        sim_say(sim, "the disk %s", sim->full ? "is full" : "has room again");
     }
+    if (!sim->ready || sim->terminating)
+        return;
+    if (sim_chance(sim, sim->weather.terminate)) {
+        event = (struct bsc_event){ .kind = BSC_EVENT_TERMINATE };
+        command(sim, &event);
+    } else if (sim_random(sim, 12) == 0) {
+        draw_command(sim, &event, version, sizeof version);
+        command(sim, &event);
+    }
+}
+
+/* --- stories, in which only a crash surprises --- */
+
+struct line {
+    int64_t pause_ms; /* after the answer to the line before */
+    enum bsc_event_kind kind;
+    const char *version;
+    bool stage;
+};
+
+static const struct story {
+    struct line lines[5];
+    const char *live; /* in the end */
+} stories[] = {
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } }, "v2" },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", true },
+        { 15000, BSC_EVENT_SWITCH, NULL, false },
+        { 15000, BSC_EVENT_ROLLBACK, NULL, false } },
+      "v1" },
+    /* v3 never becomes healthy: see runtime.c */
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } }, "v1" },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 9000, BSC_EVENT_ABORT, NULL, false } },
+      NULL },
+};
+
+unsigned sim_script_count(void)
+{
+    return sizeof stories / sizeof *stories;
+}
+
+/* The next line is due a while after the answer to the one before; what a crash swallowed is asked
+ * again. */
+void sim_script_turn(struct sim *sim)
+{
+    const struct line *line = &stories[sim->fate.script - 1].lines[sim->script_at];
+    bool waits = false;
+    for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
+        waits = waits || sim->open[i].token;
+    if (!sim->ready || waits || sim->script_at >= 5 || !line->pause_ms)
+        return;
+    if (sim->script_asked != sim->script_at + 1) {
+        sim->script_asked = sim->script_at + 1;
+        sim->script_ms = sim->now_ms + line->pause_ms;
+    }
+    if (sim->now_ms < sim->script_ms)
+        return;
+    struct bsc_event event = {
+        .kind = line->kind, .service = "s1", .version = line->version, .stage = line->stage
+    };
     command(sim, &event);
+}
+
+void sim_script_check(struct sim *sim)
+{
+    const char *wanted = stories[sim->fate.script - 1].live;
+    const struct bsc_service *service = bsc_engine_service(sim->engine, "s1");
+    const struct bsc_release *release =
+        service ? bsc_service_release(service, service->row.release[service->row.slots.live])
+                : NULL;
+    const char *live = release ? release->row.spec->version : "nothing";
+    if (wanted && strcmp(live, wanted) != 0)
+        sim_fail(sim, "the story ends with %s live instead of %s", live, wanted);
 }

@@ -40,6 +40,7 @@ static void uncount(const struct bsc_spec *spec)
 void sim_store_init(struct sim *sim)
 {
     sim->rows = bsc_alloc(sizeof *sim->rows);
+    sim->ballast = true;
 }
 
 void sim_store_deinit(struct sim *sim)
@@ -246,6 +247,26 @@ void sim_store_decide(struct sim *sim, bool durable)
     sim->commit_count = 0;
 }
 
+/* A full disk: the ballast goes first, then what fits in its place, then nothing does. */
+static enum bsc_status take(struct sim *sim)
+{
+    if (sim_chance(sim, sim->weather.commit_fails))
+        return BSC_FAILED;
+    if (!sim->full) {
+        sim->ballast = true;
+        return BSC_OK;
+    }
+    if (sim->ballast) {
+        sim->ballast = false;
+        sim->reserve = 5 + (unsigned)sim_random(sim, 60);
+        return BSC_NO_SPACE;
+    }
+    if (!sim->reserve)
+        return BSC_NO_SPACE;
+    sim->reserve--;
+    return BSC_OK;
+}
+
 static void commit(void *self, const struct bsc_change *changes, unsigned count, bsc_token token)
 {
     struct sim *sim = self;
@@ -253,13 +274,15 @@ static void commit(void *self, const struct bsc_change *changes, unsigned count,
         sim_fail(sim, "invariant 6: two transactions at a time");
     keep(sim, changes, count);
     sim->commits++;
-    bool fails = sim->full || sim_chance(sim, sim->weather.commit_fails);
+    enum bsc_status status = take(sim);
     struct bsc_event event = { .kind = BSC_EVENT_COMMITTED,
                                .token = token,
-                               .status = fails ? (sim->full ? BSC_NO_SPACE : BSC_FAILED) : BSC_OK,
-                               .text = fails ? "the disk does not take it" : NULL };
+                               .status = status,
+                               .full = !sim->ballast,
+                               .text = status ? "the disk does not take it" : NULL };
     sim_send(sim, (int64_t)sim_random(sim, 8), &event);
-    if (sim->commits == sim->crash_at || sim_chance(sim, sim->weather.crash_at_commit))
+    if (sim->commits == sim->fate.crash_at[0] || sim->commits == sim->fate.crash_at[1] ||
+        sim_chance(sim, sim->weather.crash_at_commit))
         sim->crash_wanted = true;
 }
 

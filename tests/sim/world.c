@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_MS = 120000, CALM_MS = 300000, TURNS_MAX = 400000 };
+enum { RUN_MS = 120000, CALM_MS = 300000, REST_MS = 60000, TURNS_MAX = 400000 };
 
 struct sim_pending {
     struct sim_pending *next;
@@ -40,7 +40,8 @@ void sim_fail(struct sim *sim, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(sim->failure, sizeof sim->failure, format, arguments);
     va_end(arguments);
-    sim_say(sim, "BROKEN: %s", sim->failure);
+    if (!sim->trial)
+        sim_say(sim, "BROKEN: %s", sim->failure);
 }
 
 void sim_say(struct sim *sim, const char *format, ...)
@@ -179,6 +180,19 @@ void sim_engine_start(struct sim *sim)
     bsc_engine_on_ready(sim->engine, on_ready, sim);
 }
 
+static void start_again(struct sim *sim)
+{
+    bsc_engine_destroy(sim->engine);
+    sim_drop_pending(sim);
+    sim_router_controller_lost(sim);
+    sim_runtime_controller_lost(sim);
+    memset(sim->open, 0, sizeof sim->open);
+    sim->terminating = 0;
+    bool long_pause = !sim->fate.script && sim_chance(sim, 100000);
+    sim->now_ms += (int64_t)sim_random(sim, long_pause ? 700000 : 500);
+    sim_engine_start(sim);
+}
+
 /* The controller is killed. What was committed may or may not have reached the disk; nobody hears
  * of it. Shims and proxies go on. */
 void sim_crash(struct sim *sim)
@@ -187,17 +201,31 @@ void sim_crash(struct sim *sim)
     sim->crashes++;
     if (sim->commit) {
         bool durable = sim_random(sim, 2);
+        for (unsigned i = 0; i < 2; i++)
+            if (sim->commits == sim->fate.crash_at[i])
+                durable = sim->fate.durable[i];
         sim_say(sim, "CRASH during a commit that is %s", durable ? "durable" : "lost");
         sim_store_decide(sim, durable);
     } else {
         sim_say(sim, "CRASH");
     }
-    bsc_engine_destroy(sim->engine);
-    sim_drop_pending(sim);
-    sim_router_controller_lost(sim);
-    memset(sim->open, 0, sizeof sim->open);
-    sim->now_ms += (int64_t)sim_random(sim, sim_chance(sim, 100000) ? 700000 : 500);
-    sim_engine_start(sim);
+    if (sim->terminating) { /* the supervisor was stopping the proxies, too */
+        sim_router_stop(sim);
+        sim_runtime_stop(sim);
+    }
+    start_again(sim);
+}
+
+/* All was stopped as asked, then `bascule serve` runs again. */
+static void restart(struct sim *sim)
+{
+    sim_say(sim, "everything is stopped, and started again");
+    sim->stopped = false;
+    sim_check_stopped(sim);
+    if (sim->commit)
+        sim_store_decide(sim, true);
+    sim_router_stop(sim);
+    start_again(sim);
 }
 
 static void deliver(struct sim *sim)
@@ -206,12 +234,16 @@ static void deliver(struct sim *sim)
     sim->pending = pending->next;
     struct bsc_event *event = &pending->event;
     if (event->kind == BSC_EVENT_COMMITTED) {
-        sim_store_decide(sim, event->status == BSC_OK);
+        /* What the store could not confirm may be on the disk all the same. */
+        bool found = event->status == BSC_FAILED && sim_random(sim, 2);
+        sim_store_decide(sim, event->status == BSC_OK || found);
+        sim->told_full = event->full;
         sim_check_durable(sim);
     }
     if (event->kind == BSC_EVENT_LOADED && event->status == BSC_OK)
         event->state = sim_store_state(sim);
     bsc_engine_handle(sim->engine, event);
+    sim_check_memory(sim);
     pending_free(pending);
 }
 
@@ -223,6 +255,9 @@ static void turn(struct sim *sim)
     int64_t router = sim_router_next_ms(sim);
     if (router < next)
         next = router;
+    int64_t runtime = sim_runtime_next_ms(sim);
+    if (runtime < next)
+        next = runtime;
     int64_t step = sim->now_ms + (sim->calm ? 5000 : 1 + (int64_t)sim_random(sim, 400));
     if (step < next)
         next = step;
@@ -236,18 +271,38 @@ static void turn(struct sim *sim)
         deliver(sim);
     else if (bsc_engine_next_ms(sim->engine) <= sim->now_ms)
         bsc_engine_handle(sim->engine, &(struct bsc_event){ .kind = BSC_EVENT_TICK });
+    else if (sim->fate.script)
+        sim_script_turn(sim);
     else if (!sim->calm)
         sim_scenario_turn(sim);
     if (sim->crash_wanted || sim_chance(sim, sim->weather.crash_anywhere))
         sim_crash(sim);
+    else if (sim->stopped)
+        restart(sim);
 }
 
-bool sim_run(uint64_t seed, bool verbose, uint64_t crash_at, struct sim *out)
+/* The weather clears up, and everything comes to rest: nothing may be left half-done. */
+static void calm_down(struct sim *sim, unsigned *turns)
+{
+    sim->calm = true;
+    sim->full = false;
+    int64_t end_ms = sim->now_ms + CALM_MS, look_ms = sim->now_ms + REST_MS;
+    while (sim->now_ms < end_ms && !sim->failure[0] && (*turns)++ < TURNS_MAX) {
+        turn(sim);
+        if (sim->now_ms < look_ms)
+            continue;
+        if (sim_at_rest(sim))
+            break;
+        look_ms += REST_MS;
+    }
+}
+
+bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct sim *out)
 {
     struct sim *sim = bsc_alloc(sizeof *sim);
     sim->seed = sim->random = seed;
     sim->verbose = verbose;
-    sim->crash_at = crash_at;
+    sim->fate = *fate;
     sim->now_ms = 1000;
     sim_store_init(sim);
     sim_scenario_init(sim);
@@ -255,15 +310,13 @@ bool sim_run(uint64_t seed, bool verbose, uint64_t crash_at, struct sim *out)
     unsigned turns = 0;
     while (sim->now_ms < RUN_MS && !sim->failure[0] && turns++ < TURNS_MAX)
         turn(sim);
-    sim->calm = true;
-    sim->full = false;
-    int64_t end_ms = sim->now_ms + CALM_MS;
-    while (sim->now_ms < end_ms && !sim->failure[0] && turns++ < TURNS_MAX)
-        turn(sim);
+    calm_down(sim, &turns);
     if (turns >= TURNS_MAX)
         sim_fail(sim, "no rest after %d turns", TURNS_MAX);
     if (!sim->failure[0])
         sim_check_end(sim);
+    if (!sim->failure[0] && fate->script)
+        sim_script_check(sim);
     bool ok = !sim->failure[0];
     bsc_engine_destroy(sim->engine);
     sim_drop_pending(sim);

@@ -18,15 +18,20 @@ enum { SIM_SERVICES = 3, SIM_GENERATIONS = 3, SIM_PROCESSES = 256, SIM_ENDPOINTS
 
 /* How bad the world is; chances are per million of the occasions. */
 struct sim_weather {
-    unsigned commit_fails, load_fails, start_fails, port_taken, dies, probe_fails, hook_fails;
-    unsigned crash_at_commit, crash_anywhere, proxy_dies, proxy_upgrade, proxy_slow, wall_jumps;
+    unsigned commit_fails, disk_fills, load_fails, start_fails, start_slow, stop_slow, port_taken;
+    unsigned dies, probe_fails, probe_silent, hook_fails, configure_fails;
+    unsigned crash_at_commit, crash_anywhere, terminate;
+    unsigned proxy_dies, proxy_upgrade, proxy_slow, wall_jumps;
+    bool kind; /* nothing ever happens to an instance: then no request may find none */
 };
 
 struct sim_process {
     char id[BSC_ID_BYTES];
     bool used, running, hook, doomed; /* doomed: never becomes healthy */
     bool foreign;                     /* a static address: not ours to start or stop */
-    int64_t ends_ms;                  /* hooks: when it exits by itself */
+    int64_t ends_ms;                  /* when a hook, or what was told to stop, exits */
+    bool watched;                     /* somebody is told when it exits */
+    bsc_token exit_token;             /* of the call that stops it */
     int64_t excluded_ms; /* since when no publish has named it; 0: the newest one does */
     int wait_status;
     unsigned port;
@@ -50,6 +55,7 @@ struct sim_route {
 
 struct sim_generation {
     bool alive, retiring;
+    int64_t retires_ms; /* answers what comes on its connections until then */
     struct sim_route routes[SIM_SERVICES];
     int64_t adopts_at_ms[SIM_SERVICES]; /* when it takes the wanted state; 0: it has it */
 };
@@ -60,6 +66,13 @@ struct sim_request {
     char id[BSC_ID_BYTES];
 };
 
+/* What a run is asked to meet, besides what its seed brings. */
+struct sim_fate {
+    unsigned script;      /* 0: random users and weather; else a story, see scenario.c */
+    uint64_t crash_at[2]; /* crash when so many commits were asked for; 0: not */
+    bool durable[2];      /* what was being committed then reaches the disk */
+};
+
 struct sim_pending; /* an event on its way to the engine */
 
 struct sim_row_list; /* the durable tables, store.c */
@@ -68,10 +81,16 @@ struct sim {
     uint64_t seed, random;
     int64_t now_ms, wall_offset_ms;
     struct sim_weather weather;
-    bool calm;          /* the end of a run: nothing fails any more */
-    bool verbose, full; /* full: the disk */
+    bool calm;             /* the end of a run: nothing fails any more */
+    bool verbose, trial;   /* trial: a failure is looked for, not told */
+    bool full;             /* the disk */
+    bool ballast;          /* the store's reserve is whole */
+    bool told_full;        /* ... and the engine heard that it is not */
+    unsigned reserve;      /* commits that still fit where the ballast was */
+    bsc_token terminating; /* who asked that all be stopped; 0: nobody */
+    bool stopped;          /* all is stopped: the next turn starts it again */
     unsigned crashes, commits, requests, rollouts;
-    uint64_t crash_at; /* crash when this many commits were asked for (0: random only) */
+    struct sim_fate fate;
     bool crash_wanted;
 
     struct bsc_engine *engine;
@@ -89,6 +108,10 @@ struct sim {
     struct sim_route wanted[SIM_SERVICES];
     struct sim_route snapshot[SIM_SERVICES];
     int64_t snapshot_at_ms[SIM_SERVICES];
+    bool published[SIM_SERVICES];       /* by the controller that runs now */
+    uint64_t served[SIM_SERVICES];      /* the version of the route that first answered; 0: none */
+    uint64_t known_since[SIM_SERVICES]; /* the version of its first publish */
+    int64_t drain_ms[SIM_SERVICES];     /* the least that any of its releases gives to requests */
     struct sim_generation generations[SIM_GENERATIONS];
     struct sim_wait {
         bsc_token token; /* 0: free */
@@ -104,11 +127,13 @@ struct sim {
 
     const struct bsc_config *config; /* the newest that was asked for */
     struct sim_configs *configs;
-    unsigned version_count;
+    unsigned version_count, script_at, script_asked;
+    int64_t script_ms; /* the next line of the script is not due before */
     bsc_token next_command;
     struct sim_open_command {
         bsc_token token;
         int64_t asked_ms;
+        bool refuse; /* must be refused: a deploy on a full disk */
     } open[64];
     char failure[512]; /* the invariant that was broken; "" */
 };
@@ -137,12 +162,16 @@ struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind)
 struct bsc_prober sim_prober_port(struct sim *sim);
 struct sim_process *sim_process_find(struct sim *sim, const char *id);
 void sim_runtime_turn(struct sim *sim); /* processes die */
+int64_t sim_runtime_next_ms(const struct sim *sim);
+void sim_runtime_controller_lost(struct sim *sim);
+void sim_runtime_stop(struct sim *sim); /* what was told to stop has done so */
 
 /* router.c */
 struct bsc_router sim_router_port(struct sim *sim);
 void sim_router_turn(struct sim *sim); /* generations adopt, requests come and go, waits end */
 int64_t sim_router_next_ms(const struct sim *sim);
 void sim_router_controller_lost(struct sim *sim);
+void sim_router_stop(struct sim *sim); /* the whole system goes down in order */
 /* May a new request be sent to this instance by any live generation? */
 bool sim_router_reaches(const struct sim *sim, const char *id);
 unsigned sim_router_flying(const struct sim *sim, const char *id);
@@ -152,7 +181,15 @@ void sim_check_durable(struct sim *sim);
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing);
 void sim_check_start(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_stop(struct sim *sim, const char *id);
+/* Nothing happens to instances, and there is a release that nobody takes back: requests must find
+ * it. */
+bool sim_must_serve(struct sim *sim, unsigned service);
+void sim_check_stopped(struct sim *sim);
 void sim_check_end(struct sim *sim);
+bool sim_at_rest(struct sim *sim); /* would sim_check_end find nothing? */
+
+/* memory.c: what the engine holds is what is stored */
+void sim_check_memory(struct sim *sim);
 
 struct sim_configs;
 
@@ -160,11 +197,14 @@ struct sim_configs;
 void sim_scenario_init(struct sim *sim);
 void sim_scenario_deinit(struct sim *sim);
 void sim_scenario_turn(struct sim *sim); /* users do something */
+void sim_script_turn(struct sim *sim);
+void sim_script_check(struct sim *sim); /* the story ended as it must */
+unsigned sim_script_count(void);
 void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply);
 
 /* world.c */
 void sim_engine_start(struct sim *sim);
 void sim_crash(struct sim *sim);
-bool sim_run(uint64_t seed, bool verbose, uint64_t crash_at, struct sim *out);
+bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct sim *out);
 
 #endif
