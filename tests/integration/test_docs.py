@@ -31,3 +31,11 @@ def test_every_command_that_a_page_names_is_one():
                for word in re.findall(r"(?:^ *|`)bascule ([a-z]+)", code, re.M)
                if not re.search(rf"^  {word}\b", known, re.M)]
     assert not unknown
+
+
+def test_the_index_of_decisions_has_all_of_them():
+    folder = ROOT / "docs" / "decisions"
+    titles = [(page.read_text().splitlines()[0].lstrip("# "), page.name)
+              for page in sorted(folder.glob("0*.md"))]
+    index = re.findall(r"^- \[(.*)\]\((.*)\)$", (folder / "README.md").read_text(), re.M)
+    assert index == titles
