@@ -131,7 +131,38 @@ def test_switch_without_deploy_fails(daemon):
     daemon.assert_live("blue")
 
 
+def assert_switch_undone(daemon, failed):
+    """Live unchanged, what was to be live failed and recorded, and no second try without a deployment."""
+    daemon.assert_live("blue")
+    assert daemon.states() == ("live", "failed")
+    (record,) = daemon.records()
+    assert (record["version"], record["status"]) == ("v1", "rolled-back")
+    assert record["reason"] == failed.json["reason"]
+    daemon.refuses("invalid-state", 1, "switch", "web")
+
+
 def test_switch_failed(start):
+    """There is no proxy that could be told, and the supervisor makes none until it goes on."""
+    daemon = start(switch_timeout="200ms")
+    daemon.does("deploy", "web", "v1", "--stage")
+    processes = daemon.does("status")["processes"]
+    os.kill(processes["supervisor"], signal.SIGSTOP)
+    try:
+        os.kill(processes["proxy"], signal.SIGKILL)
+        switching = daemon.begin("switch", "web")
+        wait_for(lambda: (daemon.web()["rollout"] or {}).get("status") == "undoing", "the switch fails")
+        assert daemon.web()["live"] == "blue"
+        assert [one["status"] for one in daemon.records()] != ["live"]
+    finally:
+        os.kill(processes["supervisor"], signal.SIGCONT)
+    failed = daemon.end(switching)
+    assert failed.exit == 1
+    assert failed.json["status"] == "rolled-back"
+    assert "the proxy has not acknowledged" in failed.json["reason"]
+    assert_switch_undone(daemon, failed)
+
+
+def test_switch_failed_in_the_bake(start):
     """The switch does not hold: what it leads to is ill before the bake is over."""
     daemon = start(bake="10s")
     daemon.does("deploy", "web", "v1", "--stage")
@@ -142,11 +173,7 @@ def test_switch_failed(start):
     assert failed.exit == 1
     assert failed.json["status"] == "rolled-back"
     assert "of 2 instances healthy" in failed.json["reason"]
-    daemon.assert_live("blue")
-    assert daemon.states() == ("live", "failed")
-    (record,) = daemon.records()
-    assert (record["status"], record["reason"]) == ("rolled-back", failed.json["reason"])
-    daemon.refuses("invalid-state", 1, "switch", "web")
+    assert_switch_undone(daemon, failed)
 
 
 def test_switch_timeout(start):
@@ -160,10 +187,7 @@ def test_switch_timeout(start):
     assert failed.json["status"] == "rolled-back"
     assert "timed out" in failed.json["reason"]
     wait_for(lambda: daemon.does("status")["processes"]["proxy"] not in (proxy, None), "the proxy is replaced")
-    daemon.assert_live("blue")
-    assert daemon.states() == ("live", "failed")
-    assert daemon.history() == [("green", "v1", "rolled-back")]
-    daemon.refuses("invalid-state", 1, "switch", "web")
+    assert_switch_undone(daemon, failed)
     daemon.does("deploy", "web", "v2")
     daemon.assert_live("green")
 
