@@ -67,7 +67,7 @@ static void add_header(const struct bsc_progress *progress, int64_t now_ms, unsi
     struct bsc_text elapsed = { 0 };
     bsc_output_add(output, out, BSC_STYLE_BOLD, bsc_json_text(rollout, "service"));
     bsc_output_printf(output, out, BSC_STYLE_PLAIN, "  %s ", bsc_json_text(rollout, "kind"));
-    bsc_output_add(output, out, BSC_STYLE_BOLD, bsc_json_text(rollout, "version"));
+    bsc_output_add(output, out, BSC_STYLE_BOLD, bsc_json_version(rollout));
     if (progress->from && *progress->from)
         bsc_output_printf(output, out, BSC_STYLE_DIM, "  from %s", progress->from);
     bsc_output_printf(output, out, BSC_STYLE_DIM, "  %s  %s", bsc_json_text(rollout, "strategy"),

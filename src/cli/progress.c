@@ -187,7 +187,7 @@ void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json
     }
     if (!old)
         tell(changes, "%s %s: rollout %s, %s", bsc_json_text(take_rollout, "kind"),
-             bsc_json_text(take_rollout, "version"), bsc_json_text(take_rollout, "id"),
+             bsc_json_version(take_rollout), bsc_json_text(take_rollout, "id"),
              bsc_json_text(take_rollout, "strategy"));
 
     const json_t *was = json_object_get(old, "steps");

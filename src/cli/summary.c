@@ -16,7 +16,7 @@ static void add_success(const struct bsc_progress *progress, struct bsc_text *ou
 {
     const struct bsc_output *output = progress->output;
     const char *service = bsc_json_text(progress->rollout, "service");
-    const char *version = bsc_json_text(progress->rollout, "version");
+    const char *version = bsc_json_version(progress->rollout);
     const char *status = bsc_progress_status(progress);
     struct bsc_text took = { 0 };
     bsc_output_elapsed(&took, progress->ended_ms - progress->began_ms);
@@ -84,7 +84,7 @@ static void add_failure(const struct bsc_progress *progress, const char *log, st
     const struct bsc_output *output = progress->output;
     const char *service = bsc_json_text(progress->rollout, "service");
     const char *reason = bsc_json_text(progress->rollout, "reason");
-    const char *version = bsc_json_text(progress->rollout, "version");
+    const char *version = bsc_json_version(progress->rollout);
     const char *live = live_version(progress);
     bsc_output_printf(output, out, BSC_STYLE_BOLD, "%s: ", service);
     bsc_output_printf(output, out, BSC_STYLE_RED, "%s of %s %s",

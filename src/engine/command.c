@@ -77,6 +77,13 @@ static enum bsc_status rollback_target(const struct bsc_service *service, const 
     *out = best;
     if (best)
         return BSC_OK;
+    const struct bsc_release *standing = bsc_release_find(service, service->row.release[staging]);
+    if (!version && standby && standing && standing->row.rejected && standing->row.spec->version)
+        return bsc_error_set(error, BSC_NO_ROLLBACK,
+                             "%s has nothing to go back to but %s, which a rollback took back: "
+                             "'bascule rollback %s %s' goes there all the same",
+                             service->name, standing->row.spec->version, service->name,
+                             standing->row.spec->version);
     if (version)
         return bsc_error_set(error, BSC_NO_ROLLBACK,
                              "%s: no release of version '%s' that was live is kept", service->name,
