@@ -35,6 +35,7 @@ struct bsc_store_sqlite {
     struct bsc_store_loaded loaded;
 
     uv_timer_t idle; /* runs out a while after the last transaction */
+    bool full;       /* the engine was told so */
     bool closing;
 };
 
@@ -54,7 +55,8 @@ static void work(uv_work_t *handle)
         break;
     case JOB_TIDY:
         /* What goes wrong here goes wrong again in the next transaction, which tells it. */
-        store->status = bsc_store_settle(&store->writer, &ignored);
+        if (bsc_store_settle(&store->writer, &ignored) == BSC_OK)
+            bsc_store_ballast_make(&store->writer);
         break;
     case JOB_NONE:
         break;
@@ -88,6 +90,7 @@ static void tell(struct bsc_store_sqlite *store, const struct job *job)
         .text = store->status ? store->error.text : NULL,
         .full = !store->writer.ballast, /* no job runs now */
     };
+    store->full = event.full;
     /* The engine may begin the next job from within. */
     struct bsc_store_loaded loaded = store->loaded;
     store->loaded = (struct bsc_store_loaded){ 0 };
@@ -95,6 +98,20 @@ static void tell(struct bsc_store_sqlite *store, const struct job *job)
         event.state = &loaded.state;
     store->deliver(store->argument, &event);
     bsc_store_loaded_deinit(&loaded);
+}
+
+/* On a full disk nothing new begins, so no transaction would find out that there is room again. */
+static void tidied(struct bsc_store_sqlite *store, bool room)
+{
+    if (!store->full)
+        return;
+    if (!room) {
+        if (!store->job.kind)
+            uv_timer_start(&store->idle, on_idle, IDLE_MS, 0);
+        return;
+    }
+    store->full = false;
+    store->deliver(store->argument, &(struct bsc_event){ .kind = BSC_EVENT_ROOM });
 }
 
 static void on_done(uv_work_t *handle, int unused)
@@ -108,10 +125,13 @@ static void on_done(uv_work_t *handle, int unused)
         uv_close((uv_handle_t *)&store->idle, free_store);
         return;
     }
+    bool room = store->writer.ballast; /* no job runs yet */
     if (waiting.kind)
         submit(store, waiting);
-    if (done.kind == JOB_TIDY)
+    if (done.kind == JOB_TIDY) {
+        tidied(store, room);
         return;
+    }
     uv_timer_start(&store->idle, on_idle, IDLE_MS, 0);
     tell(store, &done);
 }

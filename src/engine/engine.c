@@ -171,6 +171,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_TERMINATE:
         bsc_terminate_command(engine, event);
         break;
+    case BSC_EVENT_ROOM:
+        engine->store_full = false;
+        break;
     case BSC_EVENT_TICK:
         tick(engine);
         break;

@@ -37,6 +37,7 @@ enum bsc_event_kind {
     BSC_EVENT_TICK,       /* the time that bsc_engine_next_ms named has come */
     BSC_EVENT_LOADED,     /* store: state, or status and text */
     BSC_EVENT_COMMITTED,  /* store: status and text */
+    BSC_EVENT_ROOM,       /* store: its reserve is whole again */
     BSC_EVENT_LISTED,     /* runtime: what runs, after a restart */
     BSC_EVENT_STARTED,    /* runtime: id, pid */
     BSC_EVENT_EXITED,     /* runtime: id, wait_status, text */

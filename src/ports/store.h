@@ -4,7 +4,8 @@
  * A store keeps a reserve of room, so that an abort can be recorded on a full disk: the transaction
  * that finds no room fails with BSC_NO_SPACE and frees the reserve, those that follow succeed. So a
  * success alone does not mean that there is room again; COMMITTED says so itself: `full` is set, on
- * success and failure, for as long as the reserve is not whole. The engine begins nothing new then.
+ * success and failure, for as long as the reserve is not whole. The engine begins nothing new then,
+ * so nothing may be committed for a while: the store looks by itself, and says BSC_EVENT_ROOM.
  */
 #ifndef BASCULE_PORTS_STORE_H
 #define BASCULE_PORTS_STORE_H
