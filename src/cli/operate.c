@@ -206,6 +206,8 @@ int bsc_run_apply(struct bsc_cli *cli)
     const json_t *changes = json_object_get(answer.body, "changes");
     if (answer.status) {
         print_problems(answer.body);
+        if (json_array_size(json_object_get(answer.body, "problems")))
+            bsc_error_set(&answer.error, answer.error.status, "nothing was changed");
         exit_status = bsc_cli_fail(&answer.error);
     } else if (!cli->output.json) {
         size_t index;
