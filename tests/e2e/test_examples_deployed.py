@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example is deployed for real, from its own bascule.yaml: v1, v2, and back, while users are there."""
+import http.client
+import os
+import shutil
+
+import pytest
+
+from daemon import ROOT
+from load import Client
+
+
+def program(name):
+    """Where `name` is: BASCULE_NGINX and so on, or the PATH; the test is skipped without it."""
+    found = os.environ.get("BASCULE_" + name.upper()) or shutil.which(
+        name, path=os.environ["PATH"] + ":/usr/sbin:/usr/bin")
+    if not found:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def get(daemon, path):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def example(make_daemon):
+    """A copy of the example with ports of its own; started."""
+    def start(name, programs=()):
+        daemon = make_daemon()
+        folder = daemon.folder / name
+        shutil.copytree(ROOT / "examples" / name, folder)
+        text = (folder / "bascule.yaml").read_text()
+        assert "127.0.0.1:8080" in text
+        daemon.file = folder / "bascule.yaml"
+        daemon.file.write_text(text.replace("127.0.0.1:8080", f"127.0.0.1:{daemon.port}") + f"\nports: {daemon.ports}\n")
+        tools = daemon.folder / "tools"
+        tools.mkdir()
+        for tool in programs:
+            (tools / tool).symlink_to(program(tool))
+        path = os.environ["PATH"]
+        environment = daemon.environment()
+        daemon.environment = lambda: {**environment, "BASCULE_CONFIG": str(daemon.file), "PATH": f"{tools}:{path}",
+                                      "TMPDIR": str(daemon.folder)}
+        return daemon.start()
+    return start
+
+
+def there_and_back(daemon, service, path, told, host=None):
+    """`told`: what v1 and v2 say of themselves under `path`, however many times they are asked."""
+    daemon.do("deploy", service, "v1")
+    assert told("v1") in get(daemon, path)
+    with Client(daemon.port, threads=4, path=path, host=host) as client:
+        daemon.do("deploy", service, "v2")
+        assert told("v2") in get(daemon, path)
+        daemon.do("rollback", service)
+        assert told("v1") in get(daemon, path)
+    assert client.failed() == [] and len(client.answers) > 10
+    assert [(record["version"], record["status"]) for record in daemon.records(service)] == [
+        ("v1", "replaced"), ("v2", "rolled-back"), ("v1", "live")]
+
+
+def test_hello_there_and_back(example):
+    there_and_back(example("hello"), "web", "/", lambda version: version)
+
+
+def test_site_there_and_back_by_nginx(example):
+    daemon = example("site", ["nginx"])
+    there_and_back(daemon, "site", "/", lambda version: f"This is version {version[1:]}.")
+    daemon.stop()
+    assert not list(daemon.folder.glob("site-*.*")), "its temporary folders are gone"
+
+
+def test_prometheus_there_and_back(example):
+    daemon = example("prometheus", ["prometheus"])
+    texts = {version: (ROOT / f"examples/prometheus/releases/{version}/prometheus.yml").read_text()
+             for version in ("v1", "v2")}
+    assert texts["v1"] != texts["v2"]
+
+    def told(version):
+        interval = texts[version].split("scrape_interval: ")[1].split()[0]
+        return f"scrape_interval: {interval}"
+    there_and_back(daemon, "prometheus", "/api/v1/status/config", told)
