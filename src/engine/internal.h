@@ -82,6 +82,7 @@ struct bsc_engine {
     bsc_token load_token;
     unsigned lists_awaited;
     bool store_full;
+    bool unproved;     /* nothing was committed since the store was read */
     bool store_failed; /* the memory was thrown away after a failed commit */
     int64_t retry_ms, retry_pause_ms;
     char store_text[256];
@@ -146,6 +147,8 @@ void bsc_tail(const struct bsc_engine *engine, enum bsc_runtime_kind kind, const
 
 /* load.c */
 void bsc_load_begin(struct bsc_engine *engine);
+/* The store does not work: nothing is done until it is tried again in a while. */
+void bsc_load_later(struct bsc_engine *engine, enum bsc_status status, const char *text);
 void bsc_load_done(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_load_listed(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_memory_clear(struct bsc_engine *engine);

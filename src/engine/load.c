@@ -49,6 +49,17 @@ void bsc_load_begin(struct bsc_engine *engine)
     engine->ports.store.ops->load(engine->ports.store.self, engine->load_token);
 }
 
+void bsc_load_later(struct bsc_engine *engine, enum bsc_status status, const char *text)
+{
+    int64_t pause = engine->retry_pause_ms ? engine->retry_pause_ms * 2 : retry_first_ms;
+    engine->retry_pause_ms = pause < retry_longest_ms ? pause : retry_longest_ms;
+    engine->retry_ms = bsc_now(engine) + engine->retry_pause_ms;
+    engine->phase = BSC_PHASE_BROKEN;
+    snprintf(engine->store_text, sizeof engine->store_text, "%s", text);
+    if (engine->on_ready)
+        engine->on_ready(engine->on_ready_argument, status, text);
+}
+
 static void load_services(struct bsc_engine *engine, const struct bsc_stored_state *state)
 {
     for (unsigned i = 0; i < state->service_count; i++) {
@@ -107,13 +118,7 @@ void bsc_load_done(struct bsc_engine *engine, const struct bsc_event *event)
     if (event->token != engine->load_token || engine->phase != BSC_PHASE_LOADING)
         return;
     if (event->status != BSC_OK) {
-        int64_t pause = engine->retry_pause_ms ? engine->retry_pause_ms * 2 : retry_first_ms;
-        engine->retry_pause_ms = pause < retry_longest_ms ? pause : retry_longest_ms;
-        engine->retry_ms = bsc_now(engine) + engine->retry_pause_ms;
-        engine->phase = BSC_PHASE_BROKEN;
-        snprintf(engine->store_text, sizeof engine->store_text, "%s", event->text);
-        if (engine->on_ready)
-            engine->on_ready(engine->on_ready_argument, event->status, event->text);
+        bsc_load_later(engine, event->status, event->text);
         return;
     }
     bsc_memory_clear(engine);
@@ -246,8 +251,7 @@ static void stop_strays(struct bsc_engine *engine)
 static void recover(struct bsc_engine *engine)
 {
     engine->phase = BSC_PHASE_READY;
-    engine->retry_pause_ms = 0;
-    engine->settings_dirty = true;
+    engine->unproved = engine->settings_dirty = true;
     for (struct bsc_service *s = engine->services; s; s = s->next)
         if (engine->terminating)
             find_instances(engine, s);

@@ -259,6 +259,8 @@ void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event
         return;
     }
     engine->store_full = event->full;
+    engine->unproved = false;
+    engine->retry_pause_ms = 0;
     changes_clear(engine);
     release_effects(engine);
 }
@@ -291,5 +293,8 @@ void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, 
     engine->store_full = status == BSC_NO_SPACE;
     engine->store_failed = true;
     snprintf(engine->store_text, sizeof engine->store_text, "%s", text);
-    bsc_load_begin(engine);
+    if (engine->unproved) /* reading it again at once would go round and round */
+        bsc_load_later(engine, status, text);
+    else
+        bsc_load_begin(engine);
 }

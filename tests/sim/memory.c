@@ -107,11 +107,16 @@ static void check_history(struct sim *sim, const struct bsc_stored_state *state,
                          (unsigned long long)state->records[i].record.id);
 }
 
+bool sim_engine_free(const struct sim *sim)
+{
+    return sim->engine->phase == BSC_PHASE_READY && !sim->engine->commit_token;
+}
+
 void sim_check_memory(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
     unsigned found = 0;
-    if (sim->engine->phase != BSC_PHASE_READY || sim->engine->commit_token)
+    if (!sim_engine_free(sim))
         return;
     for (const struct bsc_service *s = sim->engine->services; s; s = s->next) {
         for (unsigned i = 0; i < state->service_count; i++)

@@ -189,7 +189,7 @@ static void command(struct sim *sim, struct bsc_event *event)
     static const char *const commands[] = {
         "apply", "deploy", "switch", "rollback", "abort", "check", "cleanup", "traffic",
     };
-    bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && !sim->commit;
+    bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && sim_engine_free(sim);
     event->token = sim->next_command++;
     event->actor = "user";
     if (!remember(sim, event->token, refuse))

@@ -190,6 +190,7 @@ bool sim_at_rest(struct sim *sim); /* would sim_check_end find nothing? */
 
 /* memory.c: what the engine holds is what is stored */
 void sim_check_memory(struct sim *sim);
+bool sim_engine_free(const struct sim *sim); /* nothing is on its way to or from the store */
 
 struct sim_configs;
 
