@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The walk along a plan: every status with every event at every step, undos backwards, the commit
+ * as the border. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/rollout.h"
+
+enum { HOOK, START, CHECK, SPLIT, COMMIT, DRAIN, STOP, STEPS };
+enum { EVENTS = BSC_WALK_CUT + 1 };
+
+static const struct bsc_plan blue_green = {
+    .count = STEPS,
+    .steps = {
+        [HOOK] = { .kind = BSC_STEP_HOOK, .undo = BSC_UNDO_HOOK },
+        [START] = { .kind = BSC_STEP_START, .undo = BSC_UNDO_STOP },
+        [CHECK] = { .kind = BSC_STEP_CHECK },
+        [SPLIT] = { .kind = BSC_STEP_SPLIT, .undo = BSC_UNDO_SPLIT },
+        [COMMIT] = { .kind = BSC_STEP_COMMIT },
+        [DRAIN] = { .kind = BSC_STEP_DRAIN },
+        [STOP] = { .kind = BSC_STEP_STOP },
+    },
+};
+
+/* A walk whose current step is `step`. */
+static void walk_to(struct bsc_walk *walk, struct bsc_plan *plan, unsigned step)
+{
+    *walk = (struct bsc_walk){ 0 };
+    *plan = blue_green;
+    assert_int_equal(bsc_walk_handle(walk, plan, BSC_WALK_BEGIN), BSC_ACT_STEP);
+    while (walk->cursor < step)
+        assert_int_equal(bsc_walk_handle(walk, plan, BSC_WALK_DONE), BSC_ACT_STEP);
+}
+
+/* Answers every undo until the end; returns what was undone, last digit first: 3, 1, 0 is 310. */
+static unsigned undo_all(struct bsc_walk *walk, struct bsc_plan *plan, enum bsc_walk_action action)
+{
+    unsigned order = 0;
+    for (; action == BSC_ACT_UNDO; action = bsc_walk_handle(walk, plan, BSC_WALK_DONE)) {
+        assert_int_equal(walk->status, BSC_ROLLOUT_UNDOING);
+        assert_int_equal(plan->steps[walk->cursor].state, BSC_STEP_UNDOING);
+        assert_int_not_equal(plan->steps[walk->cursor].undo, BSC_UNDO_NOTHING);
+        order = order * 10 + walk->cursor;
+    }
+    assert_int_equal(action, BSC_ACT_FINISH);
+    assert_true(bsc_walk_over(walk, plan));
+    return order;
+}
+
+static void steps_run_in_their_order_to_promoted(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    for (unsigned step = 0; step < STEPS; step++) {
+        walk_to(&walk, &plan, step);
+        for (unsigned i = 0; i < STEPS; i++)
+            assert_int_equal(plan.steps[i].state, i < step    ? BSC_STEP_DONE
+                                                  : i == step ? BSC_STEP_RUNNING
+                                                              : BSC_STEP_PENDING);
+        assert_int_equal(walk.status, step <= COMMIT ? BSC_ROLLOUT_RUNNING : BSC_ROLLOUT_PROMOTED);
+        assert_false(bsc_walk_over(&walk, &plan));
+        assert_int_equal(bsc_rollout_ended(walk.status), step > COMMIT);
+    }
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_FINISH);
+    assert_int_equal(walk.status, BSC_ROLLOUT_PROMOTED);
+    assert_true(bsc_walk_over(&walk, &plan));
+}
+
+static void a_plan_without_a_commit_ends_staged(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk = { 0 };
+    struct bsc_plan plan = blue_green;
+    plan.count = SPLIT;
+    bsc_walk_handle(&walk, &plan, BSC_WALK_BEGIN);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_FINISH);
+    assert_int_equal(walk.status, BSC_ROLLOUT_STAGED);
+    assert_true(bsc_walk_over(&walk, &plan));
+}
+
+static void whatever_ends_a_rollout_early_is_undone_backwards(void **unused)
+{
+    (void)unused;
+    static const unsigned orders[COMMIT + 1] = { 0, 10, 10, 310, 310 };
+    static const struct {
+        enum bsc_walk_event event;
+        enum bsc_rollout_status before_traffic, after_traffic;
+    } ends[] = {
+        { BSC_WALK_FAIL, BSC_ROLLOUT_FAILED, BSC_ROLLOUT_ROLLED_BACK },
+        { BSC_WALK_CANCEL, BSC_ROLLOUT_CANCELLED, BSC_ROLLOUT_CANCELLED },
+        { BSC_WALK_ROLL_BACK, BSC_ROLLOUT_ROLLED_BACK, BSC_ROLLOUT_ROLLED_BACK },
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (unsigned step = 0; step <= COMMIT; step++) {
+            struct bsc_walk walk;
+            struct bsc_plan plan;
+            walk_to(&walk, &plan, step);
+            enum bsc_walk_action action = bsc_walk_handle(&walk, &plan, ends[i].event);
+            assert_int_equal(undo_all(&walk, &plan, action), orders[step]);
+            assert_int_equal(walk.status,
+                             step >= SPLIT ? ends[i].after_traffic : ends[i].before_traffic);
+        }
+}
+
+static void what_has_no_undo_ends_at_once(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, HOOK);
+    plan.steps[HOOK].undo = BSC_UNDO_NOTHING;
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_FAIL), BSC_ACT_FINISH);
+    assert_int_equal(walk.status, BSC_ROLLOUT_FAILED);
+    assert_int_equal(plan.steps[HOOK].state, BSC_STEP_FAILED);
+}
+
+static void an_undo_that_fails_does_not_keep_the_rest_from_being_undone(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, COMMIT);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
+    enum bsc_walk_action action = bsc_walk_handle(&walk, &plan, BSC_WALK_FAIL);
+    assert_int_equal(plan.steps[SPLIT].state, BSC_STEP_SKIPPED);
+    assert_int_equal(undo_all(&walk, &plan, action), 10);
+    assert_int_equal(plan.steps[START].state, BSC_STEP_UNDONE);
+}
+
+static void while_undoing_only_a_rollback_changes_the_ending(void **unused)
+{
+    (void)unused;
+    static const enum bsc_walk_event idle[] = { BSC_WALK_CANCEL, BSC_WALK_CUT, BSC_WALK_ROLL_BACK };
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, COMMIT);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
+        assert_int_equal(walk.ending, BSC_ROLLOUT_CANCELLED);
+        assert_int_equal(bsc_walk_handle(&walk, &plan, idle[i]), BSC_ACT_NOTHING);
+        assert_int_equal(walk.cursor, SPLIT);
+        assert_int_equal(walk.status, BSC_ROLLOUT_UNDOING);
+    }
+    assert_int_equal(walk.ending, BSC_ROLLOUT_ROLLED_BACK);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_BEGIN), BSC_ACT_UNDO);
+    assert_int_equal(undo_all(&walk, &plan, BSC_ACT_UNDO), 310);
+    assert_int_equal(walk.status, BSC_ROLLOUT_ROLLED_BACK);
+}
+
+static void a_running_rollout_is_not_cut(void **unused)
+{
+    (void)unused;
+    for (unsigned step = 0; step <= COMMIT; step++) {
+        struct bsc_walk walk, before;
+        struct bsc_plan plan;
+        walk_to(&walk, &plan, step);
+        before = walk;
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_CUT), BSC_ACT_NOTHING);
+        assert_memory_equal(&walk, &before, sizeof walk);
+    }
+}
+
+static void behind_the_commit_nothing_is_undone(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, DRAIN);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL), BSC_ACT_NOTHING);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_ROLL_BACK), BSC_ACT_NOTHING);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_BEGIN), BSC_ACT_STEP);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_FAIL), BSC_ACT_STEP);
+    assert_int_equal(plan.steps[DRAIN].state, BSC_STEP_FAILED);
+    assert_int_equal(walk.cursor, STOP);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_FAIL), BSC_ACT_FINISH);
+    assert_int_equal(walk.status, BSC_ROLLOUT_PROMOTED);
+}
+
+static void a_new_rollout_cuts_the_tail(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, DRAIN);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_CUT), BSC_ACT_FINISH);
+    assert_int_equal(walk.status, BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(plan.steps[DRAIN].state, BSC_STEP_SKIPPED);
+    assert_int_equal(plan.steps[STOP].state, BSC_STEP_SKIPPED);
+    assert_true(bsc_walk_over(&walk, &plan));
+}
+
+static void nothing_moves_a_rollout_that_is_over(void **unused)
+{
+    (void)unused;
+    for (unsigned status = BSC_ROLLOUT_PROMOTED; status < BSC_ROLLOUT_STATUS_COUNT; status++)
+        for (unsigned event = 0; event < EVENTS; event++) {
+            struct bsc_plan plan = blue_green, plan_before;
+            struct bsc_walk walk = { .status = (enum bsc_rollout_status)status, .cursor = STEPS };
+            struct bsc_walk before = walk;
+            plan_before = plan;
+            assert_int_equal(bsc_walk_handle(&walk, &plan, (enum bsc_walk_event)event),
+                             BSC_ACT_NOTHING);
+            assert_memory_equal(&walk, &before, sizeof walk);
+            assert_memory_equal(&plan, &plan_before, sizeof plan);
+            assert_true(bsc_rollout_ended(walk.status));
+            assert_true(bsc_walk_over(&walk, &plan));
+        }
+}
+
+static void any_sequence_of_events_ends_and_ends_once(void **unused)
+{
+    (void)unused;
+    uint64_t random = 7;
+    for (unsigned run = 0; run < 5000; run++) {
+        struct bsc_walk walk = { 0 };
+        struct bsc_plan plan = blue_green;
+        enum bsc_rollout_status ended = BSC_ROLLOUT_RUNNING;
+        bsc_walk_handle(&walk, &plan, BSC_WALK_BEGIN);
+        for (unsigned i = 0; i < 60; i++) {
+            random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            unsigned event = (unsigned)(random >> 33) % (EVENTS + 4);
+            bsc_walk_handle(&walk, &plan,
+                            event < EVENTS ? (enum bsc_walk_event)event : BSC_WALK_DONE);
+            if (ended != BSC_ROLLOUT_RUNNING)
+                assert_int_equal(walk.status, ended);
+            else if (bsc_rollout_ended(walk.status))
+                ended = walk.status;
+            assert_true(walk.cursor <= plan.count);
+        }
+        assert_true(bsc_rollout_ended(walk.status));
+    }
+}
+
+static void names_are_read_as_they_are_written(void **unused)
+{
+    (void)unused;
+    enum bsc_rollout_status status;
+    for (unsigned i = 0; i < BSC_ROLLOUT_STATUS_COUNT; i++) {
+        assert_true(
+            bsc_rollout_status_parse(bsc_rollout_status_name((enum bsc_rollout_status)i), &status));
+        assert_int_equal(status, i);
+    }
+    assert_false(bsc_rollout_status_parse("lost", &status));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_run_in_their_order_to_promoted),
+        cmocka_unit_test(a_plan_without_a_commit_ends_staged),
+        cmocka_unit_test(whatever_ends_a_rollout_early_is_undone_backwards),
+        cmocka_unit_test(what_has_no_undo_ends_at_once),
+        cmocka_unit_test(an_undo_that_fails_does_not_keep_the_rest_from_being_undone),
+        cmocka_unit_test(while_undoing_only_a_rollback_changes_the_ending),
+        cmocka_unit_test(a_running_rollout_is_not_cut),
+        cmocka_unit_test(behind_the_commit_nothing_is_undone),
+        cmocka_unit_test(a_new_rollout_cuts_the_tail),
+        cmocka_unit_test(nothing_moves_a_rollout_that_is_over),
+        cmocka_unit_test(any_sequence_of_events_ends_and_ends_once),
+        cmocka_unit_test(names_are_read_as_they_are_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
