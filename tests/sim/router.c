@@ -186,8 +186,7 @@ static void request(struct sim *sim, unsigned g, unsigned s)
     }
     if (!sim->served[s] && route->version >= sim->known_since[s])
         sim->served[s] = route->version;
-    const struct sim_process *process = sim_process_find(sim, chosen->id);
-    if (!process || process->stopped) {
+    if (sim_process_stopped(sim, chosen->id)) {
         sim_fail(sim, "I1: a request was sent to %s, which bascule had stopped", chosen->id);
         return;
     }

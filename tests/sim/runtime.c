@@ -14,6 +14,15 @@ struct sim_process *sim_process_find(struct sim *sim, const char *id)
     return NULL;
 }
 
+bool sim_process_stopped(struct sim *sim, const char *id)
+{
+    const struct sim_process *process = sim_process_find(sim, id);
+    bool gone = false;
+    for (unsigned i = 0; !process && i < SIM_GONE; i++)
+        gone = gone || !strcmp(sim->gone[i], id);
+    return process ? process->stopped : gone;
+}
+
 static struct sim_process *process_new(struct sim *sim, const char *id)
 {
     for (unsigned i = 0; i < SIM_PROCESSES; i++)
@@ -153,6 +162,7 @@ static void list(void *self, bsc_token token)
 
 static void forget(void *self, const char *id)
 {
+    struct sim *sim = self;
     struct sim_process *process = sim_process_find(self, id);
     if (process && process->foreign)
         return;
@@ -160,6 +170,8 @@ static void forget(void *self, const char *id)
         sim_fail(self, "%s is forgotten while it runs", id);
     if (process)
         process->used = false;
+    if (process && process->stopped)
+        snprintf(sim->gone[sim->gone_at++ % SIM_GONE], BSC_ID_BYTES, "%s", id);
 }
 
 static void tail(void *self, const char *id, char *out, size_t size)

@@ -14,7 +14,13 @@
 #include "core/configuration.h"
 #include "engine/service.h"
 
-enum { SIM_SERVICES = 3, SIM_GENERATIONS = 3, SIM_PROCESSES = 256, SIM_ENDPOINTS = 32 };
+enum {
+    SIM_SERVICES = 3,
+    SIM_GENERATIONS = 3,
+    SIM_PROCESSES = 256,
+    SIM_ENDPOINTS = 32,
+    SIM_GONE = 64
+};
 
 /* How bad the world is; chances are per million of the occasions. */
 struct sim_weather {
@@ -104,7 +110,9 @@ struct sim {
     bsc_token commit_token;
 
     struct sim_process processes[SIM_PROCESSES];
-    unsigned process_high; /* all behind it were never used */
+    unsigned process_high;             /* all behind it were never used */
+    char gone[SIM_GONE][BSC_ID_BYTES]; /* the last that were stopped and forgotten */
+    unsigned gone_at;
     struct sim_route wanted[SIM_SERVICES];
     struct sim_route snapshot[SIM_SERVICES];
     int64_t snapshot_at_ms[SIM_SERVICES];
@@ -161,6 +169,8 @@ const struct bsc_stored_state *sim_store_state(struct sim *sim); /* what is dura
 struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind);
 struct bsc_prober sim_prober_port(struct sim *sim);
 struct sim_process *sim_process_find(struct sim *sim, const char *id);
+/* Was it stopped by the engine's wish? What died by itself was not. */
+bool sim_process_stopped(struct sim *sim, const char *id);
 void sim_runtime_turn(struct sim *sim); /* processes die */
 int64_t sim_runtime_next_ms(const struct sim *sim);
 void sim_runtime_controller_lost(struct sim *sim);
