@@ -73,7 +73,7 @@ static struct bsc_cell_use *use_create(struct bsc_router_proxy *router, unsigned
     return use;
 }
 
-void bsc_cell_destroy(struct bsc_cell_use *use)
+static void cell_destroy(struct bsc_cell_use *use)
 {
     if (!use)
         return;
@@ -104,7 +104,7 @@ static unsigned reclaim(struct bsc_router_proxy *router)
     if (use->owner)
         add_to(&use->owner->ended[use->slot], &totals);
     unsigned index = use->index;
-    bsc_cell_destroy(use);
+    cell_destroy(use);
     return index;
 }
 
@@ -197,7 +197,7 @@ void bsc_cells_forget_owner(struct bsc_router_proxy *router, const struct bsc_ro
 void bsc_cells_deinit(struct bsc_cells *cells)
 {
     while (!bsc_list_empty(&cells->retired))
-        bsc_cell_destroy(BSC_CONTAINER(cells->retired.next, struct bsc_cell_use, link));
+        cell_destroy(BSC_CONTAINER(cells->retired.next, struct bsc_cell_use, link));
     for (size_t i = 0; i < cells->hint_count; i++)
         free(cells->hints[i].service);
     free(cells->hints);

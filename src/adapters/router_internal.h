@@ -148,7 +148,6 @@ void bsc_cells_read(const struct bsc_router_proxy *router, const struct bsc_cell
 /* Keeps what was counted by a generation that goes. */
 void bsc_cells_fold(struct bsc_router_proxy *router, const struct bsc_generation *generation);
 void bsc_cells_forget_owner(struct bsc_router_proxy *router, const struct bsc_routed *owner);
-void bsc_cell_destroy(struct bsc_cell_use *use);
 void bsc_cells_deinit(struct bsc_cells *cells);
 
 /* -- services -------------------------------------------------------------------------------- */

@@ -47,20 +47,12 @@ bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *
 /* Requests in flight on an instance, over all live generations. */
 uint64_t bsc_router_proxy_in_flight(const struct bsc_router_proxy *router, const char *instance);
 
-/* Of the live proxies as a whole, now. */
-struct bsc_edge_totals {
-    uint64_t connections_open, held;
-    uint64_t held_refused, held_timed_out, own_answers; /* since the live proxies began */
-};
-void bsc_router_proxy_edge(const struct bsc_router_proxy *router, struct bsc_edge_totals *out);
-
 /* One live generation; `index` from 0, oldest first. False: there are not so many. */
 struct bsc_generation_view {
     uint64_t number;
     pid_t pid;
     unsigned workers;
     bool retiring;
-    bool current; /* has swapped to all that was published */
 };
 bool bsc_router_proxy_generation(const struct bsc_router_proxy *router, unsigned index,
                                  struct bsc_generation_view *out);

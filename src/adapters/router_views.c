@@ -38,25 +38,6 @@ uint64_t bsc_router_proxy_in_flight(const struct bsc_router_proxy *router, const
     return use ? bsc_gauge_in_flight(router, use) : 0;
 }
 
-void bsc_router_proxy_edge(const struct bsc_router_proxy *router, struct bsc_edge_totals *out)
-{
-    *out = (struct bsc_edge_totals){ 0 };
-    for (struct bsc_list *at = router->generations.next; at != &router->generations;
-         at = at->next) {
-        const struct bsc_generation *generation = BSC_CONTAINER(at, struct bsc_generation, link);
-        for (unsigned i = 0; generation->counters && i < generation->workers; i++) {
-            const struct bsc_shard *shard = &generation->counters->shards[i];
-            uint64_t closed = bsc_counter_get(&shard->connections_closed);
-            uint64_t opened = bsc_counter_get(&shard->connections_opened);
-            out->connections_open += opened > closed ? opened - closed : 0;
-            out->held += bsc_counter_get(&shard->held);
-            out->held_refused += bsc_counter_get(&shard->held_refused);
-            out->held_timed_out += bsc_counter_get(&shard->held_timed_out);
-            out->own_answers += bsc_counter_get(&shard->own_answers);
-        }
-    }
-}
-
 bool bsc_router_proxy_generation(const struct bsc_router_proxy *router, unsigned index,
                                  struct bsc_generation_view *out)
 {
@@ -68,8 +49,7 @@ bool bsc_router_proxy_generation(const struct bsc_router_proxy *router, unsigned
         *out = (struct bsc_generation_view){ .number = generation->number,
                                              .pid = generation->pid,
                                              .workers = generation->workers,
-                                             .retiring = generation->retiring,
-                                             .current = generation->acked_line == router->line };
+                                             .retiring = generation->retiring };
         return true;
     }
     return false;

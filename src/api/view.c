@@ -30,7 +30,8 @@ json_t *bsc_api_words_or_null(const char *text)
     return text && *text ? bsc_api_words(text) : json_null();
 }
 
-json_t *bsc_api_time(int64_t wall_ms)
+/* RFC 3339 in UTC; 0 gives null. */
+static json_t *time_or_null(int64_t wall_ms)
 {
     char text[BSC_TIME_BYTES];
     return wall_ms ? json_string(bsc_time_format(wall_ms, text)) : json_null();
@@ -138,7 +139,7 @@ static json_t *view_slot(const struct bsc_service *service, enum bsc_slot slot)
         "{s:s, s:o, s:o, s:i, s:o, s:o}", "state", bsc_slot_state_name(row->slots.state[slot]),
         "version", bsc_api_words_or_null(bsc_api_release_version(service, row->release[slot])),
         "record", bsc_api_id('d', row->record[slot]), "weight_bp", (int)row->weight_bp[slot],
-        "standby_until", bsc_api_time(standby ? row->standby_until_ms : 0), "instances",
+        "standby_until", time_or_null(standby ? row->standby_until_ms : 0), "instances",
         view_instances(service, slot));
 }
 
@@ -173,8 +174,8 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
     json_object_set_new(json, "waiting", bsc_api_words(waiting));
     json_object_set_new(json, "reason", bsc_api_words_or_null(row->reason));
     json_object_set_new(json, "actor", bsc_api_words(row->actor));
-    json_object_set_new(json, "started_at", bsc_api_time(row->started_ms));
-    json_object_set_new(json, "ended_at", bsc_api_time(row->ended_ms));
+    json_object_set_new(json, "started_at", time_or_null(row->started_ms));
+    json_object_set_new(json, "ended_at", time_or_null(row->ended_ms));
     return json;
 }
 
@@ -206,15 +207,15 @@ json_t *bsc_api_view_record(const struct bsc_record *record)
         "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", bsc_api_id('d', record->id),
         "environment", bsc_slot_name(record->slot), "version",
         bsc_api_words_or_null(record->version), "status", bsc_record_status_name(record->status),
-        "deployed_at", bsc_api_time(record->deployed_at_ms), "switched_at",
-        bsc_api_time(record->switched_at_ms), "rolled_back_at",
-        bsc_api_time(record->rolled_back_at_ms), "reason", bsc_api_words_or_null(record->reason));
+        "deployed_at", time_or_null(record->deployed_at_ms), "switched_at",
+        time_or_null(record->switched_at_ms), "rolled_back_at",
+        time_or_null(record->rolled_back_at_ms), "reason", bsc_api_words_or_null(record->reason));
 }
 
 json_t *bsc_api_view_event(const struct bsc_audit_row *row)
 {
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "sequence", (json_int_t)row->sequence,
-                     "at", bsc_api_time(row->at_ms), "service", bsc_api_words_or_null(row->service),
+                     "at", time_or_null(row->at_ms), "service", bsc_api_words_or_null(row->service),
                      "rollout", bsc_api_id('r', row->rollout), "kind", bsc_api_words(row->kind),
                      "actor", bsc_api_words(row->actor), "text", bsc_api_words(row->text));
 }

@@ -13,8 +13,6 @@
  * terminal is steered by whoever prints it; line feeds stay. NULL or "" gives null in _or_null. */
 json_t *bsc_api_words(const char *text);
 json_t *bsc_api_words_or_null(const char *text);
-/* RFC 3339 in UTC; 0 gives null. */
-json_t *bsc_api_time(int64_t wall_ms);
 /* "r12", "d12"; 0 gives null. */
 json_t *bsc_api_id(char letter, uint64_t id);
 /* The number of "r12"; 0 when it is none. */

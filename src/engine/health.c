@@ -116,7 +116,6 @@ void bsc_check_command(struct bsc_engine *engine, struct bsc_service *service,
         return;
     }
     service->check_reply = event->token;
-    service->check_began_ms = bsc_now(engine);
     for (size_t i = 0; i < service->instance_count; i++) {
         struct bsc_instance *instance = &service->instances[i];
         if (instance->row.slot != staging || instance->row.phase != BSC_INSTANCE_RUNNING)

@@ -54,7 +54,6 @@ struct bsc_service {
     int64_t standby_at_ms;                     /* row.standby_until_ms on the boot clock; 0: none */
     bsc_token publish_token, acked_token;      /* the newest publish, the newest that is in force */
     bsc_token check_reply; /* who waits for a CHECK of the staging slot; 0: nobody */
-    int64_t check_began_ms;
     bsc_token traffic_reply, traffic_publish; /* who waits for a change of the traffic mode */
     unsigned number;                          /* index in the engine's table, part of every token */
     int64_t next_ms;                          /* its earliest timer (boot clock) */

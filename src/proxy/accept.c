@@ -14,20 +14,30 @@
 
 enum { ACCEPTS_AT_ONCE = 64, PAUSE_MS = 100 };
 
+static void unwatch(struct bsc_worker *worker, struct bsc_listener *listener)
+{
+    if (!listener->paused)
+        epoll_ctl(worker->epoll, EPOLL_CTL_DEL, listener->handle.fd, NULL);
+    listener->paused = true;
+}
+
+/* Stops accepting until a connection closes or a moment has passed. */
+static void pause_all(struct bsc_worker *worker)
+{
+    worker->paused = true;
+    for (struct bsc_list *node = worker->listeners.next; node != &worker->listeners;
+         node = node->next)
+        unwatch(worker, BSC_CONTAINER(node, struct bsc_listener, node));
+    bsc_timer_set(&worker->wheel, &worker->pause, worker->now_ms + PAUSE_MS);
+}
+
 static void watch(struct bsc_worker *worker, struct bsc_listener *listener)
 {
     struct epoll_event event = { .events = EPOLLIN | (listener->exclusive ? EPOLLEXCLUSIVE : 0),
                                  .data.ptr = listener };
     listener->paused = epoll_ctl(worker->epoll, EPOLL_CTL_ADD, listener->handle.fd, &event) != 0;
     if (listener->paused)
-        bsc_accept_pause(worker);
-}
-
-static void unwatch(struct bsc_worker *worker, struct bsc_listener *listener)
-{
-    if (!listener->paused)
-        epoll_ctl(worker->epoll, EPOLL_CTL_DEL, listener->handle.fd, NULL);
-    listener->paused = true;
+        pause_all(worker);
 }
 
 static void add_socket(struct bsc_worker *worker, const struct bsc_listen *listen, unsigned at)
@@ -67,15 +77,6 @@ void bsc_accept_remove(struct bsc_worker *worker, const struct bsc_listen *liste
     }
 }
 
-void bsc_accept_pause(struct bsc_worker *worker)
-{
-    worker->paused = true;
-    for (struct bsc_list *node = worker->listeners.next; node != &worker->listeners;
-         node = node->next)
-        unwatch(worker, BSC_CONTAINER(node, struct bsc_listener, node));
-    bsc_timer_set(&worker->wheel, &worker->pause, worker->now_ms + PAUSE_MS);
-}
-
 void bsc_accept_resume(struct bsc_worker *worker)
 {
     if (!worker->paused || worker->client_count >= worker->client_max)
@@ -94,7 +95,7 @@ void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener)
 {
     for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
         if (worker->client_count >= worker->client_max) {
-            bsc_accept_pause(worker);
+            pause_all(worker);
             return;
         }
         struct sockaddr_storage peer;
@@ -111,7 +112,7 @@ void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener)
             continue;
         if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
             bsc_log_warning("accept on %s: error %d", listener->listen->address, errno);
-        bsc_accept_pause(worker); /* nothing else would end the level-triggered event */
+        pause_all(worker); /* nothing else would end the level-triggered event */
         return;
     }
 }

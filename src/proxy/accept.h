@@ -14,8 +14,7 @@ void bsc_accept_add(struct bsc_worker *worker, const struct bsc_listen *listen);
 /* NULL: all of them. After this the worker does not touch the descriptors any more. */
 void bsc_accept_remove(struct bsc_worker *worker, const struct bsc_listen *listen);
 void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener);
-/* Stops accepting until a connection closes or a moment has passed. */
-void bsc_accept_pause(struct bsc_worker *worker);
+/* Accepts again when it had stopped and there is room for a connection. */
 void bsc_accept_resume(struct bsc_worker *worker);
 
 #endif

@@ -32,7 +32,8 @@ static bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *excha
                               "The instance could not be reached.");
 }
 
-bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
+/* Claims an instance and connects; own answer when there is none. */
+static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_local_service *service = exchange->service;
     if (!service->has_split)
@@ -67,27 +68,8 @@ bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange
     return bsc_exchange_pass(worker, exchange);
 }
 
-bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange)
-{
-    if (exchange->service->removed)
-        return bsc_exchange_own(worker, exchange, 404, "no-route", "The service was removed.");
-    switch (exchange->service->shared->traffic) {
-    case BSC_TRAFFIC_SERVE:
-        return bsc_exchange_claim(worker, exchange);
-    case BSC_TRAFFIC_HOLD:
-        return bsc_exchange_hold(worker, exchange);
-    case BSC_TRAFFIC_MAINTENANCE:
-        exchange->retry_after_s = RETRY_AFTER_S;
-        return bsc_exchange_own(worker, exchange, 503, "maintenance",
-                                "The service is under maintenance and will be back soon.");
-    case BSC_TRAFFIC_STOP:
-        break;
-    }
-    exchange->keep_alive = false;
-    return bsc_exchange_own(worker, exchange, 503, "stopped", "The service is stopped.");
-}
-
-bool bsc_exchange_hold(struct bsc_worker *worker, struct bsc_exchange *exchange)
+/* Takes a place among the held requests, or answers that there is none. */
+static bool hold(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_service *shared = exchange->service->shared;
     if (atomic_fetch_add(&shared->hold->held, 1) >= shared->hold_max) {
@@ -102,6 +84,26 @@ bool bsc_exchange_hold(struct bsc_worker *worker, struct bsc_exchange *exchange)
     bsc_list_add_tail(&exchange->service->held, &exchange->held);
     bsc_timer_set(&worker->wheel, &exchange->client->connection.timer, exchange->until_ms);
     return true;
+}
+
+bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (exchange->service->removed)
+        return bsc_exchange_own(worker, exchange, 404, "no-route", "The service was removed.");
+    switch (exchange->service->shared->traffic) {
+    case BSC_TRAFFIC_SERVE:
+        return claim(worker, exchange);
+    case BSC_TRAFFIC_HOLD:
+        return hold(worker, exchange);
+    case BSC_TRAFFIC_MAINTENANCE:
+        exchange->retry_after_s = RETRY_AFTER_S;
+        return bsc_exchange_own(worker, exchange, 503, "maintenance",
+                                "The service is under maintenance and will be back soon.");
+    case BSC_TRAFFIC_STOP:
+        break;
+    }
+    exchange->keep_alive = false;
+    return bsc_exchange_own(worker, exchange, 503, "stopped", "The service is stopped.");
 }
 
 void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -152,5 +154,5 @@ bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange
     if (exchange->request.out)
         exchange->request.sent = exchange->request.out->begin;
     bsc_counter_add(&worker->shard->cells[exchange->cell].retries, 1);
-    return bsc_exchange_claim(worker, exchange);
+    return claim(worker, exchange);
 }

@@ -97,10 +97,6 @@ bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
 void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole);
 /* The client is gone. */
 bool bsc_exchange_leave(struct bsc_worker *worker, struct bsc_exchange *exchange);
-/* Claims an instance and connects; own answer when there is none. */
-bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange);
-/* Takes a place among the held requests, or answers that there is none. */
-bool bsc_exchange_hold(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange);
 

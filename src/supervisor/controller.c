@@ -133,7 +133,7 @@ static void on_message(struct bsc_supervisor *supervisor, struct bsc_message *me
         bsc_message_value(message, "token", token, sizeof token);
         bsc_proxy_upgrade(supervisor, token);
     } else if (bsc_message_is(message, "terminated") && supervisor->phase == BSC_PHASE_TERMINATE) {
-        supervisor->controller.terminated = true;
+        /* all instances are stopped */
         bsc_supervisor_enter(supervisor, BSC_PHASE_CLOSE);
     }
 }

@@ -50,9 +50,8 @@ struct bsc_controller {
     int64_t start_ms; /* when to start it (again) */
     int64_t kill_ms;  /* it closed its channel and has not exited */
     struct bsc_backoff backoff;
-    bool first;      /* it has been started only once */
-    bool ready;      /* any of its lives reported ready */
-    bool terminated; /* all instances are stopped */
+    bool first; /* it has been started only once */
+    bool ready; /* any of its lives reported ready */
 };
 
 enum bsc_phase {
