@@ -134,7 +134,11 @@ bool sim_must_serve(struct sim *sim, unsigned service)
 {
     char name[] = { 's', (char)('0' + service), '\0' };
     const struct bsc_service_row *row = service_row(sim, name);
-    return sim->weather.kind && row && !row->removed && row->release[row->stable];
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; sim->weather.kind && row && !row->removed && i < state->release_count; i++)
+        if (state->releases[i].id == row->release[row->stable])
+            return state->releases[i].live_ms != 0; /* it was promoted by us, so it was healthy */
+    return false;
 }
 
 void sim_check_stopped(struct sim *sim)

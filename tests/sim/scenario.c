@@ -169,6 +169,9 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
     for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
         if (sim->open[i].token == token) {
             sim->open[i].token = 0;
+            sim->answer = reply->status;
+            snprintf(sim->answer_text, sizeof sim->answer_text, "%s",
+                     reply->text ? reply->text : "");
             if (sim->open[i].refuse && reply->status == BSC_OK)
                 sim_fail(sim, "a deploy began although the engine knew that the disk is full");
             if (token == sim->terminating && reply->status == BSC_OK)
@@ -287,6 +290,8 @@ unsigned sim_script_count(void)
  * again. */
 void sim_script_turn(struct sim *sim)
 {
+    if (sim->fate.script == SIM_DRIVEN)
+        return;
     const struct line *line = &stories[sim->fate.script - 1].lines[sim->script_at];
     bool waits = false;
     for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
@@ -315,4 +320,28 @@ void sim_script_check(struct sim *sim)
     const char *live = release ? release->row.spec->version : "nothing";
     if (wanted && strcmp(live, wanted) != 0)
         sim_fail(sim, "the story ends with %s live instead of %s", live, wanted);
+}
+
+struct bsc_spec *sim_spec(struct sim *sim, unsigned service)
+{
+    return sim->configs->services[0][service];
+}
+
+enum bsc_status sim_ask(struct sim *sim, struct bsc_event event)
+{
+    unsigned turns = 0;
+    while (!sim->ready && turns++ < 10000)
+        sim_turn(sim);
+    bsc_token token = sim->next_command;
+    bool waits = true;
+    for (command(sim, &event); waits && turns++ < 10000; sim_turn(sim)) {
+        waits = false;
+        for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
+            waits = waits || sim->open[i].token == token;
+        if (!waits)
+            break;
+    }
+    if (waits)
+        sim_fail(sim, "no answer to a command");
+    return sim->answer;
 }

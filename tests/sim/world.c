@@ -247,7 +247,7 @@ static void deliver(struct sim *sim)
     pending_free(pending);
 }
 
-static void turn(struct sim *sim)
+void sim_turn(struct sim *sim)
 {
     int64_t next = bsc_engine_next_ms(sim->engine);
     if (sim->pending && sim->pending->at_ms <= next)
@@ -272,7 +272,7 @@ static void turn(struct sim *sim)
     else if (bsc_engine_next_ms(sim->engine) <= sim->now_ms)
         bsc_engine_handle(sim->engine, &(struct bsc_event){ .kind = BSC_EVENT_TICK });
     else if (sim->fate.script)
-        sim_script_turn(sim);
+        sim_script_turn(sim); /* does nothing when a test drives */
     else if (!sim->calm)
         sim_scenario_turn(sim);
     if (sim->crash_wanted || sim_chance(sim, sim->weather.crash_anywhere))
@@ -288,7 +288,7 @@ static void calm_down(struct sim *sim, unsigned *turns)
     sim->full = false;
     int64_t end_ms = sim->now_ms + CALM_MS, look_ms = sim->now_ms + REST_MS;
     while (sim->now_ms < end_ms && !sim->failure[0] && (*turns)++ < TURNS_MAX) {
-        turn(sim);
+        sim_turn(sim);
         if (sim->now_ms < look_ms)
             continue;
         if (sim_at_rest(sim))
@@ -297,7 +297,7 @@ static void calm_down(struct sim *sim, unsigned *turns)
     }
 }
 
-bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct sim *out)
+struct sim *sim_open(uint64_t seed, const struct sim_fate *fate, bool verbose)
 {
     struct sim *sim = bsc_alloc(sizeof *sim);
     sim->seed = sim->random = seed;
@@ -307,17 +307,11 @@ bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct si
     sim_store_init(sim);
     sim_scenario_init(sim);
     sim_engine_start(sim);
-    unsigned turns = 0;
-    while (sim->now_ms < RUN_MS && !sim->failure[0] && turns++ < TURNS_MAX)
-        turn(sim);
-    calm_down(sim, &turns);
-    if (turns >= TURNS_MAX)
-        sim_fail(sim, "no rest after %d turns", TURNS_MAX);
-    if (!sim->failure[0])
-        sim_check_end(sim);
-    if (!sim->failure[0] && fate->script)
-        sim_script_check(sim);
-    bool ok = !sim->failure[0];
+    return sim;
+}
+
+void sim_close(struct sim *sim)
+{
     bsc_engine_destroy(sim->engine);
     sim_drop_pending(sim);
     if (sim->commit)
@@ -325,7 +319,23 @@ bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct si
     sim_store_deinit(sim);
     sim_scenario_deinit(sim);
     free(sim->flying);
-    *out = *sim;
     free(sim);
-    return ok;
+}
+
+bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct sim *out)
+{
+    struct sim *sim = sim_open(seed, fate, verbose);
+    unsigned turns = 0;
+    while (sim->now_ms < RUN_MS && !sim->failure[0] && turns++ < TURNS_MAX)
+        sim_turn(sim);
+    calm_down(sim, &turns);
+    if (turns >= TURNS_MAX)
+        sim_fail(sim, "no rest after %d turns", TURNS_MAX);
+    if (!sim->failure[0])
+        sim_check_end(sim);
+    if (!sim->failure[0] && fate->script)
+        sim_script_check(sim);
+    *out = *sim;
+    sim_close(sim);
+    return !out->failure[0];
 }

@@ -72,6 +72,8 @@ struct sim_request {
     char id[BSC_ID_BYTES];
 };
 
+enum { SIM_DRIVEN = 1000 }; /* as a script: a test asks, nothing happens by itself */
+
 /* What a run is asked to meet, besides what its seed brings. */
 struct sim_fate {
     unsigned script;      /* 0: random users and weather; else a story, see scenario.c */
@@ -143,6 +145,8 @@ struct sim {
         int64_t asked_ms;
         bool refuse; /* must be refused: a deploy on a full disk */
     } open[64];
+    enum bsc_status answer; /* the newest reply */
+    char answer_text[512];
     char failure[512]; /* the invariant that was broken; "" */
 };
 
@@ -216,6 +220,13 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 /* world.c */
 void sim_engine_start(struct sim *sim);
 void sim_crash(struct sim *sim);
+/* A world whose users are a test; its specifications may be changed before the first turn. */
+struct sim *sim_open(uint64_t seed, const struct sim_fate *fate, bool verbose);
+void sim_close(struct sim *sim);
+void sim_turn(struct sim *sim);
+struct bsc_spec *sim_spec(struct sim *sim, unsigned service); /* of the first configuration */
+/* Asks the engine and waits for its answer, which is in sim->answer and sim->answer_text. */
+enum bsc_status sim_ask(struct sim *sim, struct bsc_event event);
 bool sim_run(uint64_t seed, bool verbose, const struct sim_fate *fate, struct sim *out);
 
 #endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What users rely on, told in the simulator's world with nothing left to chance: the real engine,
+ * fake ports, and a test that asks. Every invariant of the simulator is looked at all the while. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+enum { TURNS = 20000, ALWAYS = 1000000 };
+
+static struct sim *sim;
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    sim = sim_open(1, &(struct sim_fate){ .script = SIM_DRIVEN }, false);
+    struct bsc_spec *spec = sim_spec(sim, 0); /* s0 has no hooks, s1 has all of them */
+    spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
+    while (!bsc_engine_services(sim->engine) || !sim_engine_free(sim))
+        sim_turn(sim);
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    if (sim->failure[0])
+        print_error("%s\n", sim->failure);
+    bool ok = !sim->failure[0];
+    sim_close(sim);
+    return ok ? 0 : -1;
+}
+
+static const struct bsc_service *service(const char *name)
+{
+    const struct bsc_service *found = bsc_engine_service(sim->engine, name);
+    assert_non_null(found);
+    return found;
+}
+
+static enum bsc_status ask(enum bsc_event_kind kind, const char *name, const char *version)
+{
+    return sim_ask(sim, (struct bsc_event){ .kind = kind, .service = name, .version = version });
+}
+
+static void pass_ms(int64_t ms)
+{
+    for (int64_t until_ms = sim->now_ms + ms; sim->now_ms < until_ms;)
+        sim_turn(sim);
+}
+
+/* Until the rollout of `name` and its tail are over. */
+static enum bsc_rollout_status finish(const char *name)
+{
+    for (unsigned i = 0; i < TURNS && bsc_service_busy(service(name)); i++)
+        sim_turn(sim);
+    assert_false(bsc_service_busy(service(name)));
+    return service(name)->rollout->row.walk.status;
+}
+
+static void until_step(const char *name, enum bsc_step_kind kind)
+{
+    for (unsigned i = 0; i < TURNS; i++) {
+        const struct bsc_rollout_row *row = &service(name)->rollout->row;
+        if (row->walk.cursor < row->plan.count && row->plan.steps[row->walk.cursor].kind == kind)
+            return;
+        sim_turn(sim);
+    }
+    fail_msg("the rollout of %s never comes to the step %s", name, bsc_step_kind_name(kind));
+}
+
+static const char *live_version(const char *name)
+{
+    const struct bsc_service *of = service(name);
+    const struct bsc_release *release =
+        bsc_service_release(of, of->row.release[of->row.slots.live]);
+    return release ? release->row.spec->version : "none";
+}
+
+static void deploy(const char *name, const char *version)
+{
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, name, version), BSC_OK);
+    assert_int_equal(finish(name), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version(name), version);
+}
+
+static const char *reason(const char *name)
+{
+    return service(name)->rollout->row.reason;
+}
+
+static void the_first_release_is_live_and_nothing_stands_by(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(service("s0")->row.slots.state[BSC_BLUE], BSC_SLOT_IDLE);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_NO_ROLLBACK);
+    assert_non_null(strstr(sim->answer_text, "has nothing to go back to"));
+}
+
+static void an_abort_in_any_step_leaves_the_old_version_live(void **unused)
+{
+    (void)unused;
+    static const enum bsc_step_kind steps[] = { BSC_STEP_HOOK, BSC_STEP_START, BSC_STEP_CHECK,
+                                                BSC_STEP_SPLIT, BSC_STEP_BAKE };
+    deploy("s1", "v1");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s1", "v2"), BSC_OK);
+        until_step("s1", steps[i]);
+        assert_int_equal(ask(BSC_EVENT_ABORT, "s1", NULL), BSC_OK);
+        assert_int_equal(finish("s1"), BSC_ROLLOUT_CANCELLED);
+        assert_string_equal(reason("s1"), "aborted by user");
+        assert_string_equal(live_version("s1"), "v1");
+        assert_int_equal(service("s1")->row.slots.state[BSC_BLUE], BSC_SLOT_IDLE);
+        assert_int_equal(service("s1")->instance_count, 2);
+    }
+    assert_int_equal(ask(BSC_EVENT_ABORT, "s1", NULL), BSC_STATE);
+}
+
+static void a_rollback_to_the_standby_starts_nothing(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(service("s0")->rollout->row.kind, BSC_PLAN_ROLLBACK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v1");
+    const struct bsc_service *of = service("s0");
+    assert_int_equal(of->records[of->row.slots.live].status, BSC_RECORD_LIVE);
+    assert_string_equal(of->records[of->row.slots.live].version, "v1");
+    const struct bsc_record *undone = &of->records[bsc_slots_staging(&of->row.slots)];
+    assert_int_equal(undone->status, BSC_RECORD_ROLLED_BACK);
+    assert_string_equal(undone->version, "v2");
+}
+
+static void a_rollback_beyond_the_standby_starts_the_old_release_again(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    pass_ms(30000);
+    assert_int_equal(service("s0")->row.slots.state[BSC_GREEN], BSC_SLOT_IDLE);
+    assert_int_equal(service("s0")->instance_count, 2); /* the standby's time is over */
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(service("s0")->rollout->row.kind, BSC_PLAN_REVERT);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void a_version_that_was_rejected_is_gone_back_to_only_by_its_name(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    finish("s0");
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_NO_ROLLBACK);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", "v2"), BSC_OK);
+    finish("s0");
+    assert_string_equal(live_version("s0"), "v2");
+}
+
+static void a_rollback_asked_for_twice_is_one_rollback(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    pass_ms(30000);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_non_null(strstr(sim->answer_text, "is rolling back already"));
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void a_failed_check_tells_the_last_answer_and_the_last_lines(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v3"), BSC_OK); /* never becomes healthy */
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_FAILED);
+    assert_non_null(strstr(reason("s0"), "health check failed after 10s: 0 of 2 instances"));
+    assert_non_null(strstr(reason("s0"), "answered 503; its last output:\nthe last line"));
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void an_instance_that_dies_while_it_is_watched_takes_the_version_back(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_BAKE);
+    sim->weather.dies = ALWAYS;
+    sim_turn(sim);
+    sim->weather.dies = 0;
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_non_null(strstr(reason("s0"), "killed by signal 9"));
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void while_a_rollout_runs_other_commands_are_refused_with_its_step(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_CHECK);
+    static const enum bsc_event_kind refused[] = { BSC_EVENT_DEPLOY, BSC_EVENT_SWITCH,
+                                                   BSC_EVENT_CHECK, BSC_EVENT_CLEANUP };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_int_equal(ask(refused[i], "s0", "v4"), BSC_BUSY);
+        assert_non_null(strstr(sim->answer_text, "s0 is busy: rollout r"));
+        assert_non_null(strstr(sim->answer_text, "at step 2 of 6, check the health of blue"));
+    }
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", "v1"), BSC_BUSY);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s1", "v1"), BSC_OK); /* another service is free */
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+}
+
+static void a_staged_version_waits_for_its_switch(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(sim_ask(sim, (struct bsc_event){ .kind = BSC_EVENT_DEPLOY,
+                                                      .service = "s0",
+                                                      .version = "v2",
+                                                      .stage = true }),
+                     BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_STAGED);
+    assert_string_equal(live_version("s0"), "v1");
+    assert_int_equal(ask(BSC_EVENT_CHECK, "s0", NULL), BSC_OK);
+    assert_int_equal(ask(BSC_EVENT_SWITCH, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v2");
+    assert_int_equal(ask(BSC_EVENT_SWITCH, "s0", NULL), BSC_STATE);
+}
+
+static void a_full_disk_refuses_deploys_records_the_abort_and_recovers(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    sim->full = true;
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_FAILED);
+    assert_non_null(strstr(reason("s0"), "the store failed: the disk does not take it"));
+    assert_string_equal(live_version("s0"), "v1");
+    assert_true(bsc_engine_store_full(sim->engine));
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_NO_SPACE);
+    sim->full = false;
+    assert_int_equal(ask(BSC_EVENT_TRAFFIC, "s0", NULL), BSC_OK); /* is recorded, with room */
+    deploy("s0", "v2");
+}
+
+static void a_hook_that_fails_fails_the_rollout_with_its_last_lines(void **unused)
+{
+    (void)unused;
+    deploy("s1", "v1");
+    sim->weather.hook_fails = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s1", "v2"), BSC_OK);
+    assert_int_equal(finish("s1"), BSC_ROLLOUT_FAILED);
+    assert_non_null(strstr(reason("s1"), "the pre_deploy hook failed: exited with status 1; its "
+                                         "last output:\nthe last line"));
+    assert_non_null(strstr(reason("s1"), "; then undoing it: the pre_deploy hook failed"));
+    assert_string_equal(live_version("s1"), "v1");
+}
+
+static void a_hook_whose_end_nobody_saw_waits_for_a_person(void **unused)
+{
+    (void)unused;
+    deploy("s1", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s1", "v2"), BSC_OK);
+    until_step("s1", BSC_STEP_HOOK);
+    pass_ms(20);
+    for (unsigned i = 0; i < sim->process_high; i++) /* the machine goes down and comes back */
+        if (sim->processes[i].hook) {
+            sim->processes[i].running = false;
+            sim->processes[i].wait_status = BSC_WAIT_UNKNOWN;
+        }
+    sim_crash(sim);
+    pass_ms(10000);
+    assert_non_null(strstr(service("s1")->rollout->waiting, "look whether it did its work"));
+    assert_int_equal(ask(BSC_EVENT_ABORT, "s1", NULL), BSC_OK);
+    assert_int_equal(finish("s1"), BSC_ROLLOUT_CANCELLED);
+}
+
+static void an_instance_that_keeps_dying_is_started_less_and_less_often(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    int64_t pauses[6] = { 0 };
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        const struct bsc_instance *first = &service("s0")->instances[0];
+        sim->weather.dies = ALWAYS;
+        for (unsigned j = 0; j < TURNS && first->row.phase != BSC_INSTANCE_RESTARTING; j++)
+            sim_turn(sim);
+        sim->weather.dies = 0;
+        pauses[i] = first->restart_at_ms - sim->now_ms;
+        while (service("s0")->instances[0].row.phase != BSC_INSTANCE_RUNNING)
+            sim_turn(sim);
+    }
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        assert_true(pauses[i] <= (int64_t)100 << i); /* 100 ms, 200 ms, 400 ms ... */
+        assert_true(pauses[i] > ((int64_t)100 << i) - 50);
+    }
+    pass_ms(5000);
+    assert_true(service("s0")->instances[0].row.healthy);
+    assert_int_equal(service("s0")->instances[0].exits, 0);
+}
+
+static void a_service_in_rollout_is_not_taken_away(void **unused)
+{
+    (void)unused;
+    static struct bsc_config nothing = { .port_low = 20000, .port_high = 20100 };
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    struct bsc_event apply = { .kind = BSC_EVENT_APPLY, .config = &nothing };
+    assert_int_equal(sim_ask(sim, apply), BSC_BUSY);
+    assert_non_null(strstr(sim->answer_text, "can't be removed: abort it first"));
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(sim_ask(sim, apply), BSC_OK);
+    pass_ms(20000);
+    assert_null(bsc_engine_services(sim->engine));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_release_is_live_and_nothing_stands_by),
+        TEST(an_abort_in_any_step_leaves_the_old_version_live),
+        TEST(a_rollback_to_the_standby_starts_nothing),
+        TEST(a_rollback_beyond_the_standby_starts_the_old_release_again),
+        TEST(a_version_that_was_rejected_is_gone_back_to_only_by_its_name),
+        TEST(a_rollback_asked_for_twice_is_one_rollback),
+        TEST(a_failed_check_tells_the_last_answer_and_the_last_lines),
+        TEST(an_instance_that_dies_while_it_is_watched_takes_the_version_back),
+        TEST(while_a_rollout_runs_other_commands_are_refused_with_its_step),
+        TEST(a_staged_version_waits_for_its_switch),
+        TEST(a_full_disk_refuses_deploys_records_the_abort_and_recovers),
+        TEST(a_hook_that_fails_fails_the_rollout_with_its_last_lines),
+        TEST(a_hook_whose_end_nobody_saw_waits_for_a_person),
+        TEST(an_instance_that_keeps_dying_is_started_less_and_less_often),
+        TEST(a_service_in_rollout_is_not_taken_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
