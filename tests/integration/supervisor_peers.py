@@ -17,7 +17,7 @@ from pathlib import Path
 SELF = Path(__file__).resolve()
 BUILD = Path(os.environ.get("BASCULE_BUILD", SELF.parents[2] / "build"))
 SUPERVISOR = BUILD / "src" / "supervisor" / "bascule-supervisor"
-SLOW = 20.0  # a bound for what takes milliseconds when the machine is free
+SLOW = 20.0 * float(os.environ.get("BASCULE_SLOW", 1))  # a bound for what takes milliseconds when the machine is free
 
 
 def receive(channel, seconds=None):

@@ -17,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
+import sanitizers
+
 BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
 BASCULE = BUILD / "src" / "bascule"
+SLOW = float(os.environ.get("BASCULE_SLOW", 1))
 HIDE, SHOW = b"\033[?25l", b"\033[?25h"
 
 # Versions that begin with "bad" never become healthy; "slow" ones do after a while.
@@ -72,13 +75,13 @@ class Daemon:
 
     def environment(self):
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "TERM": "xterm-256color",
-                "TZ": "UTC", "BASCULE_STATE": str(self.state)}
+                "TZ": "UTC", "BASCULE_STATE": str(self.state), **sanitizers.OPTIONS}
 
     def configure(self, interval):
         (self.folder / "bascule.yaml").write_text(CONFIG.format(
             port=self.port, python=sys.executable, folder=self.folder, interval=interval))
 
-    def wait_for(self, condition, what, seconds=30):
+    def wait_for(self, condition, what, seconds=30 * SLOW):
         until = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, (self.folder / "serve.log").read_text()
@@ -87,7 +90,7 @@ class Daemon:
 
     def run(self, *words, **more):
         return subprocess.run([BASCULE, *map(str, words)], env=self.environment(), capture_output=True, text=True,
-                              timeout=60, **more)
+                              timeout=60 * SLOW, **more)
 
     def json(self, *words):
         answer = self.run(*words, "--json")
@@ -347,13 +350,13 @@ class Terminal:
         self.seen += data
         return bool(data)
 
-    def expect(self, text, seconds=30):
+    def expect(self, text, seconds=30 * SLOW):
         until = time.monotonic() + seconds
         while text not in self.seen:
             assert time.monotonic() < until, self.seen
             assert self.read(0.2) or text in self.seen, self.seen
 
-    def end(self, seconds=30):
+    def end(self, seconds=30 * SLOW):
         until = time.monotonic() + seconds
         while self.read(0.2):
             assert time.monotonic() < until, self.seen

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
 BASCULE = BUILD / "src" / "bascule"
-SLOW = 30  # seconds; a bound for what takes a fraction of one when the machine is free
+SLOW = 30.0 * float(os.environ.get("BASCULE_SLOW", 1))  # seconds; a bound for what takes a fraction of one when the machine is free
 
 CONFIG = """\
 listen: {{ http: "127.0.0.1:{port}" }}

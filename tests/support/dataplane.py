@@ -21,7 +21,7 @@ BUILD = pathlib.Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
 # A sanitizer's own memory says nothing about the program's.
 SANITIZED = b"__sanitizer" in (BUILD / "src/proxy/bascule-proxy").read_bytes()
 # Sanitizers and loaded machines are slow; nothing waits so long when all is well.
-PATIENCE_S = 20
+PATIENCE_S = 20.0 * float(os.environ.get("BASCULE_SLOW", 1))
 
 
 def receive_message(channel, timeout=PATIENCE_S):
