@@ -57,7 +57,8 @@ static void add_file_drift(json_t *list, const struct bsc_service *service, cons
     else if (config)
         bsc_text_puts(&text, "the service is not there any more");
     else if (file)
-        bsc_text_printf(&text, "%zu problems: run `bascule config check`", problems.count);
+        bsc_text_printf(&text, "%zu problem%s: run `bascule config check`", problems.count,
+                        problems.count == 1 ? "" : "s");
     append_lines(list, "file, not applied: ", bsc_text_get(&text));
     bsc_text_deinit(&text);
     bsc_config_destroy(config);

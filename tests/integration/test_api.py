@@ -7,7 +7,8 @@ import re
 import pytest
 
 from api_client import check_answer, request
-from api_daemon import ROOT, Daemon
+from api_daemon import Daemon
+from daemon import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from api_client import SLOW, Connection, Events, request
-from api_daemon import Daemon, wait_for
+from api_daemon import Daemon
+from daemon import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_a_thousand_connections_are_bounded_and_leave_no_trace(daemon):
     finally:
         for one in sockets:
             one.close()
-    wait_for(lambda: descriptors() <= before, "every connection is closed")
+    wait_until(lambda: descriptors() <= before, "every connection is closed")
     assert daemon.get("/v1/version").status == 200
 
 
@@ -137,7 +138,7 @@ def test_streams_are_bounded_and_given_back(daemon):
         except AssertionError:
             return False
 
-    wait_for(opens, "a stream is free again")
+    wait_until(opens, "a stream is free again")
 
 
 # --- Logs ---
@@ -156,13 +157,13 @@ def live_instance(daemon):
 def test_logs_come_with_their_instance_and_nothing_steers_a_terminal(daemon):
     daemon.deploy("v3")
     name = live_instance(daemon)
-    answer = wait_for(lambda: (found := daemon.get(f"/v1/services/web/logs?instance={name}")).bytes and found,
+    answer = wait_until(lambda: (found := daemon.get(f"/v1/services/web/logs?instance={name}")).bytes and found,
                       "the first line is there")
     assert answer.type == "text/plain"
     assert answer.bytes.decode() == f"{name} | begin v3 \\x1b[2J\n"
     for number in range(5):
         say(daemon, f"line-{number}")
-    wait_for(lambda: b"line-4" in daemon.get("/v1/services/web/logs").bytes, "the last line is there")
+    wait_until(lambda: b"line-4" in daemon.get("/v1/services/web/logs").bytes, "the last line is there")
     lines = daemon.get(f"/v1/services/web/logs?instance={name}&lines=2").bytes.decode().splitlines()
     assert lines == [f"{name} | line-3", f"{name} | line-4"]
 
@@ -197,7 +198,7 @@ def test_a_controller_that_was_killed_answers_again_on_the_same_socket(daemon):
     controller = daemon.get("/v1/status").json["processes"]["controller"]
     stream = Events(daemon.socket)
     os.kill(controller, signal.SIGKILL)
-    wait_for(lambda: daemon.is_ready() and daemon.get("/v1/status").json["processes"]["controller"] != controller,
+    wait_until(lambda: daemon.is_ready() and daemon.get("/v1/status").json["processes"]["controller"] != controller,
              "a new controller answers")
     stream.close()
     daemon.set_traffic("maintenance")

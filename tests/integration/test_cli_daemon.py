@@ -7,20 +7,17 @@ import pty
 import re
 import select
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
 
 import pytest
 
 import sanitizers
+from daemon import BASCULE, free_port
 
-BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
-BASCULE = BUILD / "src" / "bascule"
 SLOW = float(os.environ.get("BASCULE_SLOW", 1))
 HIDE, SHOW = b"\033[?25l", b"\033[?25h"
 
@@ -53,12 +50,6 @@ services:
     health: {{ path: /health, interval: {interval}, rise: 2, fall: 3, deadline: 5s }}
     deploy: {{ bake: 0s, standby: 10m, drain: 1s }}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Daemon:

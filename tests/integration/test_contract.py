@@ -12,7 +12,8 @@ import signal
 
 import pytest
 
-from contract_daemon import Daemon, wait_for
+from contract_daemon import Daemon
+from daemon import wait_until
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_switch_failed(start):
     try:
         os.kill(processes["proxy"], signal.SIGKILL)
         switching = daemon.begin("switch", "web")
-        wait_for(lambda: (daemon.web()["rollout"] or {}).get("status") == "undoing", "the switch fails")
+        wait_until(lambda: (daemon.web()["rollout"] or {}).get("status") == "undoing", "the switch fails")
         assert daemon.web()["live"] == "blue"
         assert [one["status"] for one in daemon.records()] != ["live"]
     finally:
@@ -167,7 +168,7 @@ def test_switch_failed_in_the_bake(start):
     daemon = start(bake="10s")
     daemon.does("deploy", "web", "v1", "--stage")
     switching = daemon.begin("switch", "web")
-    wait_for(lambda: daemon.served_by() == "green", "the traffic moves")
+    wait_until(lambda: daemon.served_by() == "green", "the traffic moves")
     daemon.health("green", "fail")
     failed = daemon.end(switching)
     assert failed.exit == 1
@@ -186,7 +187,7 @@ def test_switch_timeout(start):
     assert failed.exit == 1
     assert failed.json["status"] == "rolled-back"
     assert "timed out" in failed.json["reason"]
-    wait_for(lambda: daemon.does("status")["processes"]["proxy"] not in (proxy, None), "the proxy is replaced")
+    wait_until(lambda: daemon.does("status")["processes"]["proxy"] not in (proxy, None), "the proxy is replaced")
     assert_switch_undone(daemon, failed)
     daemon.does("deploy", "web", "v2")
     daemon.assert_live("green")
@@ -196,8 +197,8 @@ def test_cannot_deploy_while_busy(start):
     daemon = start(deadline="20s")
     daemon.health("green", "hang")
     deploying = daemon.begin("deploy", "web", "v1")
-    wait_for(lambda: daemon.states() == ("live", "deploying"), "green is deploying")
-    wait_for(lambda: ("check", "running") in [(step["kind"], step["state"]) for step in
+    wait_until(lambda: daemon.states() == ("live", "deploying"), "green is deploying")
+    wait_until(lambda: ("check", "running") in [(step["kind"], step["state"]) for step in
                                               daemon.web()["rollout"]["steps"]], "it is being checked")
     for words in (("deploy", "web", "v2"), ("deploy", "web", "v2", "--stage"), ("switch", "web"), ("check", "web"),
                   ("cleanup", "web")):
@@ -298,14 +299,14 @@ def test_cleanup_staging(start):
     daemon.does("deploy", "web", "v1")
     daemon.health("blue", "hang")
     deploying = daemon.begin("deploy", "web", "v2", "--stage")
-    wait_for(lambda: daemon.states() == ("deploying", "live"), "blue is deploying")
+    wait_until(lambda: daemon.states() == ("deploying", "live"), "blue is deploying")
     answer = daemon.run("cleanup", "web")
     assert (answer.exit, answer.refusal) == (3, "environment-busy")
     daemon.health("blue", "pass")
     assert daemon.end(deploying).exit == 0
     daemon.does("cleanup", "web")
     assert daemon.states() == ("idle", "live")
-    wait_for(lambda: daemon.web()["slots"]["blue"]["instances"] == [], "blue is empty")
+    wait_until(lambda: daemon.web()["slots"]["blue"]["instances"] == [], "blue is empty")
     assert daemon.versions() == (None, "v1")
     assert daemon.history() == [("green", "v1", "live"), ("blue", "v2", "replaced")]
     daemon.refuses("rollback-failed", 1, "rollback", "web")
@@ -322,7 +323,7 @@ def test_concurrent_safety(start):
     daemon = start(deadline="20s")
     daemon.health("green", "hang")  # the winner takes until all the others have their answer
     callers = [daemon.begin("deploy", "web", f"v{i}") for i in range(8)]
-    wait_for(lambda: sum(one.poll() is not None for one in callers) == len(callers) - 1, "all but one are refused")
+    wait_until(lambda: sum(one.poll() is not None for one in callers) == len(callers) - 1, "all but one are refused")
     assert daemon.states() == ("live", "deploying")
     daemon.health("green", "pass")
     answers = [daemon.end(one) for one in callers]
@@ -338,5 +339,5 @@ def test_concurrent_safety(start):
         assert daemon.states().count("live") == 1
         assert [one["status"] for one in daemon.records()].count("live") <= 1
     assert {daemon.end(one).exit for one in callers} <= {0, 1, 3}
-    wait_for(lambda: daemon.web()["rollout"] is None, "all is quiet")
+    wait_until(lambda: daemon.web()["rollout"] is None, "all is quiet")
     daemon.assert_live(daemon.web()["live"])

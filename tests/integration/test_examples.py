@@ -14,14 +14,10 @@ import time
 
 import pytest
 
+from daemon import free_port
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 20
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -1,17 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running daemon with one service of processes and one of static targets, for the tests of its API."""
-import os
-import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 from api_client import SLOW, request
-
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
-BASCULE = BUILD / "src" / "bascule"
+from daemon import BASCULE, free_port, wait_until
 
 APP = """\
 import http.server, os, sys
@@ -44,20 +37,6 @@ services:
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what, seconds=SLOW):
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, f"never: {what}"
-        time.sleep(0.02)
-    return found
-
-
 class Daemon:
     def __init__(self, folder):
         self.folder = folder
@@ -70,7 +49,7 @@ class Daemon:
         self.process = subprocess.Popen(
             [BASCULE, "serve", "--config", folder / "bascule.yaml", "--state", folder / "state"],
             stdout=self.log, stderr=self.log)
-        wait_for(self.is_ready, "the daemon answers")
+        wait_until(self.is_ready, "the daemon answers")
 
     def is_ready(self):
         assert self.process.poll() is None, (self.folder / "serve.log").read_text()
@@ -93,8 +72,8 @@ class Daemon:
         assert answer.status == 202, answer.bytes
         target = f"/v1/rollouts/{answer.json['id']}"
         ended = ("promoted", "staged", "rolled-back", "failed", "cancelled")
-        wait_for(lambda: self.get(target).json["status"] in ended, "the rollout ends")
-        wait_for(lambda: self.service()["rollout"] is None, "its tail is over")
+        wait_until(lambda: self.get(target).json["status"] in ended, "the rollout ends")
+        wait_until(lambda: self.service()["rollout"] is None, "its tail is over")
         return self.get(target).json
 
     def deploy(self, version, **more):

@@ -5,15 +5,12 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
-BASCULE = BUILD / "src" / "bascule"
+from daemon import BASCULE, free_port, wait_until
+
 SLOW = 30.0 * float(os.environ.get("BASCULE_SLOW", 1))  # seconds; a bound for what takes a fraction of one when the machine is free
 
 CONFIG = """\
@@ -68,20 +65,6 @@ class Target:
         self.server.server_close()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what, seconds=SLOW):
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, f"never: {what}"
-        time.sleep(0.02)
-    return found
-
-
 class Answer:
     """What a command printed as JSON, and how it ended."""
 
@@ -108,7 +91,7 @@ class Daemon:
         self.process = subprocess.Popen(
             [BASCULE, "serve", "--config", folder / "bascule.yaml", "--state", folder / "state"],
             stdout=self.log, stderr=self.log)
-        wait_for(self.is_ready, "the daemon answers")
+        wait_until(self.is_ready, "the daemon answers")
 
     def is_ready(self):
         assert self.process.poll() is None, (self.folder / "serve.log").read_text()
