@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -182,6 +183,48 @@ static void the_number_of_instances_depends_on_who_runs_them(void **unused)
     bsc_spec_release(spec);
 }
 
+/* One specification a place in which a file may write a variable, with a wrong one in it. */
+static void a_wrong_variable_is_found_wherever_it_stands(void **unused)
+{
+    (void)unused;
+    static const char *const wrong[] = { "${VERSON}" };
+    const struct bsc_strings list = { 1, wrong };
+    const struct bsc_spec specs[] = {
+        { .name = "web", .command.shell = wrong[0] },
+        { .name = "web", .command.argv = list },
+        { .name = "web", .health.command.shell = wrong[0] },
+        { .name = "web", .deploy.pre_deploy.command.argv = list },
+        { .name = "web", .deploy.pre_deploy.undo.shell = wrong[0] },
+        { .name = "web", .deploy.post_promote.command.shell = wrong[0] },
+        { .name = "web", .deploy.post_promote.undo.argv = list },
+        { .name = "web", .directory = wrong[0] },
+        { .name = "web", .environment = list },
+        { .name = "web", .env_files = list },
+        { .directory = wrong[0] }, /* not named yet */
+    };
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        struct bsc_spec *out = NULL;
+        struct bsc_error error;
+        assert_int_equal(bsc_spec_for_version(&specs[i], "v1", &out, &error), BSC_INVALID);
+        assert_null(out);
+        assert_non_null(strstr(error.text, specs[i].name ? "service web" : "service ?"));
+        assert_non_null(strstr(error.text, "unknown variable ${VERSON}"));
+    }
+}
+
+static void a_long_wrong_variable_is_cut_in_the_message(void **unused)
+{
+    (void)unused;
+    char text[200];
+    struct bsc_spec spec = { .name = "web", .directory = text }, *out = NULL;
+    struct bsc_error error;
+    memset(text, 'X', sizeof text);
+    memcpy(text, "${", 2);
+    memcpy(text + sizeof text - 2, "}", 2);
+    assert_int_equal(bsc_spec_for_version(&spec, "v1", &out, &error), BSC_INVALID);
+    assert_null(strstr(error.text, "X}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +237,8 @@ int main(void)
         cmocka_unit_test(a_release_of_a_bad_version_is_refused),
         cmocka_unit_test(a_specification_lives_until_its_last_release),
         cmocka_unit_test(the_number_of_instances_depends_on_who_runs_them),
+        cmocka_unit_test(a_wrong_variable_is_found_wherever_it_stands),
+        cmocka_unit_test(a_long_wrong_variable_is_cut_in_the_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

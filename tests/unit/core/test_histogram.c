@@ -62,6 +62,15 @@ static void a_histogram_without_values_has_no_quantile(void **unused)
     assert_int_equal(bsc_histogram_quantile(counts, 0.5), 0);
 }
 
+static void a_quantile_beyond_its_range_is_the_first_or_the_last_value(void **unused)
+{
+    (void)unused;
+    uint64_t counts[BSC_HISTOGRAM_BUCKETS] = { [3] = 1, [20] = 1 };
+    assert_int_equal(bsc_histogram_quantile(counts, 0.0), bsc_histogram_upper_us(3));
+    assert_int_equal(bsc_histogram_quantile(counts, 1.0), bsc_histogram_upper_us(20));
+    assert_int_equal(bsc_histogram_quantile(counts, 1.5), bsc_histogram_upper_us(20));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +79,7 @@ int main(void)
         cmocka_unit_test(values_beyond_an_hour_count_as_an_hour),
         cmocka_unit_test(quantiles_of_a_known_distribution_are_right),
         cmocka_unit_test(a_histogram_without_values_has_no_quantile),
+        cmocka_unit_test(a_quantile_beyond_its_range_is_the_first_or_the_last_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
