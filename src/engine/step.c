@@ -259,6 +259,12 @@ static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_servic
         snprintf(reason, size, "%s", rollout->row.reason);
         return BSC_FAIL;
     }
+    unsigned healthy, total;
+    if (!bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
+        bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, reason,
+                             size);
+        return BSC_FAIL; /* it went down meanwhile, or while nobody watched */
+    }
     if (bsc_published(service, rollout->step_token)) {
         service->records[rollout->row.slot].switched_at_ms = bsc_wall(engine);
         service->record_dirty[rollout->row.slot] = service->records[rollout->row.slot].id != 0;
