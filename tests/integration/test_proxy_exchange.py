@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from dataplane import SANITIZED, Proxy, ask, eventually, read_answer
+from dataplane import PATIENCE_S, SANITIZED, Proxy, ask, eventually, read_answer
 from origins import Origin, answering
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -233,13 +233,20 @@ def test_an_answer_that_ends_early_never_looks_complete(proxy, ending):
 
 
 def test_bytes_after_an_answer_end_that_connection_and_nothing_else(proxy):
+    sent = threading.Semaphore(0)
+
     def script(connection):
         while connection.read_head():
             connection.answer(b"ok")
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            try:
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            finally:
+                sent.release()
     with serve(proxy, script), proxy.connect() as s:
         for _ in range(5):
             assert ask(s)[2] == b"ok"
+            # A request that is sent before them can't tell them from its own answer.
+            assert sent.acquire(timeout=PATIENCE_S)
             proxy.ping()
 
 

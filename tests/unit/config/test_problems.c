@@ -120,8 +120,7 @@ static void what_is_too_much(void **unused)
     problems_are(text, 100000,
                  "1: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"
                  "[0][0][0][0][0][0][0][0][0][0][0][0][0][0]: is nested deeper than "
-                 "32 levels" +
-                     0 * 0);
+                 "32 levels");
     free(text);
 }
 
