@@ -93,7 +93,8 @@ static _Noreturn void leave(struct controller *controller, int status)
      * lock still keeps a successor from making its own; the store's thread must not be cut off in
      * the middle of nothing. */
     bsc_api_destroy(controller->api);
-    bsc_store_sqlite_close(&controller->store);
+    if (controller->store.self)
+        bsc_store_sqlite_close(&controller->store);
     exit(status);
 }
 
@@ -393,10 +394,10 @@ static enum bsc_status open_api(struct controller *controller, struct bsc_error 
 
 int bsc_controller_run(const struct bsc_controller_options *options)
 {
-    struct controller *controller = bsc_alloc(sizeof *controller);
+    /* Everything else points at it: it lives in the frame that nobody returns from. */
+    struct controller self = { .options = options, .supervisor = getppid() };
+    struct controller *controller = &self;
     struct bsc_error error;
-    controller->options = options;
-    controller->supervisor = getppid();
     bsc_log_init("controller", BSC_LOG_INFO);
     umask(077);
     bsc_descriptors_raise();
@@ -409,13 +410,13 @@ int bsc_controller_run(const struct bsc_controller_options *options)
     controller->timer.data = controller->start.data = controller;
     if (open_adapters(controller, &error) != BSC_OK) {
         bsc_log_error("%s", error.text);
-        return EXIT_REFUSED;
+        leave(controller, EXIT_REFUSED);
     }
     create_engine(controller);
     if (open_api(controller, &error) != BSC_OK) {
         bsc_log_error("%s", error.text);
-        return EXIT_REFUSED;
+        leave(controller, EXIT_REFUSED);
     }
     uv_run(&controller->loop, UV_RUN_DEFAULT);
-    return EXIT_BROKEN; /* the loop has handles as long as all is well */
+    leave(controller, EXIT_BROKEN); /* the loop has handles as long as all is well */
 }
