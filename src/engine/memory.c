@@ -55,6 +55,11 @@ void bsc_service_delete(struct bsc_engine *engine, struct bsc_service *service)
 void bsc_service_forget(struct bsc_engine *engine, struct bsc_service *service)
 {
     service->gone = true;
+    bsc_token waiting[] = { service->traffic_reply, service->check_reply };
+    for (unsigned i = 0; i < sizeof waiting / sizeof *waiting; i++)
+        bsc_reply(engine, waiting[i], BSC_STATE, 0, "%s was taken out of the configuration",
+                  service->name);
+    service->traffic_reply = service->check_reply = 0;
     service->dirty = false;
     service->publish_wanted = false;
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
