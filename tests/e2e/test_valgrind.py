@@ -51,7 +51,7 @@ class Watched(Daemon):
         return done.stdout
 
     def found(self):
-        return "\n".join(report.read_text() for report in self.reports.iterdir())
+        return "".join(report.read_text() for report in self.reports.iterdir())
 
 
 def test_a_cycle_of_releases_touches_no_wrong_memory_and_leaks_none():
@@ -80,4 +80,4 @@ def test_a_cycle_of_releases_touches_no_wrong_memory_and_leaks_none():
         run("status", "nobody", expected=2)
         assert daemon.live() == "v1"
         daemon.stop()
-        assert daemon.found() == ""
+        assert not daemon.found(), daemon.found()
