@@ -215,7 +215,7 @@ static void drain(struct bsc_engine *engine, struct bsc_service *service,
     instance->row.phase = BSC_INSTANCE_DRAINING;
     instance->row.healthy = false;
     instance->dirty = true;
-    instance->drained = false;
+    instance->drained = instance->drain_confirmed = false;
     instance->drain_until_ms =
         bsc_now(engine) +
         (spec->deploy.drain_ms > snapshot_ms ? spec->deploy.drain_ms : snapshot_ms);
@@ -291,9 +291,29 @@ static bool may_stop(const struct bsc_engine *engine, const struct bsc_service *
            bsc_now(engine) >= instance->drain_until_ms;
 }
 
+/* At the deadline of a drain every proxy is asked once more: one that was started meanwhile, from a
+ * snapshot that was a little old, may not have acknowledged yet. */
+static void confirm_drains(struct bsc_engine *engine, struct bsc_service *service)
+{
+    bsc_token token = 0;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.phase != BSC_INSTANCE_DRAINING || instance->drained ||
+            instance->drain_confirmed || bsc_now(engine) < instance->drain_until_ms)
+            continue;
+        if (!token && service->row.removed)
+            bsc_unpublish(engine, service);
+        if (!token)
+            token = bsc_publish(engine, service, false);
+        instance->drain_confirmed = true;
+        instance->drain_publish = token;
+    }
+}
+
 void bsc_instances_tick(struct bsc_engine *engine, struct bsc_service *service)
 {
     int64_t now = bsc_now(engine);
+    confirm_drains(engine, service);
     for (size_t i = 0; i < service->instance_count; i++) {
         struct bsc_instance *instance = &service->instances[i];
         switch (instance->row.phase) {

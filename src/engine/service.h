@@ -21,6 +21,7 @@ struct bsc_instance {
     bsc_token runtime_token, probe_token, drain_token; /* of the call under way; 0: none */
     bsc_token drain_publish; /* the publish that took it out of the routing */
     bool drained;            /* the router said so */
+    bool drain_confirmed;    /* its time is over, and drain_publish is a newer one */
     bool retire;             /* chosen to be drained, inside one handler */
     char last_exit[128];     /* "exited with status 1", "killed by signal 9"; "" */
 };
