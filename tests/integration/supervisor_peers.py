@@ -327,6 +327,8 @@ def reachable(address):
     try:
         socket.create_connection((host.strip("[]"), int(port)), 5).close()
         return True
+    except ConnectionResetError:
+        return True  # it was still in the queue when the address was given up
     except ConnectionRefusedError:
         return False
 
