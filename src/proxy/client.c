@@ -76,7 +76,7 @@ void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client)
     }
     /* Closing with bytes unread would reset the connection, and the answer could be lost with it
      * (RFC 9112 section 9.6). */
-    shutdown(connection->handle.fd, SHUT_WR);
+    bsc_connection_finish(worker, connection);
     connection->phase = BSC_CLIENT_LINGER;
     bsc_buffer_return(&worker->buffers, &connection->in);
     bsc_timer_stop(&connection->timer);
@@ -109,7 +109,7 @@ static void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigne
     struct bsc_answer answer = { .status = status, .reason = reason, .text = text, .minor = 1 };
     size_t size = bsc_answer_build(&answer, bytes, sizeof bytes);
     bsc_counter_add(&worker->shard->own_answers, 1);
-    if (bsc_connection_send(connection, bytes, size, NULL, 0) < 0) {
+    if (bsc_connection_send(worker, connection, bytes, size, NULL, 0) < 0) {
         bsc_client_close(worker, client, false);
         return;
     }

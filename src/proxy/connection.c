@@ -38,15 +38,23 @@ void bsc_connection_mark(struct bsc_connection *connection, uint32_t events)
         connection->broken = connection->readable = true;
 }
 
+static void close_socket(int fd, bool reset)
+{
+    if (reset) {
+        struct linger now = { .l_onoff = 1, .l_linger = 0 };
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    close(fd);
+}
+
 void bsc_connection_close(struct bsc_worker *worker, struct bsc_connection *connection, bool reset)
 {
     if (connection->handle.kind == BSC_KIND_DEAD)
         return;
-    if (reset) {
-        struct linger now = { .l_onoff = 1, .l_linger = 0 };
-        setsockopt(connection->handle.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    }
-    close(connection->handle.fd);
+    if (connection->transport)
+        connection->transport->close(worker, connection, reset);
+    else
+        close_socket(connection->handle.fd, reset);
     connection->handle.fd = -1;
     connection->handle.kind = BSC_KIND_DEAD;
     bsc_timer_stop(&connection->timer);
@@ -88,14 +96,16 @@ enum bsc_received bsc_connection_receive(struct bsc_worker *worker,
     size_t room = in->capacity - in->end;
     ssize_t got;
     do
-        got = recv(connection->handle.fd, in->bytes + in->end, room, 0);
+        got = connection->transport
+                  ? connection->transport->receive(worker, connection, in->bytes + in->end, room)
+                  : recv(connection->handle.fd, in->bytes + in->end, room, 0);
     while (got == -1 && errno == EINTR);
     connection->bulk = got == (ssize_t)room;
     if (got > 0) {
         in->end += (uint32_t)got;
         /* A short read emptied the socket: the next bytes are a new edge. An end that was already
          * announced is no new edge, so it must be read. */
-        if ((size_t)got < room && !connection->ending)
+        if ((size_t)got < room && !connection->ending && !connection->transport)
             connection->readable = false;
         return BSC_RECEIVED_BYTES;
     }
@@ -125,12 +135,16 @@ static ssize_t send_pieces(int fd, const char *first, size_t first_size, const c
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-ssize_t bsc_connection_send(struct bsc_connection *connection, const char *first, size_t first_size,
-                            const char *second, size_t second_size)
+ssize_t bsc_connection_send(struct bsc_worker *worker, struct bsc_connection *connection,
+                            const char *first, size_t first_size, const char *second,
+                            size_t second_size)
 {
     ssize_t sent;
     do
-        sent = send_pieces(connection->handle.fd, first, first_size, second, second_size);
+        sent = connection->transport
+                   ? connection->transport->send(worker, connection, first, first_size, second,
+                                                 second_size)
+                   : send_pieces(connection->handle.fd, first, first_size, second, second_size);
     while (sent == -1 && errno == EINTR);
     if (sent >= 0) {
         if ((size_t)sent < first_size + second_size)
@@ -141,6 +155,14 @@ ssize_t bsc_connection_send(struct bsc_connection *connection, const char *first
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return 0;
     return -1;
+}
+
+void bsc_connection_finish(struct bsc_worker *worker, struct bsc_connection *connection)
+{
+    if (connection->transport)
+        connection->transport->finish(worker, connection);
+    else
+        shutdown(connection->handle.fd, SHUT_WR);
 }
 
 void bsc_connection_consume(struct bsc_worker *worker, struct bsc_connection *connection,

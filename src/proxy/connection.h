@@ -35,10 +35,28 @@ struct bsc_handle {
     enum bsc_kind kind;
 };
 
+struct bsc_connection;
+
+/* How bytes move where a connection is more than its socket: under TLS, or as one stream of many.
+ * The functions keep to recv(2) and send(2): 0 received is the end, -1 comes with errno, and EAGAIN
+ * promises that `readable` or `writable` will be set and the connection run when that is over. */
+struct bsc_transport {
+    ssize_t (*receive)(struct bsc_worker *worker, struct bsc_connection *connection, char *bytes,
+                       size_t size);
+    ssize_t (*send)(struct bsc_worker *worker, struct bsc_connection *connection, const char *first,
+                    size_t first_size, const char *second, size_t second_size);
+    /* Sends no more, and says so to the other side. */
+    void (*finish)(struct bsc_worker *worker, struct bsc_connection *connection);
+    /* Closes what is below and frees `layer`. */
+    void (*close)(struct bsc_worker *worker, struct bsc_connection *connection, bool reset);
+};
+
 struct bsc_connection {
     struct bsc_handle handle;
-    struct bsc_head_scan scan; /* of the head that is being received */
-    uint8_t phase;             /* enum bsc_client_phase */
+    const struct bsc_transport *transport; /* NULL: the socket itself */
+    void *layer;                           /* the transport's own */
+    struct bsc_head_scan scan;             /* of the head that is being received */
+    uint8_t phase;                         /* enum bsc_client_phase */
     bool readable, writable;
     bool ending : 1; /* the other side will send no more; there may be bytes to read before that */
     bool ended : 1;  /* and everything was read */
@@ -72,8 +90,11 @@ enum bsc_received bsc_connection_receive(struct bsc_worker *worker,
                                          struct bsc_connection *connection);
 /* Writes up to two pieces at once; returns the number of bytes taken (0: no room now), -1 when the
  * connection is broken. */
-ssize_t bsc_connection_send(struct bsc_connection *connection, const char *first, size_t first_size,
-                            const char *second, size_t second_size);
+ssize_t bsc_connection_send(struct bsc_worker *worker, struct bsc_connection *connection,
+                            const char *first, size_t first_size, const char *second,
+                            size_t second_size);
+/* Sends no more; the other side sees an end, and may go on sending. */
+void bsc_connection_finish(struct bsc_worker *worker, struct bsc_connection *connection);
 /* Forgets `size` received bytes; an empty buffer goes back. */
 void bsc_connection_consume(struct bsc_worker *worker, struct bsc_connection *connection,
                             uint32_t size);

@@ -256,7 +256,7 @@ static bool pass_along(struct bsc_worker *worker, struct bsc_flow *flow,
         return true;
     switch (bsc_flow_run(worker, flow, source, sink)) {
     case BSC_FLOWED_DONE:
-        shutdown(sink->handle.fd, SHUT_WR); /* the other direction goes on */
+        bsc_connection_finish(worker, sink); /* the other direction goes on */
         return true;
     case BSC_FLOWED_AGAIN:
         bsc_worker_later(worker, source);
@@ -359,7 +359,7 @@ void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *ex
         exchange->minor == 0 || exchange->answer.out || !client->writable)
         return;
     exchange->asked = true;
-    if (bsc_connection_send(client, interim_100, sizeof interim_100 - 1, NULL, 0) < 0)
+    if (bsc_connection_send(worker, client, interim_100, sizeof interim_100 - 1, NULL, 0) < 0)
         bsc_exchange_leave(worker, exchange);
 }
 

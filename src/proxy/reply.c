@@ -57,7 +57,7 @@ static bool pass_rest(struct bsc_worker *worker, struct bsc_exchange *exchange)
     struct bsc_flow *answer = &exchange->answer;
     if (!client->writable)
         return true;
-    ssize_t sent = bsc_connection_send(client, answer->out->bytes + answer->sent,
+    ssize_t sent = bsc_connection_send(worker, client, answer->out->bytes + answer->sent,
                                        bsc_flow_unsent(answer), NULL, 0);
     if (sent < 0)
         return bsc_exchange_leave(worker, exchange);
