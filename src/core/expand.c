@@ -69,7 +69,7 @@ enum bsc_status bsc_expand(struct bsc_arena *arena, const char *text,
                            const struct bsc_variables *variables, const char **out,
                            struct bsc_error *error)
 {
-    struct part part;
+    struct part part = { 0 };
     size_t size = 0;
     for (const char *at = text; *at; size += part.size) {
         enum bsc_status status = next_part(&at, variables, &part, error);

@@ -162,7 +162,7 @@ static enum bsc_status take_instances(struct bsc_lines *lines, const json_t *obj
 static enum bsc_status take_splits(struct bsc_lines *lines, const json_t *list,
                                    struct bsc_line *out, struct bsc_error *error)
 {
-    struct bsc_entry *entry;
+    struct bsc_entry *entry = NULL;
     struct bsc_split split;
     if (!json_is_array(list))
         return bsc_error_set(error, BSC_INVALID, "'splits' is no list");
