@@ -71,8 +71,8 @@ static int answer(int fd)
         owed->last = strstr(request, "Connection: close") != NULL;
         owed->head_size = (size_t)snprintf(owed->head, sizeof owed->head,
                                            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-                                           "Content-Length: %llu\r\n\r\n",
-                                           owed->left);
+                                           "Content-Length: %llu\r\n%s\r\n",
+                                           owed->left, owed->last ? "Connection: close\r\n" : "");
         if (!pay(fd))
             return 0;
     }
