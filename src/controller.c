@@ -44,8 +44,11 @@ struct controller {
     struct bsc_store store;
     struct bsc_engine *engine;
     struct bsc_api *api;
-    struct bsc_config *config; /* being applied; NULL: none */
-    bool began;                /* the proxies are told what is so */
+    struct bsc_config *config;    /* being applied; NULL: none */
+    bool began;                   /* the proxies are told what is so */
+    bool loaded;                  /* the store could be read */
+    enum bsc_status store_status; /* as the engine last told */
+    char store_text[BSC_ERROR_TEXT_BYTES];
     pid_t supervisor;
 };
 
@@ -142,13 +145,16 @@ static bool has_services(const struct controller *controller)
 }
 
 /* A daemon that knows services goes on with them when the file can't be used any more; a fresh one
- * has nothing to go on with. */
+ * has nothing to go on with. While the store does not work, nothing is known that the proxies could
+ * be told: the file is tried again when it does. */
 static void start_refused(struct controller *controller, const char *text)
 {
     if (!has_services(controller)) {
         bsc_log_error("%s", text);
         leave(controller, EXIT_REFUSED);
     }
+    if (controller->store_status != BSC_OK)
+        return;
     bsc_log_error("%s: going on with the services as they were", text);
     begin(controller);
 }
@@ -178,14 +184,32 @@ static void apply_first(uv_timer_t *timer)
                                                  .argument = controller });
 }
 
+static void on_unusable_store(struct controller *controller, enum bsc_status status,
+                              const char *text)
+{
+    struct bsc_error error;
+    bool first = controller->store_status == BSC_OK;
+    if (first || strcmp(controller->store_text, text) != 0)
+        bsc_log_error("%s", text);
+    controller->store_status = status;
+    snprintf(controller->store_text, sizeof controller->store_text, "%s", text);
+    bsc_api_set_ready(controller->api, status, text);
+    if (first && !controller->loaded &&
+        bsc_supervisor_link_unusable(controller->link, &error) != BSC_OK)
+        bsc_log_warning("tell the supervisor that the store is unusable: %s", error.text);
+}
+
 static void on_ready(void *argument, enum bsc_status status, const char *text)
 {
     struct controller *controller = argument;
     if (status != BSC_OK) {
-        bsc_log_error("%s", text);
-        bsc_api_set_ready(controller->api, status, text);
+        on_unusable_store(controller, status, text);
         return;
     }
+    if (controller->store_status != BSC_OK)
+        bsc_log_info("the store can be used again");
+    controller->store_status = BSC_OK;
+    controller->loaded = true;
     if (controller->began)
         bsc_api_set_ready(controller->api, BSC_OK, "");
     else

@@ -92,10 +92,11 @@ enum bsc_status bsc_store_damaged(const char *path, const char *what, struct bsc
     return bsc_error_set(
         error, BSC_CORRUPT,
         "the database %s is damaged (%.200s). Traffic goes on with the last routes, nothing can be "
-        "released. To repair it: stop bascule, copy the directory to a safe place, run `cd %.*s; "
+        "released. Copy the directory to a safe place, then repair the database: `cd %.*s; "
         "(sqlite3 bascule.db .dump | sed 's/^ROLLBACK;.*/COMMIT;/'; echo 'PRAGMA user_version=%d; "
         "PRAGMA application_id=%d;') | sqlite3 new.db; rm -f bascule.db-wal bascule.db-shm; "
-        "chmod 600 new.db; mv new.db bascule.db` and start it again",
+        "chmod 600 new.db; mv new.db bascule.db`, or put a backup in its place in the same way, "
+        "from `rm` on. A bascule that runs uses it within seconds, else start it again",
         path, line ? line + 1 : what, (int)(slash - path), path, (int)LAYOUT, (int)APPLICATION_ID);
 }
 
@@ -213,8 +214,10 @@ static enum bsc_status check_origin(struct bsc_store_writer *writer, long *layou
     if (*layout > LAYOUT)
         return bsc_error_set(error, BSC_NEWER,
                              "the database %s was written by a newer bascule (layout %ld, this one "
-                             "knows %d): start the newer bascule again, or put back a copy of %s "
-                             "from before the upgrade",
+                             "knows %d): start the newer bascule again, or move bascule.db, "
+                             "bascule.db-wal and bascule.db-shm in %s away and put a copy of "
+                             "bascule.db from before the upgrade there. A bascule that runs uses "
+                             "it within seconds, else start it again",
                              writer->path, *layout, (int)LAYOUT, writer->directory);
     status = ask(writer->db, writer->path, "PRAGMA quick_check(1)", answer, sizeof answer, error);
     if (!status && strcmp(answer, "ok") != 0)
@@ -319,7 +322,9 @@ enum bsc_status bsc_store_settle(struct bsc_store_writer *writer, struct bsc_err
 {
     enum bsc_status status = BSC_OK;
     if (!writer->db)
-        return bsc_store_connect(writer, error);
+        status = bsc_store_connect(writer, error);
+    if (status)
+        return status;
     int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (code)
         status = bsc_store_error(writer->db, writer->path, code, error, "settle the database");

@@ -41,25 +41,47 @@ struct bsc_store_sqlite {
 
 /* --- on the thread pool --- */
 
+/* When it is not open: at first, and after damage. */
+static enum bsc_status open_writer(struct bsc_store_writer *writer, struct bsc_error *error)
+{
+    if (writer->db)
+        return BSC_OK;
+    enum bsc_status status = bsc_store_settle(writer, error);
+    if (status == BSC_NO_SPACE && bsc_store_ballast_free(writer))
+        status = bsc_store_settle(writer, error);
+    if (!status)
+        bsc_store_ballast_make(writer);
+    return status;
+}
+
 static void work(uv_work_t *handle)
 {
     struct bsc_store_sqlite *store = handle->data;
     struct bsc_error ignored;
     switch (store->job.kind) {
     case JOB_LOAD:
-        store->status = bsc_store_read(&store->writer, &store->loaded, &store->error);
+        store->status = open_writer(&store->writer, &store->error);
+        if (!store->status)
+            store->status = bsc_store_read(&store->writer, &store->loaded, &store->error);
         break;
     case JOB_COMMIT:
-        store->status =
-            bsc_store_write(&store->writer, store->job.changes, store->job.count, &store->error);
+        store->status = open_writer(&store->writer, &store->error);
+        if (!store->status)
+            store->status = bsc_store_write(&store->writer, store->job.changes, store->job.count,
+                                            &store->error);
         break;
     case JOB_TIDY:
         /* What goes wrong here goes wrong again in the next transaction, which tells it. */
-        if (bsc_store_settle(&store->writer, &ignored) == BSC_OK)
+        if (store->writer.db && bsc_store_settle(&store->writer, &ignored) == BSC_OK)
             bsc_store_ballast_make(&store->writer);
         break;
     case JOB_NONE:
         break;
+    }
+    /* A damaged database is repaired by putting another file in its place. */
+    if (store->job.kind != JOB_TIDY && store->status == BSC_CORRUPT) {
+        bsc_store_disconnect(&store->writer);
+        store->writer.wounded = false;
     }
 }
 
@@ -149,8 +171,13 @@ static void submit(struct bsc_store_sqlite *store, struct job job)
     uv_queue_work(store->loop, &store->work, work, on_done);
 }
 
+/* After damage there may be another file by now. Whoever closes a database last removes its log by
+ * name, so this comes before the other file has one. */
 static void load(void *self, bsc_token token)
 {
+    struct bsc_store_sqlite *store = self;
+    sqlite3_close(store->reader);
+    store->reader = NULL;
     submit(self, (struct job){ .kind = JOB_LOAD, .token = token });
 }
 
@@ -161,18 +188,6 @@ static void commit(void *self, const struct bsc_change *changes, unsigned count,
 }
 
 static const struct bsc_store_ops ops = { .name = "sqlite", .load = load, .commit = commit };
-
-static enum bsc_status open_writer(struct bsc_store_writer *writer, struct bsc_error *error)
-{
-    enum bsc_status status = bsc_store_connect(writer, error);
-    if (status == BSC_NO_SPACE && bsc_store_ballast_free(writer))
-        status = bsc_store_connect(writer, error);
-    if (!status)
-        status = bsc_store_settle(writer, error);
-    if (!status)
-        bsc_store_ballast_make(writer);
-    return status;
-}
 
 enum bsc_status bsc_store_sqlite_open(const char *directory, uv_loop_t *loop,
                                       void (*deliver)(void *argument,
@@ -186,10 +201,7 @@ enum bsc_status bsc_store_sqlite_open(const char *directory, uv_loop_t *loop,
     store->argument = argument;
     store->work.data = store->idle.data = store;
     enum bsc_status status = bsc_store_claim(&store->writer, directory, error);
-    if (!status)
-        status = open_writer(&store->writer, error);
     if (status) {
-        bsc_store_disconnect(&store->writer);
         bsc_store_unclaim(&store->writer);
         free(store);
         return status;

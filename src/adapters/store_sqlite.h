@@ -13,11 +13,14 @@
 
 #include "ports/store.h"
 
-/* Opens the store of `directory`, which must exist, belong to us and be closed to others (0700).
+/* Claims the store of `directory`, which must exist, belong to us and be closed to others (0700).
  * LOADED and COMMITTED go to `deliver`, on the loop, never from within a call of the port.
- * BSC_BUSY: another process has it (its pid is named). BSC_NEWER: a newer bascule wrote it.
- * BSC_CORRUPT: it is damaged; the text says what to do. BSC_DENIED: not ours, not writable, or open
- * to others. BSC_NO_SPACE. */
+ * BSC_BUSY: another process has it (its pid is named). BSC_DENIED: not ours, not writable, or open
+ * to others. BSC_NO_SPACE.
+ *
+ * What is in it shows when it is loaded. BSC_NEWER: a newer bascule wrote it. BSC_CORRUPT: it is
+ * damaged, which a commit may find, too; the text says what to do. A load after either looks at
+ * whatever file is there then. */
 enum bsc_status bsc_store_sqlite_open(const char *directory, uv_loop_t *loop,
                                       void (*deliver)(void *argument,
                                                       const struct bsc_event *event),

@@ -225,6 +225,12 @@ enum bsc_status bsc_supervisor_link_ready(struct bsc_supervisor_link *link, stru
     return bsc_channel_send(link->channel, NULL, 0, error, "ready");
 }
 
+enum bsc_status bsc_supervisor_link_unusable(struct bsc_supervisor_link *link,
+                                             struct bsc_error *error)
+{
+    return bsc_channel_send(link->channel, NULL, 0, error, "unusable");
+}
+
 enum bsc_status bsc_supervisor_link_upgrade(struct bsc_supervisor_link *link, bsc_token token,
                                             struct bsc_error *error)
 {

@@ -63,6 +63,9 @@ enum bsc_status bsc_supervisor_link_snapshot(struct bsc_supervisor_link *link, u
 /* The first configuration is in force. */
 enum bsc_status bsc_supervisor_link_ready(struct bsc_supervisor_link *link,
                                           struct bsc_error *error) BSC_MUST_CHECK;
+/* The store can't be read: where no proxy serves the supervisor ends everything, with status 2. */
+enum bsc_status bsc_supervisor_link_unusable(struct bsc_supervisor_link *link,
+                                             struct bsc_error *error) BSC_MUST_CHECK;
 enum bsc_status bsc_supervisor_link_upgrade(struct bsc_supervisor_link *link, bsc_token token,
                                             struct bsc_error *error) BSC_MUST_CHECK;
 enum bsc_status bsc_supervisor_link_terminated(struct bsc_supervisor_link *link,

@@ -65,6 +65,11 @@ static bool is_command(enum bsc_event_kind kind)
     return kind <= BSC_EVENT_TRAFFIC || kind == BSC_EVENT_TERMINATE;
 }
 
+static bool is_result(enum bsc_event_kind kind)
+{
+    return kind > BSC_EVENT_TICK && kind < BSC_EVENT_KIND_COUNT;
+}
+
 static void published(struct bsc_engine *engine, const struct bsc_event *event)
 {
     struct bsc_service *service = bsc_token_service(engine, event->token);
@@ -150,7 +155,7 @@ static void tick(struct bsc_engine *engine)
 {
     int64_t now = bsc_now(engine);
     if (engine->phase != BSC_PHASE_READY) {
-        if (engine->phase == BSC_PHASE_BROKEN && engine->retry_ms <= now)
+        if (engine->phase == BSC_PHASE_BROKEN && !engine->terminating && engine->retry_ms <= now)
             bsc_load_begin(engine);
         return;
     }
@@ -233,8 +238,8 @@ static void progress(struct bsc_engine *engine)
 static void refuse(struct bsc_engine *engine, const struct bsc_event *event)
 {
     struct bsc_reply reply = { .status = BSC_UNAVAILABLE, .text = "bascule is stopping" };
-    if (engine->phase == BSC_PHASE_BROKEN) {
-        reply.status = engine->store_full ? BSC_NO_SPACE : BSC_UNAVAILABLE;
+    if (engine->phase == BSC_PHASE_BROKEN && !engine->terminating) {
+        reply.status = engine->store_status;
         reply.text = engine->store_text;
     }
     if (event->token)
@@ -243,8 +248,8 @@ static void refuse(struct bsc_engine *engine, const struct bsc_event *event)
 
 static bool is_refused(const struct bsc_engine *engine, enum bsc_event_kind kind)
 {
-    return is_command(kind) && (engine->phase == BSC_PHASE_BROKEN ||
-                                (engine->terminating && kind != BSC_EVENT_TERMINATE));
+    return is_command(kind) && kind != BSC_EVENT_TERMINATE &&
+           (engine->phase == BSC_PHASE_BROKEN || engine->terminating);
 }
 
 static bool must_wait(const struct bsc_engine *engine, const struct bsc_event *event)
@@ -285,9 +290,10 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
         refuse(engine, event);
         return;
     }
-    if (engine->phase == BSC_PHASE_BROKEN && event->kind != BSC_EVENT_TICK &&
-        event->kind != BSC_EVENT_QUERY)
-        return; /* about a memory that is going to be read again */
+    if (engine->phase == BSC_PHASE_BROKEN && is_result(event->kind)) {
+        bsc_terminate_hear(engine, event);
+        return; /* for the rest: about a memory that is going to be read again */
+    }
     dispatch(engine, event);
     if (engine->phase != BSC_PHASE_READY)
         return;
@@ -315,7 +321,7 @@ void bsc_engine_handle(struct bsc_engine *engine, const struct bsc_event *event)
 int64_t bsc_engine_next_ms(const struct bsc_engine *engine)
 {
     if (engine->phase == BSC_PHASE_BROKEN)
-        return engine->retry_ms;
+        return engine->terminating ? INT64_MAX : engine->retry_ms;
     if (engine->phase != BSC_PHASE_READY || engine->commit_token || engine->terminating)
         return INT64_MAX;
     int64_t next = INT64_MAX;
@@ -360,38 +366,4 @@ void bsc_engine_destroy(struct bsc_engine *engine)
     free(engine->numbered);
     bsc_text_deinit(&engine->listen);
     free(engine);
-}
-
-void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event)
-{
-    bsc_reply(engine, engine->terminate_reply, BSC_OK, 0, "overtaken by a newer command");
-    engine->terminating = true;
-    engine->terminate_reply = event->token;
-    bsc_terminate_stop(engine);
-}
-
-void bsc_terminate_stop(struct bsc_engine *engine)
-{
-    for (struct bsc_service *s = engine->services; s; s = s->next)
-        for (size_t i = 0; i < s->instance_count; i++) {
-            struct bsc_instance *instance = &s->instances[i];
-            const struct bsc_spec *spec = bsc_instance_spec(s, instance);
-            if (!instance->pid && !instance->runtime_token)
-                continue;
-            struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_STOP, s);
-            effect->runtime = spec->runtime;
-            effect->grace_ms = spec->grace_ms;
-            effect->token = instance->runtime_token = bsc_token_next(engine, s);
-            snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
-        }
-}
-
-void bsc_terminate_progress(struct bsc_engine *engine)
-{
-    for (const struct bsc_service *s = engine->services; s; s = s->next)
-        for (size_t i = 0; i < s->instance_count; i++)
-            if (s->instances[i].runtime_token)
-                return;
-    bsc_reply(engine, engine->terminate_reply, BSC_OK, 0, "every instance is stopped");
-    engine->terminate_reply = 0;
 }

@@ -85,9 +85,10 @@ struct bsc_engine {
     bool unproved;     /* nothing was committed since the store was read */
     bool store_failed; /* the memory was thrown away after a failed commit */
     int64_t retry_ms, retry_pause_ms;
-    char store_text[256];
+    enum bsc_status store_status; /* BROKEN: what is wrong; store_text says more */
+    char store_text[BSC_ERROR_TEXT_BYTES];
 
-    struct bsc_found_copy *found; /* what the runtimes listed, until both have */
+    struct bsc_found_copy *found; /* what the runtimes listed: until all have, or it has ended */
     size_t found_count, found_capacity;
 
     const struct bsc_config *apply; /* waits for the router to take its listeners */
@@ -109,6 +110,7 @@ struct bsc_found_copy {
     char *text;
     enum bsc_runtime_kind runtime;
     bool claimed;
+    bsc_token stop; /* of the call that stops it blindly */
 };
 
 /* engine.c */
@@ -151,6 +153,10 @@ void bsc_load_begin(struct bsc_engine *engine);
 void bsc_load_later(struct bsc_engine *engine, enum bsc_status status, const char *text);
 void bsc_load_done(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_load_listed(struct bsc_engine *engine, const struct bsc_event *event);
+/* Asks every runtime what runs. */
+void bsc_found_ask(struct bsc_engine *engine);
+/* Keeps what one of them answered; true when that was the last answer. */
+bool bsc_found_add(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_memory_clear(struct bsc_engine *engine);
 
 /* memory.c: the tables */
@@ -251,13 +257,18 @@ void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      const struct bsc_event *event);
 
+/* terminate.c: stopping all that runs, and telling when that is done */
+void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_terminate_stop(struct bsc_engine *engine);
+void bsc_terminate_progress(struct bsc_engine *engine);
+/* Without a store, which may never work again. */
+void bsc_terminate_blindly(struct bsc_engine *engine);
+void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event);
+
 /* command.c, apply.c */
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event);
-void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);
-void bsc_terminate_stop(struct bsc_engine *engine); /* whatever runs */
-void bsc_terminate_progress(struct bsc_engine *engine);
 /* Empties the staging slot and forgets what was deployed there. */
 void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service);
 

@@ -55,7 +55,10 @@ void bsc_load_later(struct bsc_engine *engine, enum bsc_status status, const cha
     engine->retry_pause_ms = pause < retry_longest_ms ? pause : retry_longest_ms;
     engine->retry_ms = bsc_now(engine) + engine->retry_pause_ms;
     engine->phase = BSC_PHASE_BROKEN;
+    engine->store_status = status;
     snprintf(engine->store_text, sizeof engine->store_text, "%s", text);
+    if (engine->terminating)
+        bsc_terminate_blindly(engine);
     if (engine->on_ready)
         engine->on_ready(engine->on_ready_argument, status, text);
 }
@@ -128,12 +131,42 @@ void bsc_load_done(struct bsc_engine *engine, const struct bsc_event *event)
     load_services(engine, event->state);
     load_rest(engine, event->state);
     engine->phase = BSC_PHASE_LISTING;
+    bsc_found_ask(engine);
+}
+
+static void found_clear(struct bsc_engine *engine)
+{
+    for (size_t i = 0; i < engine->found_count; i++)
+        free(engine->found[i].text);
+    engine->found_count = 0;
+}
+
+void bsc_found_ask(struct bsc_engine *engine)
+{
+    found_clear(engine);
     engine->lists_awaited = 0;
     for (unsigned i = 0; i < 2; i++) {
         const struct bsc_runtime *runtime = &engine->ports.runtimes[i];
         engine->lists_awaited |= 1u << i;
         runtime->ops->list(runtime->self, engine->load_token);
     }
+}
+
+bool bsc_found_add(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    for (unsigned i = 0; i < event->found_count; i++) {
+        const struct bsc_found *found = &event->found[i];
+        engine->found = bsc_grow(engine->found, &engine->found_capacity, engine->found_count + 1,
+                                 sizeof *engine->found);
+        struct bsc_found_copy *copy = &engine->found[engine->found_count++];
+        *copy = (struct bsc_found_copy){ .pid = found->pid,
+                                         .wait_status = found->wait_status,
+                                         .text = bsc_copy(found->text),
+                                         .runtime = event->runtime };
+        snprintf(copy->id, sizeof copy->id, "%s", found->id);
+    }
+    engine->lists_awaited &= ~(1u << event->runtime);
+    return !engine->lists_awaited;
 }
 
 static struct bsc_found_copy *found_of(struct bsc_engine *engine, const char *id)
@@ -260,9 +293,7 @@ static void recover(struct bsc_engine *engine)
     if (engine->terminating)
         bsc_terminate_stop(engine);
     stop_strays(engine);
-    for (size_t i = 0; i < engine->found_count; i++)
-        free(engine->found[i].text);
-    engine->found_count = 0;
+    found_clear(engine);
     if (engine->store_failed &&
         !engine->terminating) /* what could not be recorded is not carried on with */
         for (struct bsc_service *s = engine->services; s; s = s->next)
@@ -280,18 +311,6 @@ void bsc_load_listed(struct bsc_engine *engine, const struct bsc_event *event)
 {
     if (engine->phase != BSC_PHASE_LISTING || event->token != engine->load_token)
         return;
-    for (unsigned i = 0; i < event->found_count; i++) {
-        const struct bsc_found *found = &event->found[i];
-        engine->found = bsc_grow(engine->found, &engine->found_capacity, engine->found_count + 1,
-                                 sizeof *engine->found);
-        struct bsc_found_copy *copy = &engine->found[engine->found_count++];
-        *copy = (struct bsc_found_copy){ .pid = found->pid,
-                                         .wait_status = found->wait_status,
-                                         .text = bsc_copy(found->text),
-                                         .runtime = event->runtime };
-        snprintf(copy->id, sizeof copy->id, "%s", found->id);
-    }
-    engine->lists_awaited &= ~(1u << event->runtime);
-    if (!engine->lists_awaited)
+    if (bsc_found_add(engine, event))
         recover(engine);
 }

@@ -80,6 +80,11 @@ void bsc_controller_tell_snapshot(struct bsc_supervisor *supervisor)
     bsc_controller_tell(supervisor, NULL, 0, "snapshot-taken id=%lld", supervisor->snapshot_id);
 }
 
+static bool serves(const struct bsc_supervisor *supervisor)
+{
+    return bsc_proxy_count(supervisor, 1U << BSC_GENERATION_READY | 1U << BSC_GENERATION_CURRENT);
+}
+
 static void on_configure(struct bsc_supervisor *supervisor, const struct bsc_message *message)
 {
     char addresses[BSC_CHANNEL_BYTES];
@@ -119,6 +124,26 @@ static void on_snapshot(struct bsc_supervisor *supervisor, struct bsc_message *m
     bsc_controller_tell_snapshot(supervisor);
 }
 
+static void on_ready(struct bsc_supervisor *supervisor)
+{
+    supervisor->controller.ready = true;
+    bsc_notify_send(&supervisor->notify, "READY=1\nMAINPID=%ld", (long)getpid());
+}
+
+/* Where users are served, they are served on, and whoever waits for the start (systemd) must not
+ * take it for failed and stop everything. */
+static void on_unusable(struct bsc_supervisor *supervisor)
+{
+    if (supervisor->phase != BSC_PHASE_RUN)
+        return;
+    if (supervisor->controller.ready || serves(supervisor)) {
+        on_ready(supervisor);
+        return;
+    }
+    supervisor->exit_status = EXIT_UNUSABLE;
+    bsc_supervisor_enter(supervisor, BSC_PHASE_CLOSE);
+}
+
 static void on_message(struct bsc_supervisor *supervisor, struct bsc_message *message)
 {
     char token[BSC_TOKEN_BYTES];
@@ -127,8 +152,9 @@ static void on_message(struct bsc_supervisor *supervisor, struct bsc_message *me
     } else if (bsc_message_is(message, "snapshot")) {
         on_snapshot(supervisor, message);
     } else if (bsc_message_is(message, "ready")) {
-        supervisor->controller.ready = true;
-        bsc_notify_send(&supervisor->notify, "READY=1\nMAINPID=%ld", (long)getpid());
+        on_ready(supervisor);
+    } else if (bsc_message_is(message, "unusable")) {
+        on_unusable(supervisor);
     } else if (bsc_message_is(message, "upgrade")) {
         bsc_message_value(message, "token", token, sizeof token);
         bsc_proxy_upgrade(supervisor, token);
@@ -166,7 +192,6 @@ void bsc_controller_on_channel(struct bsc_supervisor *supervisor)
 void bsc_controller_on_exit(struct bsc_supervisor *supervisor, int status)
 {
     struct bsc_controller *controller = &supervisor->controller;
-    const unsigned serving = 1U << BSC_GENERATION_READY | 1U << BSC_GENERATION_CURRENT;
     int64_t now_ms = bsc_clock_boot_ms();
     bool unusable = WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_UNUSABLE ||
                                           WEXITSTATUS(status) == BSC_EXIT_CANNOT_EXECUTE);
@@ -181,7 +206,7 @@ void bsc_controller_on_exit(struct bsc_supervisor *supervisor, int status)
     bsc_log_warning("controller ended: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     if (unusable && controller->first && !controller->ready && supervisor->phase == BSC_PHASE_RUN &&
-        !bsc_proxy_count(supervisor, serving)) {
+        !serves(supervisor)) {
         supervisor->exit_status = EXIT_UNUSABLE;
         bsc_supervisor_enter(supervisor, BSC_PHASE_DONE);
         return;

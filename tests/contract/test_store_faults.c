@@ -275,6 +275,98 @@ static void damage_is_told_with_what_to_do(void **unused)
     free(bad);
 }
 
+/* As an operator does it while the owner runs. */
+static void put_in_place(const unsigned char *bytes, size_t size)
+{
+    char path[128], log[128], shared[128], aside[128];
+    snprintf(path, sizeof path, "%s/bascule.db", directory);
+    snprintf(log, sizeof log, "%s/bascule.db-wal", directory);
+    snprintf(shared, sizeof shared, "%s/bascule.db-shm", directory);
+    snprintf(aside, sizeof aside, "%s/damaged.db", directory);
+    assert_int_equal(rename(path, aside), 0);
+    unlink(log);
+    unlink(shared);
+    write_database(bytes, size);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void count_record(void *argument, const struct bsc_record *record)
+{
+    (void)record;
+    ++*(unsigned *)argument;
+}
+
+static unsigned records(void)
+{
+    unsigned count = 0;
+    struct bsc_error error;
+    assert_int_equal(bsc_store_history(&client.store, "web", 0, 10, count_record, &count, &error),
+                     BSC_OK);
+    return count;
+}
+
+static void a_good_database_in_place_of_a_damaged_one_is_used_without_a_restart(void **unused)
+{
+    (void)unused;
+    size_t size;
+    uint64_t n;
+    make_database();
+    unsigned char *good = read_database(&size), *bad = malloc(size);
+    memcpy(bad, good, size);
+    memset(bad + 4096, 0xff, size - 4096);
+    write_database(bad, size);
+    open_store(directory);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(numbered_load(&client, &n), BSC_CORRUPT);
+    assert_non_null(strstr(client.text, ".dump"));
+    put_in_place(good, size);
+    assert_int_equal(loaded(), 100);
+    assert_int_equal(numbered_commit(&client, 101), BSC_OK);
+    assert_int_equal(records(), 1);
+    store_client_close(&client);
+    free(good);
+    free(bad);
+}
+
+/* What a transaction needs must be read from the file again. */
+static void push_out_of_memory(void)
+{
+    enum { MANY = 4000 };
+    struct bsc_change *changes = calloc(MANY, sizeof *changes);
+    for (unsigned i = 0; i < MANY; i++) {
+        changes[i] = (struct bsc_change){ BSC_ADD_AUDIT, .audit = { .sequence = 1000 + i } };
+        snprintf(changes[i].audit.text, BSC_REASON_BYTES, "%0*u", 400, i);
+    }
+    assert_int_equal(store_client_commit(&client, changes, MANY), BSC_OK);
+    free(changes);
+}
+
+static void damage_that_a_transaction_meets_is_told_and_mended_without_a_restart(void **unused)
+{
+    (void)unused;
+    size_t size;
+    struct bsc_error error;
+    make_database();
+    unsigned char *good = read_database(&size), *bad = malloc(size);
+    memcpy(bad, good, size);
+    memset(bad + 4096, 0xff, size - 4096);
+    open_store(directory);
+    assert_int_equal(loaded(), 100);
+    assert_int_equal(records(), 1);
+    push_out_of_memory();
+    write_database(bad, size);
+    assert_int_equal(numbered_commit(&client, 101), BSC_CORRUPT);
+    assert_non_null(strstr(client.text, ".dump"));
+    put_in_place(good, size);
+    assert_int_equal(loaded(), 100);
+    assert_int_equal(records(), 1);
+    assert_int_equal(numbered_commit(&client, 101), BSC_OK);
+    store_client_close(&client);
+    assert_int_equal(inspect(&error), BSC_OK);
+    free(good);
+    free(bad);
+}
+
 static bool run_shell(const char *command)
 {
     int wait_status;
@@ -370,6 +462,8 @@ int main(void)
         fault_test(whichever_sync_fails_nothing_committed_is_lost_and_nothing_failed_comes_back),
         fault_test(a_sync_that_fails_is_told_and_nothing_is_read_before_the_disk_works_again),
         fault_test(damage_is_told_with_what_to_do),
+        fault_test(a_good_database_in_place_of_a_damaged_one_is_used_without_a_restart),
+        fault_test(damage_that_a_transaction_meets_is_told_and_mended_without_a_restart),
         fault_test(what_the_text_says_repairs_the_database),
         fault_test(flipped_bytes_are_found_or_harmless),
     };

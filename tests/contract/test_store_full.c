@@ -107,8 +107,8 @@ static void a_full_disk_is_told_and_leaves_room_to_record_that(void **unused)
     if (!mount_small_disk())
         skip();
     open_store();
-    assert_int_equal(size_of("ballast"), 1024 * 1024);
     assert_int_equal(numbered_commit(&client, 1), BSC_OK);
+    assert_int_equal(size_of("ballast"), 1024 * 1024);
     assert_false(client.full);
     fill_disk();
     uint64_t n = commit_until_full(1);

@@ -37,6 +37,8 @@ static int set_up(void **unused)
     assert_non_null(mkdtemp(directory));
     if (store_client_open(&client, &sqlite, directory, &error))
         fail_msg("%s", error.text);
+    uint64_t n;
+    assert_int_equal(numbered_load(&client, &n), BSC_OK);
     return 0;
 }
 

@@ -246,31 +246,6 @@ def test_a_database_of_a_newer_bascule_is_left_alone(make_daemon):
     wait_until(lambda: daemon.live() == "v1", "everything is there again")
 
 
-def damage(path):
-    """Every page but the first is noise."""
-    with open(path, "r+b") as file:
-        file.seek(4096)
-        file.write(os.urandom(path.stat().st_size - 4096))
-
-
-def test_with_a_damaged_database_traffic_goes_on_and_nothing_is_released(daemon):
-    controller = daemon.pid("controller")
-    with Client(daemon.port) as client:
-        os.kill(controller, signal.SIGSTOP)
-        with contextlib.closing(sqlite3.connect(daemon.state / "bascule.db")) as database:
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        damage(daemon.state / "bascule.db")
-        os.kill(controller, signal.SIGKILL)
-        wait_until(lambda: "is damaged" in daemon.log.read_text(), "it is seen")
-        os.kill([pid for pid, command in processes_of(daemon.folder).items()
-                 if command.startswith("bascule-proxy")][0], signal.SIGKILL)
-        served = time.monotonic()
-        wait_until(lambda: len([a for a in client.answers if a.sent > served and a.status == 200]) > 20,
-                   "users are served, also by a fresh proxy")
-    assert {answer.version for answer in client.answers if answer.status == 200} == {"v1"}
-    daemon.kill_all()  # whose instances they are is not known any more
-
-
 @pytest.fixture
 def small_disk(make_daemon):
     """A daemon whose state directory has 5 MiB."""

@@ -243,12 +243,12 @@ void sim_scenario_turn(struct sim *sim)
         sim->full = !sim->full;
         sim_say(sim, "the disk %s", sim->full ? "is full" : "has room again");
     }
-    if (!sim->ready || sim->terminating)
+    if (sim->terminating)
         return;
     if (sim_chance(sim, sim->weather.terminate)) {
         event = (struct bsc_event){ .kind = BSC_EVENT_TERMINATE };
         command(sim, &event);
-    } else if (sim_random(sim, 12) == 0) {
+    } else if (sim->ready && sim_random(sim, 12) == 0) {
         draw_command(sim, &event, version, sizeof version);
         command(sim, &event);
     }

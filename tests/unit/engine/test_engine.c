@@ -258,6 +258,23 @@ static void a_full_disk_refuses_deploys_records_the_abort_and_recovers(void **un
     deploy("s0", "v2");
 }
 
+/* The simulator looks whether anything still runs when all is said to be stopped. */
+static void without_a_store_all_that_runs_is_stopped_and_forgotten_by_nobody(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    sim->weather.load_fails = sim->weather.commit_fails = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_FAILED);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_CORRUPT);
+    assert_string_equal(sim->answer_text, "the database can't be read");
+    assert_int_equal(sim_ask(sim, (struct bsc_event){ .kind = BSC_EVENT_TERMINATE }), BSC_OK);
+    assert_string_equal(sim->answer_text, "whatever ran is stopped");
+    sim->weather.load_fails = sim->weather.commit_fails = 0;
+    pass_ms(20000);
+    assert_string_equal(live_version("s0"), "v1");
+    assert_true(service("s0")->instances[0].row.healthy);
+}
+
 static void a_hook_that_fails_fails_the_rollout_with_its_last_lines(void **unused)
 {
     (void)unused;
@@ -344,6 +361,7 @@ int main(void)
         TEST(while_a_rollout_runs_other_commands_are_refused_with_its_step),
         TEST(a_staged_version_waits_for_its_switch),
         TEST(a_full_disk_refuses_deploys_records_the_abort_and_recovers),
+        TEST(without_a_store_all_that_runs_is_stopped_and_forgotten_by_nobody),
         TEST(a_hook_that_fails_fails_the_rollout_with_its_last_lines),
         TEST(a_hook_whose_end_nobody_saw_waits_for_a_person),
         TEST(an_instance_that_keeps_dying_is_started_less_and_less_often),
