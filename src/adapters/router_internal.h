@@ -3,6 +3,7 @@
  *
  *   router_proxy.c       the port, who waits for what
  *   router_service.c     the wanted state of the services and its changes, in a safe order
+ *   router_settings.c    what is no service's: the listening addresses
  *   router_wire.c        lines to the proxies and from them
  *   router_generation.c  one connection a proxy generation
  *   router_counters.c    the proxies' shared memory, read
@@ -19,9 +20,12 @@
 #ifndef BASCULE_ADAPTERS_ROUTER_INTERNAL_H
 #define BASCULE_ADAPTERS_ROUTER_INTERNAL_H
 
+#include <jansson.h>
+
 #include "adapters/router_proxy.h"
 #include "base/list.h"
 #include "base/text.h"
+#include "core/configuration.h"
 #include "proxy/counters.h"
 
 /* -- a generation ---------------------------------------------------------------------------- */
@@ -185,6 +189,26 @@ enum bsc_status bsc_routed_begin(struct bsc_router_proxy *router, struct bsc_rou
 void bsc_routed_remove(struct bsc_router_proxy *router, struct bsc_routed *routed);
 void bsc_routed_destroy(struct bsc_router_proxy *router, struct bsc_routed *routed);
 
+/* -- settings -------------------------------------------------------------------------------- */
+
+struct bsc_setting {
+    char *name;
+    struct bsc_text body; /* of its line */
+};
+
+struct bsc_settings {
+    struct bsc_setting *items;
+    size_t count, capacity;
+};
+
+enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_settings *out,
+                                  struct bsc_error *error) BSC_MUST_CHECK;
+/* Puts them in force and tells the proxies what changed. */
+void bsc_settings_replace(struct bsc_router_proxy *router, struct bsc_settings *take_new);
+/* A line of an earlier controller's snapshot. */
+void bsc_settings_restore(struct bsc_router_proxy *router, const json_t *line);
+void bsc_settings_deinit(struct bsc_settings *settings);
+
 /* -- the wire -------------------------------------------------------------------------------- */
 
 /* Bodies; BSC_INVALID when a text is not UTF-8. */
@@ -209,7 +233,7 @@ struct bsc_wire_answer {
 /* Reads one line of a proxy. BSC_INVALID: it is not JSON. */
 enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_answer *out,
                                struct bsc_error *error) BSC_MUST_CHECK;
-/* Reads a snapshot of an earlier controller for its gauges and cells. */
+/* Reads a snapshot of an earlier controller for its settings, gauges and cells. */
 void bsc_wire_restore(struct bsc_router_proxy *router, const char *text, size_t size);
 
 /* -- snapshots ------------------------------------------------------------------------------- */
@@ -242,6 +266,14 @@ void bsc_drain_add(struct bsc_router_proxy *router, const char *const *ids, unsi
                    bsc_token token);
 void bsc_drain_cancel(struct bsc_router_proxy *router, bsc_token token);
 
+/* -- configurations -------------------------------------------------------------------------- */
+
+/* Waits for the supervisor's answer. */
+struct bsc_configure {
+    bsc_token token;
+    struct bsc_settings settings;
+};
+
 /* -- the router ------------------------------------------------------------------------------ */
 
 struct bsc_router_proxy {
@@ -255,7 +287,8 @@ struct bsc_router_proxy {
     size_t service_count, service_capacity;
     struct bsc_list generations;
     struct bsc_list waiters; /* for PUBLISHED */
-    bsc_token *configures;   /* for CONFIGURED, oldest first */
+    struct bsc_settings settings;
+    struct bsc_configure *configures; /* oldest first */
     size_t configure_count, configure_capacity;
     struct bsc_gauges gauges;
     struct bsc_cells cells;

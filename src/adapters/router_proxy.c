@@ -107,18 +107,21 @@ static void wait_for(struct bsc_router_proxy *router, bsc_token token, uint64_t 
 
 /* -- the port -------------------------------------------------------------------------------- */
 
-static void configure(void *self, const struct bsc_strings *listen, unsigned workers,
-                      bsc_token token)
+static void configure(void *self, const struct bsc_config *config, bsc_token token)
 {
     struct bsc_router_proxy *router = self;
+    struct bsc_configure next = { .token = token };
     struct bsc_error error;
-    if (bsc_supervisor_link_configure(router->link, listen, workers, &error) != BSC_OK) {
+    if (bsc_settings_make(config, &next.settings, &error) != BSC_OK ||
+        bsc_supervisor_link_configure(router->link, &config->listen_http, config->workers,
+                                      &error) != BSC_OK) {
+        bsc_settings_deinit(&next.settings);
         answer(router, BSC_EVENT_CONFIGURED, token, error.status, error.text);
         return;
     }
     router->configures = bsc_grow(router->configures, &router->configure_capacity,
                                   router->configure_count + 1, sizeof *router->configures);
-    router->configures[router->configure_count++] = token;
+    router->configures[router->configure_count++] = next;
 }
 
 static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
@@ -162,9 +165,13 @@ static void on_configured(void *argument, enum bsc_status status, const char *te
     struct bsc_router_proxy *router = argument;
     if (!router->configure_count)
         return;
-    answer(router, BSC_EVENT_CONFIGURED, router->configures[0], status, text);
+    struct bsc_configure done = router->configures[0];
     memmove(router->configures, router->configures + 1,
             --router->configure_count * sizeof *router->configures);
+    if (status == BSC_OK)
+        bsc_settings_replace(router, &done.settings);
+    bsc_settings_deinit(&done.settings);
+    answer(router, BSC_EVENT_CONFIGURED, done.token, status, text);
 }
 
 static void on_snapshot(void *argument, uint64_t id, int memfd)
@@ -263,6 +270,9 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
     bsc_cells_deinit(&router->cells);
     bsc_gauges_deinit(&router->gauges);
     bsc_outbox_destroy(router->outbox);
+    bsc_settings_deinit(&router->settings);
+    for (size_t i = 0; i < router->configure_count; i++)
+        bsc_settings_deinit(&router->configures[i].settings);
     free(router->services);
     free(router->configures);
     free(router);

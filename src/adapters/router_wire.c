@@ -93,7 +93,10 @@ void bsc_wire_line(struct bsc_text *out, uint64_t seq, const struct bsc_text *bo
 
 void bsc_wire_everything(const struct bsc_router_proxy *router, struct bsc_text *out, uint64_t *seq)
 {
-    bsc_text_printf(out, "{\"hello\":{\"protocol\":1,\"epoch\":%" PRIu64 "}}\n", router->epoch);
+    bsc_text_printf(out, "{\"hello\":{\"protocol\":1,\"epoch\":%" PRIu64 ",\"listeners\":%s}}\n",
+                    router->epoch, router->settings.count ? "true" : "false");
+    for (size_t i = 0; i < router->settings.count; i++)
+        bsc_wire_line(out, ++*seq, &router->settings.items[i].body);
     for (size_t i = 0; i < router->service_count; i++) {
         const struct bsc_routed *routed = router->services[i];
         if (!routed->split.size)
@@ -155,6 +158,7 @@ static void restore_line(struct bsc_router_proxy *router, const json_t *object)
 {
     size_t i;
     const json_t *item;
+    bsc_settings_restore(router, object);
     json_array_foreach(json_object_get(json_object_get(object, "instances"), "list"), i, item)
     {
         const char *id = json_string_value(json_object_get(item, "id"));

@@ -75,8 +75,8 @@ void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event)
     engine->apply_token = bsc_token_next(engine, NULL);
     snprintf(engine->apply_actor, sizeof engine->apply_actor, "%s",
              event->actor ? event->actor : "");
-    engine->ports.router.ops->configure(engine->ports.router.self, &event->config->listen_http,
-                                        event->config->workers, engine->apply_token);
+    engine->ports.router.ops->configure(engine->ports.router.self, event->config,
+                                        engine->apply_token);
 }
 
 static bool keep_target(struct bsc_instance *instance, const struct bsc_release *release,

@@ -27,10 +27,9 @@ struct bsc_routing {
 
 struct bsc_router_ops {
     const char *name;
-    /* Listening addresses and workers: CONFIGURED, or CONFIGURED with status and text and the old
-     * ones still in force. */
-    void (*configure)(void *self, const struct bsc_strings *listen, unsigned workers,
-                      bsc_token token);
+    /* What is no service's: listening addresses, what is spoken there, workers. CONFIGURED, or
+     * CONFIGURED with status and text and the old ones still in force. Borrowed during the call. */
+    void (*configure)(void *self, const struct bsc_config *config, bsc_token token);
     /* PUBLISHED when every worker of every live generation uses this or a newer state of the
      * service. While no generation is there, it waits for one. Borrowed during the call. */
     void (*publish)(void *self, const struct bsc_routing *routing, bsc_token token);

@@ -40,11 +40,13 @@ static void watch(struct bsc_worker *worker, struct bsc_listener *listener)
         pause_all(worker);
 }
 
-static void add_socket(struct bsc_worker *worker, const struct bsc_listen *listen, unsigned at)
+static void add_socket(struct bsc_worker *worker, const struct bsc_listen *listen,
+                       const struct bsc_role *role, unsigned at)
 {
     struct bsc_listener *listener = bsc_alloc(sizeof *listener);
     listener->handle = (struct bsc_handle){ listen->fds[at], BSC_KIND_LISTENER };
     listener->listen = listen;
+    listener->role = *role;
     listener->exclusive = listen->shared || worker->count > listen->count;
     listener->paused = true;
     bsc_list_add_tail(&worker->listeners, &listener->node);
@@ -52,14 +54,31 @@ static void add_socket(struct bsc_worker *worker, const struct bsc_listen *liste
         watch(worker, listener);
 }
 
-void bsc_accept_add(struct bsc_worker *worker, const struct bsc_listen *listen)
+/* True when the address is served already. */
+static bool change_role(struct bsc_worker *worker, const struct bsc_listen *listen,
+                        const struct bsc_role *role)
 {
-    if (worker->retiring || listen->count == 0)
+    bool found = false;
+    for (struct bsc_list *node = worker->listeners.next; node != &worker->listeners;
+         node = node->next) {
+        struct bsc_listener *listener = BSC_CONTAINER(node, struct bsc_listener, node);
+        if (listener->listen != listen)
+            continue;
+        listener->role = *role;
+        found = true;
+    }
+    return found;
+}
+
+void bsc_accept_add(struct bsc_worker *worker, const struct bsc_listen *listen,
+                    const struct bsc_role *role)
+{
+    if (worker->retiring || listen->count == 0 || change_role(worker, listen, role))
         return;
     if (worker->number >= listen->count)
-        add_socket(worker, listen, worker->number % listen->count);
+        add_socket(worker, listen, role, worker->number % listen->count);
     for (unsigned i = worker->number; i < listen->count; i += worker->count)
-        add_socket(worker, listen, i);
+        add_socket(worker, listen, role, i);
 }
 
 void bsc_accept_remove(struct bsc_worker *worker, const struct bsc_listen *listen)
@@ -103,7 +122,7 @@ void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener)
         int fd = accept4(listener->handle.fd, (struct sockaddr *)&peer, &size,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            bsc_client_open(worker, fd, (const struct sockaddr *)&peer);
+            bsc_client_open(worker, listener, fd, (const struct sockaddr *)&peer);
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)

@@ -10,7 +10,9 @@
 
 #include "proxy/worker.h"
 
-void bsc_accept_add(struct bsc_worker *worker, const struct bsc_listen *listen);
+/* Accepts there in this role, or in this role from now on. */
+void bsc_accept_add(struct bsc_worker *worker, const struct bsc_listen *listen,
+                    const struct bsc_role *role);
 /* NULL: all of them. After this the worker does not touch the descriptors any more. */
 void bsc_accept_remove(struct bsc_worker *worker, const struct bsc_listen *listen);
 void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener);

@@ -31,9 +31,11 @@ static void write_address(const struct sockaddr *peer, char out[static INET6_ADD
         memcpy(out, "unknown", sizeof "unknown");
 }
 
-void bsc_client_open(struct bsc_worker *worker, int fd, const struct sockaddr *peer)
+void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *listener, int fd,
+                     const struct sockaddr *peer)
 {
     int on = 1;
+    (void)listener;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct bsc_client *client = bsc_slab_take(&worker->clients);
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);

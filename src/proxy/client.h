@@ -11,6 +11,8 @@
 
 #include "proxy/connection.h"
 
+struct bsc_listener;
+
 enum bsc_client_phase {
     BSC_CLIENT_IDLE,     /* between two requests */
     BSC_CLIENT_HEAD,     /* a head is arriving */
@@ -23,7 +25,9 @@ struct bsc_client {
     char address[INET6_ADDRSTRLEN];   /* numeric, for X-Forwarded-For */
 };
 
-void bsc_client_open(struct bsc_worker *worker, int fd, const struct sockaddr *peer);
+/* Takes over a connection that came in at `listener`; its role says how it begins. */
+void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *listener, int fd,
+                     const struct sockaddr *peer);
 void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events);
 void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client);
 void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client);

@@ -63,11 +63,13 @@ static void on_acknowledged(void *context, struct bsc_update *update)
     bsc_controller_acknowledge(&control->controller, update);
 }
 
-void bsc_control_on_lines(void *context, struct bsc_update *update, bool end)
+void bsc_control_on_line(void *context, const struct bsc_line *line)
 {
     struct bsc_control *control = context;
-    bsc_control_post(control, update, on_acknowledged);
-    if (end)
+    if (line->listeners && control->opened)
+        bsc_control_serve(control, line->update);
+    bsc_control_post(control, line->update, on_acknowledged);
+    if (line->end)
         bsc_control_open(control);
 }
 
@@ -177,7 +179,7 @@ static void serve_controller(struct bsc_control *control, short events)
     struct bsc_controller *controller = &control->controller;
     bool alive = true;
     if (events & (POLLIN | POLLHUP | POLLERR))
-        alive = bsc_controller_read(controller, &control->lines, bsc_control_on_lines, control);
+        alive = bsc_controller_read(controller, &control->lines, bsc_control_on_line, control);
     if (alive && controller->fd != -1)
         return;
     bsc_log_info("the controller is gone; routes stay as they are");

@@ -44,12 +44,15 @@ void bsc_control_post(struct bsc_control *control, struct bsc_update *take_updat
 void bsc_control_obey(struct bsc_control *control, struct bsc_message *message);
 /* Tells a new supervisor everything: who this is, its listeners, its snapshot. */
 void bsc_control_introduce(struct bsc_control *control);
+/* Adds the addresses that may be served now, or otherwise than before. */
+void bsc_control_serve(struct bsc_control *control, struct bsc_update *update);
 /* The first routing state is in force: the workers may accept. */
 void bsc_control_open(struct bsc_control *control);
 /* Sends words to the supervisor, if there is one. */
 void bsc_control_say(struct bsc_control *control, const int *fds, unsigned fd_count,
                      const char *format, ...) BSC_PRINTF(4, 5);
-void bsc_control_on_lines(void *control, struct bsc_update *update, bool end);
+/* Posts what a line brought. */
+void bsc_control_on_line(void *control, const struct bsc_line *line);
 /* Makes the counters and the workers. */
 enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned count,
                                           struct bsc_error *error) BSC_MUST_CHECK;

@@ -59,8 +59,7 @@ static void remember(struct bsc_controller *controller, long long seq)
 }
 
 static void take_line(struct bsc_controller *controller, struct bsc_lines *lines, const char *text,
-                      size_t size,
-                      void (*on_update)(void *context, struct bsc_update *update, bool end),
+                      size_t size, void (*on_line)(void *context, const struct bsc_line *line),
                       void *context)
 {
     struct bsc_line line;
@@ -84,12 +83,11 @@ static void take_line(struct bsc_controller *controller, struct bsc_lines *lines
     line.update->seq_count = (unsigned)controller->seq_count;
     controller->seqs = NULL;
     controller->seq_count = controller->seq_capacity = 0;
-    on_update(context, line.update, line.end);
+    on_line(context, &line);
 }
 
 static void take_lines(struct bsc_controller *controller, struct bsc_lines *lines,
-                       void (*on_update)(void *context, struct bsc_update *update, bool end),
-                       void *context)
+                       void (*on_line)(void *context, const struct bsc_line *line), void *context)
 {
     struct bsc_text *in = &controller->in;
     size_t taken = 0;
@@ -100,7 +98,7 @@ static void take_lines(struct bsc_controller *controller, struct bsc_lines *line
             break;
         size_t size = (size_t)(end - (in->data + taken));
         if (!controller->skipping)
-            take_line(controller, lines, in->data + taken, size, on_update, context);
+            take_line(controller, lines, in->data + taken, size, on_line, context);
         controller->skipping = false;
         taken += size + 1;
     }
@@ -119,8 +117,7 @@ static void take_lines(struct bsc_controller *controller, struct bsc_lines *line
 }
 
 bool bsc_controller_read(struct bsc_controller *controller, struct bsc_lines *lines,
-                         void (*on_update)(void *context, struct bsc_update *update, bool end),
-                         void *context)
+                         void (*on_line)(void *context, const struct bsc_line *line), void *context)
 {
     static const struct bsc_text nothing;
     for (unsigned i = 0; i < READS_AT_ONCE; i++) {
@@ -133,7 +130,7 @@ bool bsc_controller_read(struct bsc_controller *controller, struct bsc_lines *li
         if (got <= 0)
             return false;
         bsc_text_add(&controller->in, bytes, (size_t)got);
-        take_lines(controller, lines, on_update, context);
+        take_lines(controller, lines, on_line, context);
         if (controller->in.size == 0 && controller->in.capacity > READ_BYTES) {
             bsc_text_deinit(&controller->in); /* a large line is rare; its memory is not kept */
             controller->in = nothing;

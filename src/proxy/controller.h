@@ -31,10 +31,10 @@ void bsc_controller_open(struct bsc_controller *controller, int take_fd, unsigne
                          unsigned workers);
 void bsc_controller_close(struct bsc_controller *controller);
 
-/* Reads what is there. Calls `on_update` for each update that comes out of it, with the lines that
- * it acknowledges filled in; false: the stream ended. */
+/* Reads what is there. Calls `on_line` for each that brings an update, with the lines that it
+ * acknowledges filled in; false: the stream ended. */
 bool bsc_controller_read(struct bsc_controller *controller, struct bsc_lines *lines,
-                         void (*on_update)(void *context, struct bsc_update *update, bool end),
+                         void (*on_line)(void *context, const struct bsc_line *line),
                          void *context);
 /* Writes what waits; false: the stream ended. */
 bool bsc_controller_write(struct bsc_controller *controller);

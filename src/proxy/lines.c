@@ -203,6 +203,34 @@ static enum bsc_status take_remove(struct bsc_lines *lines, const json_t *object
     return collecting ? BSC_OK : renew_routes(lines, out->update, error);
 }
 
+static struct bsc_roles *roles_of(struct bsc_lines *lines)
+{
+    return lines->collecting ? &lines->next.roles : &lines->now.roles;
+}
+
+static enum bsc_status take_listener(struct bsc_lines *lines, const json_t *object,
+                                     struct bsc_line *out, struct bsc_error *error)
+{
+    struct bsc_role role = { 0 };
+    const char *address;
+    if (bsc_parse_address(object, &address, error) || bsc_parse_role(object, &role, error))
+        return error->status;
+    bsc_roles_put(roles_of(lines), address, &role);
+    out->listeners = !lines->collecting;
+    return BSC_OK;
+}
+
+/* What is served there goes on as it is; the supervisor takes the sockets away. */
+static enum bsc_status take_remove_listener(struct bsc_lines *lines, const json_t *object,
+                                            struct bsc_error *error)
+{
+    const char *address;
+    if (bsc_parse_address(object, &address, error))
+        return error->status;
+    bsc_roles_remove(roles_of(lines), address);
+    return BSC_OK;
+}
+
 static struct bsc_update *whole_update(struct bsc_lines *lines)
 {
     struct bsc_update *update = bsc_update_create();
@@ -245,7 +273,7 @@ static enum bsc_status take_end(struct bsc_lines *lines, struct bsc_line *out,
     lines->next = (struct bsc_registry){ 0 };
     lines->collecting = false;
     lines->in_force = true;
-    out->end = true;
+    out->end = out->listeners = true;
     return BSC_OK;
 }
 
@@ -256,6 +284,7 @@ static enum bsc_status take_hello(struct bsc_lines *lines, const json_t *hello,
         return bsc_error_set(error, BSC_INVALID, "another protocol than %d", PROTOCOL);
     bsc_lines_cancel(lines);
     lines->collecting = true;
+    lines->next.roles.complete = json_is_true(json_object_get(hello, "listeners"));
     out->hello = true;
     out->epoch = json_integer_value(json_object_get(hello, "epoch"));
     return BSC_OK;
@@ -279,6 +308,13 @@ static void keep_old(struct bsc_lines *lines, const char *name)
     entry->has_split |= old->has_split;
 }
 
+static void keep_old_role(struct bsc_lines *lines, const char *address)
+{
+    const struct bsc_role *old = address ? bsc_roles_find(&lines->now.roles, address) : NULL;
+    if (old)
+        bsc_roles_put(&lines->next.roles, address, old);
+}
+
 static void keep_refused(struct bsc_lines *lines, const json_t *line)
 {
     const json_t *split, *splits = json_object_get(line, "splits");
@@ -286,6 +322,8 @@ static void keep_refused(struct bsc_lines *lines, const json_t *line)
     keep_old(lines, json_string_value(json_object_get(json_object_get(line, "service"), "name")));
     keep_old(lines,
              json_string_value(json_object_get(json_object_get(line, "instances"), "service")));
+    keep_old_role(lines,
+                  json_string_value(json_object_get(json_object_get(line, "listener"), "address")));
     json_array_foreach((json_t *)(uintptr_t)splits, i, split)
         keep_old(lines, json_string_value(json_object_get(split, "service")));
 }
@@ -309,6 +347,10 @@ static enum bsc_status take_object(struct bsc_lines *lines, const json_t *line,
         return take_splits(lines, value, out, error);
     if ((value = json_object_get(line, "remove")))
         return take_remove(lines, value, out, error);
+    if ((value = json_object_get(line, "listener")))
+        return take_listener(lines, value, out, error);
+    if ((value = json_object_get(line, "remove-listener")))
+        return take_remove_listener(lines, value, error);
     if (json_is_true(json_object_get(line, "end")))
         return take_end(lines, out, error);
     return BSC_OK; /* a kind of line that a later version knows */

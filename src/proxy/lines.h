@@ -28,6 +28,7 @@ struct bsc_line {
     long long epoch; /* of a hello */
     long long seq;   /* of all others; 0 when the line could not be read so far */
     bool end;
+    bool listeners;            /* roles of listening addresses changed */
     struct bsc_update *update; /* to be posted by the caller; NULL: nothing changes yet */
 };
 

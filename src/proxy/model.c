@@ -196,6 +196,14 @@ struct bsc_change *bsc_update_add(struct bsc_update *update)
     return change;
 }
 
+void bsc_update_serve(struct bsc_update *update, const struct bsc_listen *listen,
+                      const struct bsc_role *role)
+{
+    update->serves =
+        bsc_realloc(update->serves, (update->serve_count + 1) * sizeof *update->serves);
+    update->serves[update->serve_count++] = (struct bsc_serve){ listen, *role };
+}
+
 void bsc_update_destroy(struct bsc_update *update)
 {
     for (unsigned i = 0; i < update->change_count; i++) {
@@ -204,6 +212,7 @@ void bsc_update_destroy(struct bsc_update *update)
     }
     bsc_routes_destroy(update->old_routes);
     free(update->changes);
+    free(update->serves);
     free(update->seqs);
     free(update);
 }

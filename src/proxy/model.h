@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "core/slots.h"
+#include "proxy/roles.h"
 #include "proxy/routes.h"
 
 enum bsc_balancing { BSC_BALANCING_ROUND_ROBIN, BSC_BALANCING_LEAST_REQUESTS };
@@ -104,8 +105,10 @@ void bsc_roster_release(struct bsc_roster *roster);
 enum { BSC_LISTEN_SOCKETS = 128 };
 struct bsc_listen {
     struct bsc_list node;
-    char address[128];
+    char address[BSC_LISTEN_BYTES];
     bool shared; /* one inherited socket for all workers */
+    bool served; /* the workers were told, with this role; the control thread's own */
+    struct bsc_role role;
     unsigned count;
     int fds[BSC_LISTEN_SOCKETS];
 };
@@ -121,6 +124,12 @@ struct bsc_change {
     struct bsc_split split;
 };
 
+/* Accept there in this role, or in this role from now on. */
+struct bsc_serve {
+    const struct bsc_listen *listen;
+    struct bsc_role role;
+};
+
 /* One message to all workers; each applies it whole, between two requests, and counts `pending`
  * down. The control thread frees it after that. */
 struct bsc_update {
@@ -128,7 +137,9 @@ struct bsc_update {
     const struct bsc_routes *routes; /* NULL: the same as before */
     unsigned change_count;
     struct bsc_change *changes;
-    const struct bsc_listen *listen, *unlisten;
+    unsigned serve_count;
+    struct bsc_serve *serves;
+    const struct bsc_listen *unlisten;
     bool retire; /* accept nothing more */
 
     struct bsc_list node;                         /* the rest is the control thread's own */
@@ -142,6 +153,8 @@ struct bsc_update {
 
 struct bsc_update *bsc_update_create(void);
 struct bsc_change *bsc_update_add(struct bsc_update *update); /* a zeroed change */
+void bsc_update_serve(struct bsc_update *update, const struct bsc_listen *listen,
+                      const struct bsc_role *role);
 void bsc_update_destroy(struct bsc_update *update);
 
 #endif

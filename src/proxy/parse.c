@@ -2,6 +2,7 @@
  * proxy/parse.c - see parse.h. */
 #include "proxy/parse.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -52,6 +53,43 @@ static enum bsc_status parse_word(const json_t *object, const char *key, const c
             return BSC_OK;
     }
     return bsc_error_set(error, BSC_INVALID, "'%s' is '%.40s'", key, word ? word : "no word");
+}
+
+enum bsc_status bsc_parse_address(const json_t *object, const char **out, struct bsc_error *error)
+{
+    *out = json_string_value(json_object_get(object, "address"));
+    if (!*out || !**out || strlen(*out) >= BSC_LISTEN_BYTES)
+        return bsc_error_set(error, BSC_INVALID, "'address' is missing or too long");
+    return BSC_OK;
+}
+
+/* False when the key is missing. */
+static enum bsc_status parse_flag(const json_t *object, const char *key, bool *out,
+                                  struct bsc_error *error)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_is_true(value);
+    if (value && !json_is_boolean(value))
+        return bsc_error_set(error, BSC_INVALID, "'%s' is neither true nor false", key);
+    return BSC_OK;
+}
+
+enum bsc_status bsc_parse_role(const json_t *object, struct bsc_role *out, struct bsc_error *error)
+{
+    const json_t *service = json_object_get(object, "service");
+    json_int_t port;
+    if (parse_flag(object, "tls", &out->tls, error) ||
+        parse_flag(object, "redirect", &out->redirect, error) ||
+        parse_flag(object, "proxy_protocol", &out->proxy_protocol, error) ||
+        parse_number(object, "redirect_port", 0, 65535, 0, &port, error))
+        return error->status;
+    out->redirect_port = (unsigned short)port;
+    if (!service || json_is_null(service))
+        return BSC_OK;
+    if (!json_is_string(service) || json_string_length(service) >= sizeof out->service)
+        return bsc_error_set(error, BSC_INVALID, "'service' is no service's name");
+    snprintf(out->service, sizeof out->service, "%s", json_string_value(service));
+    return BSC_OK;
 }
 
 static enum bsc_status parse_routes(const json_t *routes, struct bsc_service *service,

@@ -35,6 +35,7 @@ void bsc_registry_deinit(struct bsc_registry *registry)
         free_entry(registry->entries[i]);
     free(registry->entries);
     free(registry->buckets);
+    bsc_roles_deinit(&registry->roles);
     *registry = (struct bsc_registry){ 0 };
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * proxy/registry.h - the control thread's list of services by name: what is in force, or what is
- * being collected to replace it.
+ * proxy/registry.h - the control thread's list of services by name, and of listening addresses:
+ * what is in force, or what is being collected to replace it.
  */
 #ifndef BASCULE_PROXY_REGISTRY_H
 #define BASCULE_PROXY_REGISTRY_H
@@ -26,6 +26,7 @@ struct bsc_registry {
     size_t count, capacity;
     struct bsc_entry **buckets;
     size_t bucket_count; /* a power of two, or 0 */
+    struct bsc_roles roles;
 };
 
 void bsc_registry_deinit(struct bsc_registry *registry);

@@ -78,11 +78,24 @@ static struct bsc_listen *find_listen(struct bsc_control *control, const char *a
     return NULL;
 }
 
-static void post_listen(struct bsc_control *control, const struct bsc_listen *listen)
+/* Once it is known what is spoken there. */
+static void serve(struct bsc_control *control, struct bsc_listen *listen, struct bsc_update *update)
 {
-    struct bsc_update *update = bsc_update_create();
-    update->listen = listen;
-    bsc_control_post(control, update, NULL);
+    struct bsc_role role;
+    if (!bsc_roles_of(&control->lines.now.roles, listen->address, &role))
+        return;
+    if (listen->served && bsc_role_same(&listen->role, &role))
+        return;
+    listen->served = true;
+    listen->role = role;
+    bsc_update_serve(update, listen, &role);
+}
+
+void bsc_control_serve(struct bsc_control *control, struct bsc_update *update)
+{
+    for (struct bsc_list *node = control->listens.next; node != &control->listens;
+         node = node->next)
+        serve(control, BSC_CONTAINER(node, struct bsc_listen, node), update);
 }
 
 static void listen_on(struct bsc_control *control, struct bsc_message *message)
@@ -100,8 +113,11 @@ static void listen_on(struct bsc_control *control, struct bsc_message *message)
         listen->fds[listen->count++] = fd;
     }
     bsc_list_add_tail(&control->listens, &listen->node);
-    if (control->lines.in_force)
-        post_listen(control, listen);
+    if (!control->opened)
+        return;
+    struct bsc_update *update = bsc_update_create();
+    serve(control, listen, update);
+    bsc_control_post(control, update, NULL);
 }
 
 static void close_listen(struct bsc_listen *listen)
@@ -143,10 +159,9 @@ void bsc_control_open(struct bsc_control *control)
     if (control->opened)
         return;
     control->opened = true;
-    for (struct bsc_list *node = control->listens.next; node != &control->listens;
-         node = node->next)
-        post_listen(control, BSC_CONTAINER(node, struct bsc_listen, node));
-    bsc_control_post(control, bsc_update_create(), on_ready);
+    struct bsc_update *update = bsc_update_create();
+    bsc_control_serve(control, update);
+    bsc_control_post(control, update, on_ready);
 }
 
 /* Applies the lines of a snapshot exactly as if the controller had sent them. */
@@ -168,7 +183,7 @@ static void apply_snapshot(struct bsc_control *control)
         if (length && bsc_lines_take(&control->lines, text + at, length, &line, &error))
             bsc_log_warning("snapshot %lld: %s", control->snapshot_id, error.text);
         else if (length && line.update)
-            bsc_control_on_lines(control, line.update, line.end);
+            bsc_control_on_line(control, &line);
         at += length + 1;
     }
     munmap(text, size);

@@ -71,8 +71,8 @@ static void apply(struct bsc_worker *worker, struct bsc_update *update)
     bsc_local_apply(worker, update);
     if (update->unlisten)
         bsc_accept_remove(worker, update->unlisten);
-    if (update->listen)
-        bsc_accept_add(worker, update->listen);
+    for (unsigned i = 0; i < update->serve_count; i++)
+        bsc_accept_add(worker, update->serves[i].listen, &update->serves[i].role);
     if (update->retire) {
         worker->retiring = true;
         bsc_accept_remove(worker, NULL);

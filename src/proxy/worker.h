@@ -34,6 +34,7 @@ struct bsc_listener {
     struct bsc_handle handle;
     bool exclusive, paused;
     const struct bsc_listen *listen;
+    struct bsc_role role; /* of connections from now on */
     struct bsc_list node;
 };
 

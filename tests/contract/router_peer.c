@@ -97,6 +97,7 @@ int stage_tear_down(void **state)
                sizeof *peer->counters + peer->counters->workers * sizeof(struct bsc_shard));
         close(peer->counters_fd);
         bsc_text_deinit(&peer->in);
+        json_decref(peer->listeners);
         json_decref(peer->services);
         json_decref(peer->collecting);
     }
@@ -156,7 +157,9 @@ struct peer *stage_arrive(struct stage *stage, uint64_t generation, unsigned wor
 {
     struct peer *peer = &stage->peers[stage->peer_count++];
     size_t bytes = sizeof *peer->counters + workers * sizeof(struct bsc_shard);
-    *peer = (struct peer){ .generation = generation, .services = json_object() };
+    *peer = (struct peer){ .generation = generation,
+                           .services = json_object(),
+                           .listeners = json_object() };
     peer->counters_fd = memfd_create("counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(peer->counters_fd, (off_t)bytes), 0);
     assert_int_equal(fcntl(peer->counters_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
@@ -260,6 +263,17 @@ static void apply(json_t *into, const json_t *line)
         json_object_del(into, json_string_value(json_object_get(removed, "service")));
 }
 
+static void hear_listener(struct peer *peer, const json_t *line)
+{
+    json_t *listener = json_object_get(line, "listener");
+    const json_t *removed = json_object_get(line, "remove-listener");
+    if (listener)
+        json_object_set(peer->listeners, json_string_value(json_object_get(listener, "address")),
+                        listener);
+    if (removed)
+        json_object_del(peer->listeners, json_string_value(json_object_get(removed, "address")));
+}
+
 static void answer(struct peer *peer, bool refused)
 {
     char text[128];
@@ -282,6 +296,7 @@ static void hear_line(struct peer *peer, const char *text, size_t size)
         peer->epoch = (uint64_t)json_integer_value(json_object_get(hello, "epoch"));
         json_decref(peer->collecting);
         peer->collecting = json_object();
+        json_object_clear(peer->listeners);
         json_decref(line);
         return;
     }
@@ -289,6 +304,7 @@ static void hear_line(struct peer *peer, const char *text, size_t size)
     assert_true(seq == peer->seq + 1 || (peer->collecting && seq == 1));
     peer->seq = seq;
     peer->lines++;
+    hear_listener(peer, line);
     bool refused =
         peer->refuses && strstr(text, peer->refuses) && strstr(text, peer->refuses) < text + size;
     if (!refused)

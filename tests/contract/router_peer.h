@@ -22,6 +22,7 @@ struct peer {
     struct bsc_text in;
     json_t *services;   /* name -> {service, instances, split}: what is in force */
     json_t *collecting; /* the same between hello and end */
+    json_t *listeners;  /* address -> what is spoken there */
     unsigned hellos, lines;
     uint64_t seq, epoch; /* of the last line */
     bool deaf;           /* reads nothing */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The router knows what every proxy generation uses, and says "published" and "drained" only when
  * it is so everywhere. */
+#include "core/configuration.h"
 #include "router_peer.h"
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "core/configuration.h"
 
 static void begin(struct stage *stage)
 {
@@ -391,9 +393,10 @@ static void configurations_are_answered_in_order(void **state)
 {
     struct stage *stage = *state;
     const char *items[] = { "127.0.0.1:80", "[::1]:80" };
-    struct bsc_strings listen = { 2, items };
-    stage->port.ops->configure(stage->port.self, &listen, 2, 1);
-    stage->port.ops->configure(stage->port.self, &listen, 3, 2);
+    struct bsc_config config = { .listen_http = { 2, items }, .workers = 2 };
+    stage->port.ops->configure(stage->port.self, &config, 1);
+    config.workers = 3;
+    stage->port.ops->configure(stage->port.self, &config, 2);
     stage_turn_for(stage, 5);
     assert_string_equal(stage->last_words, "configure workers=3 listen=127.0.0.1:80,[::1]:80");
     stage_say(stage, "refused text=listen on 127.0.0.1:80: Address already in use");
@@ -423,7 +426,7 @@ static void snapshots_are_sealed_whole_and_one_at_a_time(void **state)
     char text[4096];
     ssize_t size = pread(stage->snapshot, text, sizeof text - 1, 0);
     text[size] = '\0';
-    assert_int_equal(memcmp(text, "{\"hello\":{\"protocol\":1,\"epoch\":7}}\n", 34), 0);
+    assert_int_equal(memcmp(text, "{\"hello\":{\"protocol\":1,\"epoch\":7,", 33), 0);
     assert_non_null(strstr(text, "\"generation\":51,"));
     assert_non_null(strstr(text, "\"end\":true}\n"));
     assert_int_equal(peer->hellos, 1);

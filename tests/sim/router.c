@@ -119,12 +119,10 @@ static void cancel(void *self, bsc_token token)
     sim_cancel_pending(sim, BSC_EVENT_DRAINED, token);
 }
 
-static void configure(void *self, const struct bsc_strings *listen, unsigned workers,
-                      bsc_token token)
+static void configure(void *self, const struct bsc_config *config, bsc_token token)
 {
     struct sim *sim = self;
-    (void)listen;
-    (void)workers;
+    (void)config;
     bool refused = sim_chance(sim, sim->weather.configure_fails);
     struct bsc_event event = { .kind = BSC_EVENT_CONFIGURED,
                                .token = token,

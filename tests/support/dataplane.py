@@ -186,10 +186,10 @@ class Proxy:
         assert not refused, refused
         return self.seq
 
-    def begin(self, lines, epoch=None):
+    def begin(self, lines, epoch=None, **hello):
         """The whole state, from hello to end."""
         self.epoch = epoch or self.epoch
-        numbered = [{"hello": {"protocol": 1, "epoch": self.epoch}}]
+        numbered = [{"hello": {"protocol": 1, "epoch": self.epoch, **hello}}]
         for line in [*lines, {"end": True}]:
             self.seq += 1
             numbered.append({"seq": self.seq, **line})

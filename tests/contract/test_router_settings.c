@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is no service's reaches every proxy: when the supervisor took the addresses, in the whole
+ * state, in the snapshot, and from one controller to the next. */
+#include "router_peer.h"
+
+#include "core/configuration.h"
+
+static const char *both[] = { "127.0.0.1:80", "[::1]:80" };
+static const struct bsc_config two_addresses = { .listen_http = { 2, both }, .workers = 2 };
+static const struct bsc_config one_address = { .listen_http = { 1, both }, .workers = 2 };
+
+static void configure(struct stage *stage, const struct bsc_config *config, bsc_token token,
+                      const char *answer)
+{
+    stage->port.ops->configure(stage->port.self, config, token);
+    stage_say(stage, answer);
+    stage_wait(stage, BSC_EVENT_CONFIGURED, token);
+    stage_turn_for(stage, 5);
+}
+
+static struct peer *begun(struct stage *stage)
+{
+    struct peer *peer = stage_arrive(stage, 1, 1);
+    bsc_router_proxy_begin(stage->router);
+    stage_publish(stage, "web", 1, 1, 0, 1, 9);
+    stage_wait(stage, BSC_EVENT_PUBLISHED, 9);
+    return peer;
+}
+
+static void what_is_spoken_at_an_address_is_told_with_the_whole_state(void **state)
+{
+    struct stage *stage = *state;
+    configure(stage, &two_addresses, 1, "configured");
+    const struct peer *peer = begun(stage);
+    const json_t *listener = json_object_get(peer->listeners, "[::1]:80");
+    assert_int_equal(json_object_size(peer->listeners), 2);
+    assert_true(json_is_false(json_object_get(listener, "tls")));
+}
+
+static void addresses_that_come_and_go_are_told_when_the_supervisor_took_them(void **state)
+{
+    struct stage *stage = *state;
+    configure(stage, &one_address, 1, "configured");
+    const struct peer *peer = begun(stage);
+    assert_int_equal(json_object_size(peer->listeners), 1);
+    configure(stage, &two_addresses, 2, "refused text=listen on [::1]:80: Address already in use");
+    assert_int_equal(json_object_size(peer->listeners), 1);
+    configure(stage, &two_addresses, 3, "configured");
+    assert_int_equal(json_object_size(peer->listeners), 2);
+    unsigned lines = peer->lines;
+    configure(stage, &two_addresses, 4, "configured");
+    assert_int_equal(peer->lines, lines); /* nothing changed */
+    configure(stage, &one_address, 5, "configured");
+    assert_int_equal(json_object_size(peer->listeners), 1);
+}
+
+static void a_controller_without_a_usable_file_goes_on_with_what_was(void **state)
+{
+    struct stage *stage = *state;
+    configure(stage, &two_addresses, 1, "configured");
+    const struct peer *peer = begun(stage);
+    stage_turn_for(stage, 60); /* a snapshot goes */
+    stage_restart(stage, 8);
+    stage_turn_for(stage, 20); /* the supervisor hands the snapshot over */
+    bsc_router_proxy_begin(stage->router);
+    stage_publish(stage, "web", 1, 1, 0, 1, 10);
+    stage_wait(stage, BSC_EVENT_PUBLISHED, 10);
+    assert_int_equal(peer->epoch, 8);
+    assert_int_equal(json_object_size(peer->listeners), 2);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, stage_set_up, stage_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_spoken_at_an_address_is_told_with_the_whole_state),
+        CASE(addresses_that_come_and_go_are_told_when_the_supervisor_took_them),
+        CASE(a_controller_without_a_usable_file_goes_on_with_what_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
