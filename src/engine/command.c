@@ -258,6 +258,17 @@ static void abort_rollout(struct bsc_engine *engine, struct bsc_service *service
     bsc_rollout_event(engine, service, BSC_WALK_CANCEL, reason);
 }
 
+bool bsc_staging_fail(struct bsc_engine *engine, struct bsc_service *service)
+{
+    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
+    if (bsc_slots_apply(&service->row.slots, BSC_SLOT_CHECK_FAILED, NULL) != BSC_OK)
+        return false;
+    service->row.standby_until_ms = service->standby_at_ms = 0;
+    bsc_instances_retire(engine, service, staging, 0, false);
+    bsc_touch_row(engine, service);
+    return true;
+}
+
 void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service)
 {
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);

@@ -155,9 +155,10 @@ void bsc_check_progress(struct bsc_engine *engine, struct bsc_service *service)
     }
     bool enough = of && total && bsc_health_enough(&of->row.spec->health, passed, total);
     struct bsc_record *record = &service->records[staging];
-    if (bsc_slots_apply(&service->row.slots, enough ? BSC_SLOT_CHECK_PASSED : BSC_SLOT_CHECK_FAILED,
-                        NULL) == BSC_OK &&
-        !enough && record->id && record->status == BSC_RECORD_READY) {
+    if (enough) {
+        (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_CHECK_PASSED, NULL);
+    } else if (bsc_staging_fail(engine, service) && record->id &&
+               record->status == BSC_RECORD_READY) {
         record->status = BSC_RECORD_FAILED;
         snprintf(record->reason, sizeof record->reason, "health check: %u of %u passed", passed,
                  total);

@@ -269,6 +269,9 @@ void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event);
+/* What is deployed in the staging slot can't be used any more: it is drained and stopped. False, and
+ * nothing is changed, where nothing is deployed. */
+bool bsc_staging_fail(struct bsc_engine *engine, struct bsc_service *service);
 /* Empties the staging slot and forgets what was deployed there. */
 void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service);
 

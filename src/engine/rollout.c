@@ -79,7 +79,7 @@ static void leave_slot(struct bsc_engine *engine, struct bsc_service *service,
         }
         return;
     }
-    (void)!bsc_slots_apply(slots, BSC_SLOT_CHECK_FAILED, NULL);
+    (void)!bsc_staging_fail(engine, service);
     if (cancelled && bsc_slots_apply(slots, BSC_SLOT_EMPTY, NULL) == BSC_OK)
         slot_empty(service, staging);
 }

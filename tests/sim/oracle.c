@@ -193,6 +193,10 @@ static void check_service_end(struct sim *sim, const struct bsc_service *service
         sim_fail(sim, "%s is live with weight %u", bsc_slot_name(live),
                  service->row.weight_bp[live]);
     for (size_t i = 0; i < service->instance_count; i++)
+        if (row->slots.state[service->instances[i].row.slot] == BSC_SLOT_FAILED)
+            sim_fail(sim, "%s is kept in %s of %s, which failed", service->instances[i].row.id,
+                     bsc_slot_name(service->instances[i].row.slot), service->name);
+    for (size_t i = 0; i < service->instance_count; i++)
         healthy += service->instances[i].row.slot == live && service->instances[i].row.healthy;
     if (release && release->row.spec->restart == BSC_RESTART_ALWAYS &&
         healthy < bsc_spec_instances(release->row.spec, live))

@@ -242,6 +242,34 @@ static void a_staged_version_waits_for_its_switch(void **unused)
     assert_int_equal(ask(BSC_EVENT_SWITCH, "s0", NULL), BSC_STATE);
 }
 
+static void what_failed_at_its_switch_is_stopped(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    for (unsigned at = 0; at < 2; at++) { /* in its check, and when traffic goes there */
+        sim_ask(sim,
+                (struct bsc_event){
+                    .kind = BSC_EVENT_DEPLOY, .service = "s0", .version = "v2", .stage = true });
+        assert_int_equal(finish("s0"), BSC_ROLLOUT_STAGED);
+        if (at == 1)
+            assert_int_equal(ask(BSC_EVENT_SWITCH, "s0", NULL), BSC_OK);
+        sim->weather.probe_fails = ALWAYS;
+        enum bsc_status status = ask(BSC_EVENT_CHECK, "s0", NULL);
+        assert_int_equal(status, at ? BSC_BUSY : BSC_UNHEALTHY);
+        if (at == 1)
+            assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+        sim->weather.probe_fails = 0;
+        const struct bsc_service *of = service("s0");
+        enum bsc_slot staging = bsc_slots_staging(&of->row.slots);
+        assert_int_equal(of->row.slots.state[staging], BSC_SLOT_FAILED);
+        assert_string_equal(live_version("s0"), "v1");
+        pass_ms(60000);
+        assert_int_equal(service("s0")->instance_count, 2);
+        assert_int_equal(ask(BSC_EVENT_SWITCH, "s0", NULL), BSC_STATE);
+    }
+    deploy("s0", "v4");
+}
+
 static void a_full_disk_refuses_deploys_records_the_abort_and_recovers(void **unused)
 {
     (void)unused;
@@ -360,6 +388,7 @@ int main(void)
         TEST(an_instance_that_dies_while_it_is_watched_takes_the_version_back),
         TEST(while_a_rollout_runs_other_commands_are_refused_with_its_step),
         TEST(a_staged_version_waits_for_its_switch),
+        TEST(what_failed_at_its_switch_is_stopped),
         TEST(a_full_disk_refuses_deploys_records_the_abort_and_recovers),
         TEST(without_a_store_all_that_runs_is_stopped_and_forgotten_by_nobody),
         TEST(a_hook_that_fails_fails_the_rollout_with_its_last_lines),
