@@ -393,6 +393,7 @@ static void create_engine(struct controller *controller)
         .notifier = { &notifier_ops, controller },
         .clock = { &clock_ops, controller },
         .spec_diff = bsc_spec_diff,
+        .config_diff = bsc_config_diff,
     };
     controller->engine = bsc_engine_create(&ports);
     bsc_engine_on_ready(controller->engine, on_ready, controller);

@@ -3,7 +3,7 @@
  *
  *   router_proxy.c       the port, who waits for what
  *   router_service.c     the wanted state of the services and its changes, in a safe order
- *   router_settings.c    what is no service's: the listening addresses
+ *   router_settings.c    what is no service's: the listening addresses, options
  *   router_wire.c        lines to the proxies and from them
  *   router_generation.c  one connection a proxy generation
  *   router_counters.c    the proxies' shared memory, read

@@ -113,8 +113,7 @@ static void configure(void *self, const struct bsc_config *config, bsc_token tok
     struct bsc_configure next = { .token = token };
     struct bsc_error error;
     if (bsc_settings_make(config, &next.settings, &error) != BSC_OK ||
-        bsc_supervisor_link_configure(router->link, &config->listen_http, config->workers,
-                                      &error) != BSC_OK) {
+        bsc_supervisor_link_configure(router->link, config, &error) != BSC_OK) {
         bsc_settings_deinit(&next.settings);
         answer(router, BSC_EVENT_CONFIGURED, token, error.status, error.text);
         return;

@@ -79,6 +79,25 @@ static enum bsc_status put_listener(struct bsc_settings *settings, const char *a
     return status;
 }
 
+static const char options_name[] = "options";
+
+static enum bsc_status put_options(struct bsc_settings *settings,
+                                   const struct bsc_proxy_spec *proxy, struct bsc_error *error)
+{
+    json_t *options = json_object();
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {
+        { "head_ms", proxy->head_ms },     { "keep_alive_ms", proxy->keep_alive_ms },
+        { "tunnel_ms", proxy->tunnel_ms }, { "linger_ms", proxy->linger_ms },
+        { "pooled_ms", proxy->pooled_ms }, { "pooled_max", proxy->pooled_max },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new(options, numbers[i].key, json_integer(numbers[i].value));
+    return put(settings, options_name, json_pack("{s:o}", "options", options), error);
+}
+
 enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_settings *out,
                                   struct bsc_error *error)
 {
@@ -86,6 +105,8 @@ enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_se
     *out = (struct bsc_settings){ 0 };
     for (unsigned i = 0; status == BSC_OK && i < config->listen_http.count; i++)
         status = put_listener(out, config->listen_http.items[i], error);
+    if (status == BSC_OK)
+        status = put_options(out, &config->proxy, error);
     if (status != BSC_OK)
         bsc_settings_deinit(out);
     return status;
@@ -133,6 +154,9 @@ void bsc_settings_replace(struct bsc_router_proxy *router, struct bsc_settings *
 void bsc_settings_restore(struct bsc_router_proxy *router, const json_t *line)
 {
     struct bsc_error error;
+    json_t *options = json_object_get(line, "options");
+    if (options)
+        (void)put(&router->settings, options_name, json_pack("{s:O}", "options", options), &error);
     const json_t *listener = json_object_get(line, "listener");
     const char *address = json_string_value(json_object_get(listener, "address"));
     if (!address)

@@ -11,6 +11,7 @@
 #include "base/channel.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "core/configuration.h"
 
 struct bsc_supervisor_link {
     int channel;
@@ -201,15 +202,15 @@ void bsc_supervisor_link_route(struct bsc_supervisor_link *link,
 /* -- what the controller says ---------------------------------------------------------------- */
 
 enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
-                                              const struct bsc_strings *listen, unsigned workers,
+                                              const struct bsc_config *config,
                                               struct bsc_error *error)
 {
     struct bsc_text list = { 0 };
-    for (unsigned i = 0; i < listen->count; i++)
-        bsc_text_printf(&list, "%s%s", i ? "," : "", listen->items[i]);
-    enum bsc_status status =
-        bsc_channel_send(link->channel, NULL, 0, error, "configure workers=%u listen=%s", workers,
-                         bsc_text_get(&list));
+    for (unsigned i = 0; i < config->listen_http.count; i++)
+        bsc_text_printf(&list, "%s%s", i ? "," : "", config->listen_http.items[i]);
+    enum bsc_status status = bsc_channel_send(
+        link->channel, NULL, 0, error, "configure workers=%u drain_ms=%" PRId64 " listen=%s",
+        config->proxy.workers, config->proxy.drain_ms, bsc_text_get(&list));
     bsc_text_deinit(&list);
     return status;
 }

@@ -56,7 +56,7 @@ void bsc_supervisor_link_route(struct bsc_supervisor_link *link,
                                const struct bsc_proxy_events *events, void *argument);
 
 enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
-                                              const struct bsc_strings *listen, unsigned workers,
+                                              const struct bsc_config *config,
                                               struct bsc_error *error) BSC_MUST_CHECK;
 enum bsc_status bsc_supervisor_link_snapshot(struct bsc_supervisor_link *link, uint64_t id,
                                              int memfd, struct bsc_error *error) BSC_MUST_CHECK;

@@ -113,8 +113,8 @@ static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
     if (!services)
         bsc_reader_problem(reader, 0, "services",
                            "is missing: a map of services by name (services: {} for none)");
-    if (!config->workers)
-        config->workers = cores();
+    if (!config->proxy.workers)
+        config->proxy.workers = cores();
     find_double_routes(reader);
     check_port_count(reader, config, root);
 }

@@ -44,6 +44,10 @@ enum bsc_status bsc_spec_read_json(const char *json, struct bsc_spec **out,
  * takes effect now differs. */
 bool bsc_spec_diff(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out);
 
+/* The same for the keys at the top of a file, the proxy's among them. `kept` is what an earlier
+ * call left there, or empty: then nothing differs. It becomes that of `new`. */
+void bsc_config_diff(struct bsc_text *kept, const struct bsc_config *new, struct bsc_text *out);
+
 /* Generated from the key table. */
 void bsc_config_reference(struct bsc_text *out); /* docs/configuration.md */
 void bsc_config_schema(struct bsc_text *out);    /* JSON schema */

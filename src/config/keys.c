@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * config/keys.c - see keys.h. A section's keys stand together, in the order of the reference. */
+ * config/keys.c - the keys of a service; see keys.h. A section's keys stand together, in the order
+ * of the reference. */
 #include "config/keys.h"
 
 #include <assert.h>
@@ -7,7 +8,6 @@
 #include "config/types.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
-#define CONFIG(field) offsetof(struct bsc_config, field)
 #define SPEC(field) offsetof(struct bsc_spec, field)
 
 enum { MS = 1, SECOND = 1000 * MS, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
@@ -33,45 +33,6 @@ static const struct bsc_choice strategies[] = {
     { "blue-green", BSC_STRATEGY_BLUE_GREEN, false },
     { NULL, 0, false },
 };
-
-static const struct bsc_key config_keys[] = {
-    { .path = "listen.http",
-      .type = &bsc_type_listen,
-      .effect = BSC_EFFECT_NOW,
-      .offset = CONFIG(listen_http),
-      .otherwise = "8080",
-      .text = "Where users' requests arrive; a bare port means all addresses, IPv4 and IPv6.",
-      .example = "[127.0.0.1:8080, \"[::1]:8080\"]" },
-    { .path = "proxy.workers",
-      .type = &bsc_type_count,
-      .effect = BSC_EFFECT_UPGRADE,
-      .offset = CONFIG(workers),
-      .low = 1,
-      .high = 64,
-      .absent = "the number of cores",
-      .text = "Threads of the proxy.",
-      .example = "2" },
-    { .path = "ports",
-      .type = &bsc_type_ports,
-      .effect = BSC_EFFECT_NOW,
-      .offset = CONFIG(port_low),
-      .low = 1024,
-      .high = 65535,
-      .otherwise = "21000-31999",
-      .text = "Ports that instances get; the default lies below Linux's range for outgoing "
-              "connections (32768-60999), so that none of these takes an instance's port.",
-      .example = "21000-21999" },
-    { .path = "services",
-      .type = &bsc_type_services,
-      .effect = BSC_EFFECT_NOW,
-      .text = "The services by name; a name is a letter a-z, then up to 62 of a-z, 0-9 and '-'.",
-      .absent = "required" },
-};
-
-static const struct bsc_section config_sections[] = { { NULL, NULL } };
-
-const struct bsc_key_table bsc_config_keys = { COUNT_OF(config_keys), config_keys,
-                                               config_sections };
 
 static const struct bsc_key route_keys[] = {
     { .path = "host",

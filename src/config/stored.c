@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * config/stored.c - a specification as JSON, and what differs between two. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,20 @@ static void diff_environment(const struct bsc_key *key, const struct bsc_strings
                             (int)strcspn(new->items[i], "="), new->items[i], effect);
 }
 
+/* "key: old -> new (effect)" when they differ. */
+static bool diff_value(const struct bsc_key *key, const json_t *before, const json_t *after,
+                       struct bsc_text *out)
+{
+    if (before && after ? json_equal(before, after) : before == after)
+        return false;
+    bsc_text_printf(out, "%s: ", key->path);
+    add_value(out, before);
+    bsc_text_puts(out, " -> ");
+    add_value(out, after);
+    bsc_text_printf(out, " (%s)\n", bsc_effect_name(key->effect));
+    return true;
+}
+
 bool bsc_spec_diff(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out)
 {
     bool now = false;
@@ -104,17 +119,39 @@ bool bsc_spec_diff(const struct bsc_spec *old, const struct bsc_spec *new, struc
             continue;
         }
         json_t *before = key->type->write(key, old), *after = key->type->write(key, new);
-        bool differs = before && after ? !json_equal(before, after) : before || after;
-        if (differs) {
-            bsc_text_printf(out, "%s: ", key->path);
-            add_value(out, before);
-            bsc_text_puts(out, " -> ");
-            add_value(out, after);
-            bsc_text_printf(out, " (%s)\n", bsc_effect_name(key->effect));
+        if (diff_value(key, before, after, out))
             now = now || key->effect == BSC_EFFECT_NOW;
-        }
         json_decref(before);
         json_decref(after);
     }
     return now;
+}
+
+/* The value at "proxy.timeouts.head" in what bsc_table_write made. */
+static const json_t *value_at(const json_t *map, const char *path)
+{
+    char part[BSC_KEY_BYTES_MAX];
+    for (const char *dot; (dot = strchr(path, '.')); path = dot + 1) {
+        snprintf(part, sizeof part, "%.*s", (int)(dot - path), path);
+        map = json_object_get(map, part);
+    }
+    return json_object_get(map, path);
+}
+
+void bsc_config_diff(struct bsc_text *kept, const struct bsc_config *new, struct bsc_text *out)
+{
+    json_t *before = json_loadb(bsc_text_get(kept), kept->size, 0, NULL);
+    json_t *after = bsc_table_write(&bsc_config_keys, new);
+    for (unsigned i = 0; before && i < bsc_config_keys.count; i++) {
+        const struct bsc_key *key = &bsc_config_keys.keys[i];
+        if (!(key->flags & BSC_KEY_ALIAS))
+            diff_value(key, value_at(before, key->path), value_at(after, key->path), out);
+    }
+    char *text = json_dumps(after, JSON_COMPACT);
+    assert(text); /* memory ends the process, as everywhere */
+    bsc_text_clear(kept);
+    bsc_text_puts(kept, text);
+    free(text);
+    json_decref(before);
+    json_decref(after);
 }

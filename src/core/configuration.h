@@ -6,10 +6,19 @@
 
 #include "core/spec.h"
 
+/* proxy: what holds for the whole proxy, whatever the service. */
+struct bsc_proxy_spec {
+    unsigned workers; /* default: the cores */
+    int64_t drain_ms; /* a proxy that is replaced may go on so long */
+    int64_t head_ms, keep_alive_ms, tunnel_ms, linger_ms;
+    int64_t pooled_ms;   /* of a connection to an instance that waits for the next request ... */
+    unsigned pooled_max; /* ... of which so many are kept, to each instance, in each worker */
+};
+
 struct bsc_config {
     struct bsc_strings
-        listen_http;  /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
-    unsigned workers; /* proxy.workers; default: the cores */
+        listen_http; /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
+    struct bsc_proxy_spec proxy;
     unsigned port_low, port_high; /* for instances */
     unsigned service_count;
     struct bsc_spec *const *services; /* sorted by name */

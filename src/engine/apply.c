@@ -166,32 +166,6 @@ static void audit_changes(struct bsc_engine *engine, const struct bsc_text *line
     bsc_text_deinit(&text);
 }
 
-/* What is not a service's. The file that was in force before a start is not known: then nothing of
- * it has changed. */
-static void put_top(struct bsc_engine *engine, const struct bsc_config *config,
-                    struct bsc_text *lines)
-{
-    struct bsc_text listen = { 0 };
-    for (unsigned i = 0; i < config->listen_http.count; i++)
-        bsc_text_printf(&listen, "%s%s", i ? ", " : "", config->listen_http.items[i]);
-    if (engine->workers) {
-        if (strcmp(bsc_text_get(&engine->listen), bsc_text_get(&listen)) != 0)
-            bsc_text_printf(lines, "listen.http: %s -> %s (now)\n", bsc_text_get(&engine->listen),
-                            bsc_text_get(&listen));
-        if (engine->workers != config->workers)
-            bsc_text_printf(lines, "proxy.workers: %u -> %u (next upgrade)\n", engine->workers,
-                            config->workers);
-        if (engine->port_low != config->port_low || engine->port_high != config->port_high)
-            bsc_text_printf(lines, "ports: %u-%u -> %u-%u (now)\n", engine->port_low,
-                            engine->port_high, config->port_low, config->port_high);
-    }
-    bsc_text_deinit(&engine->listen);
-    engine->listen = listen;
-    engine->workers = config->workers;
-    engine->port_low = config->port_low;
-    engine->port_high = config->port_high;
-}
-
 void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event)
 {
     const struct bsc_config *config = engine->apply;
@@ -209,7 +183,9 @@ void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *eve
         bsc_reply(engine, engine->apply_reply, error.status, 0, "%s", error.text);
         return;
     }
-    put_top(engine, config, &lines);
+    engine->ports.config_diff(&engine->file, config, &lines);
+    engine->port_low = config->port_low;
+    engine->port_high = config->port_high;
     for (struct bsc_service *s = engine->services; s; s = s->next)
         if (!s->row.removed && !config_spec(config, s->name))
             remove_service(engine, s, &lines);

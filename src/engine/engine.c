@@ -364,6 +364,6 @@ void bsc_engine_destroy(struct bsc_engine *engine)
     free(engine->effects);
     free(engine->touched);
     free(engine->numbered);
-    bsc_text_deinit(&engine->listen);
+    bsc_text_deinit(&engine->file);
     free(engine);
 }

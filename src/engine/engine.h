@@ -27,6 +27,9 @@ struct bsc_ports {
     struct bsc_clock clock;
     /* What differs between two specifications, a line a key; nothing when they are equal. */
     bool (*spec_diff)(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out);
+    /* The same for what is not a service's. `kept` is the old one in a form of its own, or empty
+     * when that is not known: then nothing differs. It becomes the new one. */
+    void (*config_diff)(struct bsc_text *kept, const struct bsc_config *new, struct bsc_text *out);
 };
 
 /* Begins by loading the store. `ports` is copied. */

@@ -69,8 +69,7 @@ struct bsc_engine {
     struct bsc_service **numbered;
     size_t number_count, number_capacity;
     unsigned port_low, port_high;
-    unsigned workers;       /* of the file in force; 0: none was applied since the start */
-    struct bsc_text listen; /* likewise, as it is shown */
+    struct bsc_text file; /* what is not a service's; empty: none was applied since the start */
 
     struct bsc_change *changes;
     size_t change_count, change_capacity;

@@ -27,8 +27,8 @@ struct bsc_routing {
 
 struct bsc_router_ops {
     const char *name;
-    /* What is no service's: listening addresses, what is spoken there, workers. CONFIGURED, or
-     * CONFIGURED with status and text and the old ones still in force. Borrowed during the call. */
+    /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED,
+     * or CONFIGURED with status and text and the old ones still in force. Borrowed during the call. */
     void (*configure)(void *self, const struct bsc_config *config, bsc_token token);
     /* PUBLISHED when every worker of every live generation uses this or a newer state of the
      * service. While no generation is there, it waits for one. Borrowed during the call. */

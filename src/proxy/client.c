@@ -46,7 +46,8 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
         bsc_client_close(worker, client, true);
         return;
     }
-    bsc_timer_set(&worker->wheel, &client->connection.timer, worker->now_ms + BSC_KEEP_ALIVE_MS);
+    bsc_timer_set(&worker->wheel, &client->connection.timer,
+                  worker->now_ms + worker->options->keep_alive_ms);
 }
 
 void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool reset)
@@ -62,7 +63,8 @@ void bsc_client_next(struct bsc_worker *worker, struct bsc_client *client)
     connection->exchange = NULL;
     connection->phase = BSC_CLIENT_IDLE;
     connection->bulk = false;
-    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_KEEP_ALIVE_MS);
+    bsc_timer_set(&worker->wheel, &connection->timer,
+                  worker->now_ms + worker->options->keep_alive_ms);
     if (connection->readable || bsc_buffer_size(connection->in))
         bsc_worker_later(worker, connection); /* the next request may be there already */
 }
@@ -82,7 +84,7 @@ void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client)
     connection->phase = BSC_CLIENT_LINGER;
     bsc_buffer_return(&worker->buffers, &connection->in);
     bsc_timer_stop(&connection->timer);
-    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_LINGER_MS);
+    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + worker->options->linger_ms);
     bsc_worker_later(worker, connection);
 }
 
@@ -142,7 +144,8 @@ static bool read_head(struct bsc_worker *worker, struct bsc_client *client)
     }
     if (connection->phase == BSC_CLIENT_IDLE) {
         connection->phase = BSC_CLIENT_HEAD;
-        bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_HEAD_MS);
+        bsc_timer_set(&worker->wheel, &connection->timer,
+                      worker->now_ms + worker->options->head_ms);
     }
     return false;
 }

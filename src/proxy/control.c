@@ -115,7 +115,8 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
                                               .count = count,
                                               .shard = &counters->shards[i],
                                               .news = control->news,
-                                              .client_max = clients_per_worker(count) };
+                                              .client_max = clients_per_worker(count),
+                                              .options = control->lines.options };
         if (bsc_worker_start(&options, &control->workers[i], error))
             return error->status;
     }

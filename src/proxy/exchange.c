@@ -185,7 +185,7 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     exchange->status = (uint16_t)status;
     exchange->answered_us = worker->now_us;
     exchange->phase = BSC_EXCHANGE_OWN;
-    exchange->until_ms = worker->now_ms + BSC_KEEP_ALIVE_MS;
+    exchange->until_ms = worker->now_ms + worker->options->keep_alive_ms;
     bsc_timer_set(&worker->wheel, &exchange->client->connection.timer, exchange->until_ms);
     return run_own(worker, exchange);
 }
@@ -281,7 +281,7 @@ static bool run_tunnel(struct bsc_worker *worker, struct bsc_exchange *exchange)
         bsc_exchange_end(worker, exchange, true);
         return false;
     }
-    bsc_timer_set(&worker->wheel, &upstream->timer, worker->now_ms + BSC_TUNNEL_MS);
+    bsc_timer_set(&worker->wheel, &upstream->timer, worker->now_ms + worker->options->tunnel_ms);
     return true;
 }
 

@@ -13,7 +13,7 @@ enum { PROTOCOL = 1 };
 
 void bsc_lines_init(struct bsc_lines *lines)
 {
-    *lines = (struct bsc_lines){ 0 };
+    *lines = (struct bsc_lines){ .options = bsc_options_create() };
 }
 
 void bsc_lines_deinit(struct bsc_lines *lines)
@@ -21,6 +21,8 @@ void bsc_lines_deinit(struct bsc_lines *lines)
     bsc_registry_deinit(&lines->now);
     bsc_registry_deinit(&lines->next);
     bsc_routes_destroy(lines->routes);
+    bsc_options_destroy(lines->options);
+    bsc_options_destroy(lines->next_options);
     free(lines->free_indices);
 }
 
@@ -37,6 +39,8 @@ void bsc_lines_cancel(struct bsc_lines *lines)
         if (!bsc_registry_find(&lines->now, lines->next.entries[i]->name))
             free_index(lines, lines->next.entries[i]->index);
     bsc_registry_deinit(&lines->next);
+    bsc_options_destroy(lines->next_options);
+    lines->next_options = NULL;
     lines->collecting = false;
 }
 
@@ -231,6 +235,30 @@ static enum bsc_status take_remove_listener(struct bsc_lines *lines, const json_
     return BSC_OK;
 }
 
+/* Puts options in force. */
+static void renew_options(struct bsc_lines *lines, struct bsc_options *take_options,
+                          struct bsc_update *update)
+{
+    update->old_options = lines->options;
+    update->options = lines->options = take_options;
+}
+
+static enum bsc_status take_options(struct bsc_lines *lines, const json_t *object,
+                                    struct bsc_line *out, struct bsc_error *error)
+{
+    struct bsc_options *options;
+    if (bsc_options_parse(object, &options, error))
+        return error->status;
+    if (lines->collecting) {
+        bsc_options_destroy(lines->next_options);
+        lines->next_options = options;
+        return BSC_OK;
+    }
+    out->update = bsc_update_create();
+    renew_options(lines, options, out->update);
+    return BSC_OK;
+}
+
 static struct bsc_update *whole_update(struct bsc_lines *lines)
 {
     struct bsc_update *update = bsc_update_create();
@@ -268,6 +296,9 @@ static enum bsc_status take_end(struct bsc_lines *lines, struct bsc_line *out,
     out->update = whole_update(lines);
     out->update->old_routes = lines->routes;
     out->update->routes = lines->routes = routes;
+    if (lines->next_options)
+        renew_options(lines, lines->next_options, out->update);
+    lines->next_options = NULL;
     bsc_registry_deinit(&lines->now);
     lines->now = lines->next;
     lines->next = (struct bsc_registry){ 0 };
@@ -351,6 +382,8 @@ static enum bsc_status take_object(struct bsc_lines *lines, const json_t *line,
         return take_listener(lines, value, out, error);
     if ((value = json_object_get(line, "remove-listener")))
         return take_remove_listener(lines, value, error);
+    if ((value = json_object_get(line, "options")))
+        return take_options(lines, value, out, error);
     if (json_is_true(json_object_get(line, "end")))
         return take_end(lines, out, error);
     return BSC_OK; /* a kind of line that a later version knows */

@@ -17,7 +17,8 @@ struct bsc_lines {
     bool collecting;
     bool in_force; /* an "end" was reached */
     struct bsc_routes *routes;
-    uint32_t index_count; /* indices handed out so far */
+    struct bsc_options *options, *next_options; /* in force; collected, NULL when none came */
+    uint32_t index_count;                       /* indices handed out so far */
     uint32_t *free_indices;
     size_t free_count, free_capacity;
 };

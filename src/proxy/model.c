@@ -211,6 +211,7 @@ void bsc_update_destroy(struct bsc_update *update)
         bsc_roster_release(update->changes[i].roster);
     }
     bsc_routes_destroy(update->old_routes);
+    bsc_options_destroy(update->old_options);
     free(update->changes);
     free(update->serves);
     free(update->seqs);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "core/slots.h"
+#include "proxy/options.h"
 #include "proxy/roles.h"
 #include "proxy/routes.h"
 
@@ -134,7 +135,8 @@ struct bsc_serve {
  * down. The control thread frees it after that. */
 struct bsc_update {
     _Atomic unsigned pending;
-    const struct bsc_routes *routes; /* NULL: the same as before */
+    const struct bsc_routes *routes;   /* NULL: the same as before */
+    const struct bsc_options *options; /* likewise */
     unsigned change_count;
     struct bsc_change *changes;
     unsigned serve_count;
@@ -144,6 +146,7 @@ struct bsc_update {
 
     struct bsc_list node;                         /* the rest is the control thread's own */
     struct bsc_routes *old_routes;                /* freed with the update */
+    struct bsc_options *old_options;              /* likewise */
     void (*on_done)(void *, struct bsc_update *); /* every worker has swapped */
     void *context;
     long long number; /* of the ping; epoch of the lines */

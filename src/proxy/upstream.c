@@ -96,7 +96,7 @@ void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream)
     struct bsc_connection *connection = &upstream->connection;
     bool silent = !connection->readable && !connection->ending && !connection->broken &&
                   !bsc_buffer_size(connection->in);
-    if (!silent || !instance->listed || instance->idle_count >= BSC_POOLED_MAX) {
+    if (!silent || !instance->listed || instance->idle_count >= worker->options->pooled_max) {
         bsc_upstream_close(worker, upstream);
         return;
     }
@@ -105,7 +105,7 @@ void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream)
     upstream->idle_since_ms = worker->now_ms;
     bsc_list_add_head(&instance->idle, &upstream->idle);
     instance->idle_count++;
-    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + BSC_POOLED_MS);
+    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + worker->options->pooled_ms);
 }
 
 void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance)

@@ -68,6 +68,8 @@ void bsc_worker_count_client(struct bsc_worker *worker, int by)
 
 static void apply(struct bsc_worker *worker, struct bsc_update *update)
 {
+    if (update->options)
+        worker->options = update->options;
     bsc_local_apply(worker, update);
     if (update->unlisten)
         bsc_accept_remove(worker, update->unlisten);
@@ -196,6 +198,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     worker->shard = options->shard;
     worker->news = options->news;
     worker->client_max = options->client_max;
+    worker->options = options->options;
     read_clock(worker);
     bsc_random_seed(&worker->random);
     bsc_wheel_init(&worker->wheel, worker->now_ms);

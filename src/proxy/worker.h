@@ -15,17 +15,12 @@
 #include "proxy/http1.h"
 #include "proxy/inbox.h"
 #include "proxy/local.h"
+#include "proxy/options.h"
 
 enum {
-    BSC_HEAD_MS = 10000,       /* from a request's first byte to the end of its head */
-    BSC_KEEP_ALIVE_MS = 60000, /* an idle client connection */
-    BSC_LINGER_MS = 2000,      /* reading on after the last answer, so that it is not reset away */
-    BSC_PROBE_MS = 500,      /* after a client's FIN, until it is asked whether it is still there */
-    BSC_TUNNEL_MS = 3600000, /* nothing moves in a tunnel */
-    BSC_POOLED_MS = 30000,   /* an idle connection to an instance */
-    BSC_FRESH_MS = 1000,     /* idle at most so long: good enough for what cannot be replayed */
-    BSC_AVOID_MS = 1000,     /* an instance that could not be connected to */
-    BSC_POOLED_MAX = 256,    /* idle connections to one instance */
+    BSC_PROBE_MS = 500,  /* after a client's FIN, until it is asked whether it is still there */
+    BSC_FRESH_MS = 1000, /* idle at most so long: good enough for what cannot be replayed */
+    BSC_AVOID_MS = 1000, /* an instance that could not be connected to */
     BSC_TRIES_MAX = 3
 };
 
@@ -56,7 +51,8 @@ struct bsc_worker {
     struct bsc_list later;  /* connections that want another turn */
     struct bsc_list graves; /* connections closed in this turn */
 
-    const struct bsc_routes *routes; /* borrowed until an update brings others */
+    const struct bsc_routes *routes;   /* borrowed until an update brings others */
+    const struct bsc_options *options; /* likewise; never NULL */
     struct bsc_local_service **services;
     size_t service_count, service_capacity;
 
@@ -75,6 +71,7 @@ struct bsc_worker_options {
     struct bsc_shard *shard;
     int news;
     unsigned client_max;
+    const struct bsc_options *options; /* the first ones, lent */
 };
 enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
                                  struct bsc_error *error) BSC_MUST_CHECK;

@@ -393,18 +393,46 @@ static void configurations_are_answered_in_order(void **state)
 {
     struct stage *stage = *state;
     const char *items[] = { "127.0.0.1:80", "[::1]:80" };
-    struct bsc_config config = { .listen_http = { 2, items }, .workers = 2 };
+    struct bsc_config config = { .listen_http = { 2, items }, .proxy = { .workers = 2 } };
     stage->port.ops->configure(stage->port.self, &config, 1);
-    config.workers = 3;
+    config.proxy = (struct bsc_proxy_spec){ .workers = 3, .drain_ms = 45000 };
     stage->port.ops->configure(stage->port.self, &config, 2);
     stage_turn_for(stage, 5);
-    assert_string_equal(stage->last_words, "configure workers=3 listen=127.0.0.1:80,[::1]:80");
+    assert_string_equal(stage->last_words,
+                        "configure workers=3 drain_ms=45000 listen=127.0.0.1:80,[::1]:80");
     stage_say(stage, "refused text=listen on 127.0.0.1:80: Address already in use");
     stage_say(stage, "configured");
     const struct loop_event *event = stage_wait(stage, BSC_EVENT_CONFIGURED, 1);
     assert_int_equal(event->status, BSC_INVALID);
     assert_string_equal(event->text, "listen on 127.0.0.1:80: Address already in use");
     assert_int_equal(stage_wait(stage, BSC_EVENT_CONFIGURED, 2)->status, BSC_OK);
+}
+
+static void apply_options(struct stage *stage, int64_t head_ms, bsc_token token, const char *answer)
+{
+    struct bsc_config config = { .proxy = { .workers = 1, .head_ms = head_ms } };
+    stage->port.ops->configure(stage->port.self, &config, token);
+    stage_turn_for(stage, 5);
+    stage_say(stage, answer);
+    stage_wait(stage, BSC_EVENT_CONFIGURED, token);
+    stage_turn_for(stage, 60);
+}
+
+static void options_are_told_once_and_only_when_the_configuration_was_taken(void **state)
+{
+    struct stage *stage = *state;
+    struct peer *peer = web_on_blue(stage);
+    unsigned lines = peer->lines;
+    apply_options(stage, 500, 2, "refused text=no");
+    assert_int_equal(peer->lines, lines);
+    apply_options(stage, 500, 3, "configured");
+    assert_int_equal(peer->lines, lines + 1);
+    apply_options(stage, 500, 4, "configured");
+    assert_int_equal(peer->lines, lines + 1);
+    char text[4096];
+    ssize_t size = pread(stage->snapshot, text, sizeof text - 1, 0);
+    text[size] = '\0';
+    assert_non_null(strstr(text, "{\"seq\":1,\"options\":{\"head_ms\":500,"));
 }
 
 static void snapshots_are_sealed_whole_and_one_at_a_time(void **state)
@@ -505,6 +533,7 @@ int main(void)
         CASE(totals_are_of_the_split_generation_and_since_the_start),
         CASE(looking_at_unused_counters_costs_no_memory),
         CASE(configurations_are_answered_in_order),
+        CASE(options_are_told_once_and_only_when_the_configuration_was_taken),
         CASE(snapshots_are_sealed_whole_and_one_at_a_time),
         CASE(the_supervisors_words_reach_main),
         CASE(with_a_thousand_services_a_switch_is_as_fast_as_with_one),

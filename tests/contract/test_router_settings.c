@@ -6,8 +6,10 @@
 #include "core/configuration.h"
 
 static const char *both[] = { "127.0.0.1:80", "[::1]:80" };
-static const struct bsc_config two_addresses = { .listen_http = { 2, both }, .workers = 2 };
-static const struct bsc_config one_address = { .listen_http = { 1, both }, .workers = 2 };
+static const struct bsc_config two_addresses = { .listen_http = { 2, both },
+                                                 .proxy = { .workers = 2 } };
+static const struct bsc_config one_address = { .listen_http = { 1, both },
+                                               .proxy = { .workers = 2 } };
 
 static void configure(struct stage *stage, const struct bsc_config *config, bsc_token token,
                       const char *answer)

@@ -99,7 +99,7 @@ static void make_configs(struct sim *sim)
                 sim->configs->services[v][count++] = full_spec(s);
             else if (!v || sim_random(sim, 8)) /* now and then one is taken out */
                 sim->configs->services[v][count++] = random_spec(sim, s, fixed[s]);
-        *config = (struct bsc_config){ .workers = 1,
+        *config = (struct bsc_config){ .proxy.workers = 1,
                                        .port_low = 20000,
                                        .port_high = 20100,
                                        .service_count = count,

@@ -161,6 +161,11 @@ static bool spec_diff(const struct bsc_spec *old, const struct bsc_spec *new, st
     return old != new;
 }
 
+static void config_diff(struct bsc_text *kept, const struct bsc_config *new, struct bsc_text *out)
+{
+    (void)kept, (void)new, (void)out;
+}
+
 void sim_engine_start(struct sim *sim)
 {
     static const struct bsc_clock_ops clock_ops = { boot_ms, wall_ms };
@@ -174,6 +179,7 @@ void sim_engine_start(struct sim *sim)
         .notifier = { &notifier_ops, sim },
         .clock = { &clock_ops, sim },
         .spec_diff = spec_diff,
+        .config_diff = config_diff,
     };
     sim->ready = false;
     sim->engine = bsc_engine_create(&ports);

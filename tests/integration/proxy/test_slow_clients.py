@@ -4,7 +4,7 @@ import time
 
 from wire import field, status
 
-HEAD_S = 10  # BSC_HEAD_MS of src/proxy/worker.h
+HEAD_S = 10  # the default of head_ms
 
 
 def test_a_head_has_ten_seconds_however_busily_it_trickles(site):

@@ -37,7 +37,7 @@ static void what_is_left_out_has_a_safe_default(void **unused)
     assert_int_equal(config->listen_http.count, 2);
     assert_string_equal(config->listen_http.items[0], "0.0.0.0:8080");
     assert_string_equal(config->listen_http.items[1], "[::]:8080");
-    assert_in_range(config->workers, 1, 64);
+    assert_in_range(config->proxy.workers, 1, 64);
     assert_int_equal(config->port_low, 21000);
     assert_int_equal(config->port_high, 31999);
     assert_int_equal(config->service_count, 1);
@@ -83,7 +83,8 @@ static void what_is_left_out_has_a_safe_default(void **unused)
 
 static const char everything[] =
     "listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083] }\n"
-    "proxy: { workers: 3 }\n"
+    "proxy: { workers: 3, drain: 45s, pool: { idle: 5s, max: 6 },\n"
+    "         timeouts: { head: 1s, keep_alive: 2s, tunnel: 3s, linger: 400ms } }\n"
     "ports: 21000-21099\n"
     "services:\n"
     "  web:\n"
@@ -116,7 +117,14 @@ static void every_key_arrives(void **unused)
     assert_string_equal(config->listen_http.items[0], "127.0.0.1:8081");
     assert_string_equal(config->listen_http.items[1], "[::1]:8082");
     assert_string_equal(config->listen_http.items[2], "127.0.0.1:8083");
-    assert_int_equal(config->workers, 3);
+    assert_int_equal(config->proxy.workers, 3);
+    assert_int_equal(config->proxy.drain_ms, 45000);
+    assert_int_equal(config->proxy.head_ms, 1000);
+    assert_int_equal(config->proxy.keep_alive_ms, 2000);
+    assert_int_equal(config->proxy.tunnel_ms, 3000);
+    assert_int_equal(config->proxy.linger_ms, 400);
+    assert_int_equal(config->proxy.pooled_ms, 5000);
+    assert_int_equal(config->proxy.pooled_max, 6);
     assert_int_equal(config->port_high, 21099);
     const struct bsc_spec *web = config->services[0];
     assert_int_equal(web->command.argv.count, 3);

@@ -315,6 +315,30 @@ static bool diff_is(const char *old_text, const char *new_text, const char *want
     return now;
 }
 
+static void differences_at_the_top_of_a_file_are_told_against_what_was_kept(void **unused)
+{
+    (void)unused;
+    struct bsc_text kept = { 0 }, diff = { 0 };
+    struct bsc_config *old = parse("{ services: {}, proxy: { workers: 2 } }");
+    struct bsc_config *new = parse("{ services: {}, proxy: { workers: 3, drain: 1m,\n"
+                                   "  timeouts: { head: 2s } }, listen: { http: 127.0.0.1:80 } }");
+    bsc_config_diff(&kept, old, &diff); /* what was in force before is not known */
+    assert_string_equal(bsc_text_get(&diff), "");
+    bsc_config_diff(&kept, old, &diff);
+    assert_string_equal(bsc_text_get(&diff), "");
+    bsc_config_diff(&kept, new, &diff);
+    assert_string_equal(
+        bsc_text_get(&diff),
+        "listen.http: [\"0.0.0.0:8080\",\"[::]:8080\"] -> [\"127.0.0.1:80\"] (now)\n"
+        "proxy.workers: 2 -> 3 (next upgrade)\n"
+        "proxy.drain: 30s -> 1m (now)\n"
+        "proxy.timeouts.head: 10s -> 2s (now)\n");
+    bsc_text_deinit(&kept);
+    bsc_text_deinit(&diff);
+    bsc_config_destroy(old);
+    bsc_config_destroy(new);
+}
+
 static void differences_are_told_one_line_a_key_with_when_they_take_effect(void **unused)
 {
     (void)unused;
@@ -389,6 +413,7 @@ int main(void)
         cmocka_unit_test(an_empty_specification_comes_back_empty_but_for_its_health_and_times),
         cmocka_unit_test(what_an_older_program_did_not_know_gets_its_default),
         cmocka_unit_test(a_damaged_stored_form_is_refused_with_the_reason),
+        cmocka_unit_test(differences_at_the_top_of_a_file_are_told_against_what_was_kept),
         cmocka_unit_test(differences_are_told_one_line_a_key_with_when_they_take_effect),
         cmocka_unit_test(differences_never_show_the_value_of_a_variable),
         cmocka_unit_test(a_difference_stays_one_line_whatever_it_holds),

@@ -191,6 +191,51 @@ static void a_refused_line_in_a_collection_keeps_what_was_in_force(void **unused
     assert_true(change->has_split);
 }
 
+#define OPTIONS(members) "{\"seq\":5,\"options\":{" members "}}"
+
+static void options_have_defaults_and_the_last_ones_hold(void **unused)
+{
+    (void)unused;
+    assert_int_equal(lines.options->head_ms, 10000);
+    assert_int_equal(lines.options->pooled_max, 256);
+    begin_with_web();
+    assert_null(line.update->options);
+    assert_int_equal(take(OPTIONS("\"head_ms\":500,\"of_a_later_version\":[]")), BSC_OK);
+    assert_ptr_equal(line.update->options, lines.options);
+    assert_int_equal(line.update->options->head_ms, 500);
+    assert_int_equal(take(OPTIONS("\"pooled_max\":0")), BSC_OK);
+    assert_int_equal(line.update->options->head_ms, 10000);
+    assert_int_equal(line.update->options->pooled_max, 0);
+}
+
+static void options_out_of_range_change_nothing(void **unused)
+{
+    (void)unused;
+    begin_with_web();
+    assert_int_equal(take(OPTIONS("\"head_ms\":500")), BSC_OK);
+    assert_int_equal(take(OPTIONS("\"head_ms\":0")), BSC_INVALID);
+    assert_string_equal(error.text, "'head_ms' is no number from 1 to 86400000");
+    assert_int_equal(take(OPTIONS("\"head_ms\":\"1s\"")), BSC_INVALID);
+    assert_int_equal(take("{\"seq\":5,\"options\":[]}"), BSC_INVALID);
+    assert_int_equal(lines.options->head_ms, 500);
+}
+
+static void options_of_a_collection_hold_from_its_end_and_stay_when_it_has_none(void **unused)
+{
+    (void)unused;
+    static const char *const texts[] = { OPTIONS("\"head_ms\":1"), OPTIONS("\"head_ms\":700"),
+                                         SERVICE("web", "/") };
+    assert_int_equal(take(HELLO), BSC_OK);
+    assert_int_equal(take(texts[0]), BSC_OK); /* a collection that is given up */
+    begin_with(texts, 3);
+    assert_int_equal(line.update->options->head_ms, 700);
+    assert_int_equal(take(HELLO), BSC_OK);
+    assert_int_equal(take(OPTIONS("\"head_ms\":-1")), BSC_INVALID);
+    assert_int_equal(take(END), BSC_OK);
+    assert_null(line.update->options);
+    assert_int_equal(lines.options->head_ms, 700);
+}
+
 static void lines_before_hello_are_refused(void **unused)
 {
     (void)unused;
@@ -247,6 +292,9 @@ int main(void)
         LINES_TEST(a_new_whole_state_keeps_indices_and_removes_what_is_not_in_it),
         LINES_TEST(a_collection_that_does_not_end_changes_nothing),
         LINES_TEST(a_refused_line_in_a_collection_keeps_what_was_in_force),
+        LINES_TEST(options_have_defaults_and_the_last_ones_hold),
+        LINES_TEST(options_out_of_range_change_nothing),
+        LINES_TEST(options_of_a_collection_hold_from_its_end_and_stay_when_it_has_none),
         LINES_TEST(lines_before_hello_are_refused),
         LINES_TEST(addresses_are_read_or_refused),
     };

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/options.c - see options.h. */
+#include "proxy/options.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+
+/* Times are int64_t, counts unsigned; by their keys in the line. */
+static const struct number {
+    const char *key;
+    size_t offset;
+    bool time;
+    json_int_t least, most, otherwise;
+} numbers[] = {
+#define TIME(name) #name, offsetof(struct bsc_options, name), true
+#define COUNT(name) #name, offsetof(struct bsc_options, name), false
+    { TIME(head_ms), 1, DAY, 10 * SECOND },
+    { TIME(keep_alive_ms), 1, DAY, MINUTE },
+    { TIME(tunnel_ms), 1, 30 * (json_int_t)DAY, HOUR },
+    { TIME(linger_ms), 1, HOUR, 2 * SECOND },
+    { TIME(pooled_ms), 1, DAY, 30 * SECOND },
+    { COUNT(pooled_max), 0, 100000, 256 },
+#undef TIME
+#undef COUNT
+};
+
+static void set(struct bsc_options *options, const struct number *number, json_int_t value)
+{
+    char *at = (char *)options + number->offset;
+    if (number->time)
+        *(int64_t *)(void *)at = value;
+    else
+        *(unsigned *)(void *)at = (unsigned)value;
+}
+
+struct bsc_options *bsc_options_create(void)
+{
+    struct bsc_options *options = bsc_alloc(sizeof *options);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        set(options, &numbers[i], numbers[i].otherwise);
+    return options;
+}
+
+enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out,
+                                  struct bsc_error *error)
+{
+    if (!json_is_object(object))
+        return bsc_error_set(error, BSC_INVALID, "'options' is no object");
+    struct bsc_options *options = bsc_options_create();
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const json_t *value = json_object_get(object, numbers[i].key);
+        json_int_t number = json_integer_value(value);
+        if (!value)
+            continue;
+        if (!json_is_integer(value) || number < numbers[i].least || number > numbers[i].most) {
+            bsc_options_destroy(options);
+            return bsc_error_set(error, BSC_INVALID, "'%s' is no number from %lld to %lld",
+                                 numbers[i].key, (long long)numbers[i].least,
+                                 (long long)numbers[i].most);
+        }
+        set(options, &numbers[i], number);
+    }
+    *out = options;
+    return BSC_OK;
+}
+
+void bsc_options_destroy(struct bsc_options *options)
+{
+    free(options);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/options.h - what the controller sets for the whole proxy, whatever the service.
+ *
+ * An object never changes. The control thread owns it; a worker borrows the one in force, between
+ * two requests another one takes its place, and the old one goes when every worker has swapped. So
+ * nothing may keep a pointer to it from one turn of the loop to the next.
+ */
+#ifndef BASCULE_PROXY_OPTIONS_H
+#define BASCULE_PROXY_OPTIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct bsc_options {
+    int64_t head_ms;       /* from a request's first byte to the end of its head */
+    int64_t keep_alive_ms; /* an idle client connection */
+    int64_t tunnel_ms;     /* nothing moves in a tunnel */
+    int64_t linger_ms;     /* reading on after the last answer, so that it is not reset away */
+    int64_t pooled_ms;     /* an idle connection to an instance */
+    unsigned pooled_max;   /* of them, to one instance, in one worker */
+};
+
+/* As long as nobody says otherwise. */
+struct bsc_options *bsc_options_create(void);
+/* Reads the value of "options"; a key that is missing has its default. */
+enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out,
+                                  struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_options_destroy(struct bsc_options *options); /* NULL is allowed */
+
+#endif
