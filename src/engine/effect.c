@@ -153,20 +153,22 @@ static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
     if (!instance)
         return;
     const struct bsc_spec *spec = bsc_instance_spec(effect->service, instance);
-    struct bsc_arena arena;
-    bsc_arena_init(&arena);
-    struct bsc_variables variables = variables_of(&arena, spec, instance);
     struct bsc_health_spec health = spec->health;
-    health.command.argv = expand_all(&arena, spec->health.command.argv, &variables, 0);
-    health.command.shell = expand(&arena, spec->health.command.shell, &variables);
     struct bsc_probe request = {
         .id = instance->row.id,
         .address = instance->row.address,
         .health = &health,
-        .environment = environment(&arena, spec, effect->service, &variables),
-        .directory = expand(&arena, spec->directory, &variables),
-        .user = spec->user,
     };
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    if (health.kind == BSC_PROBE_COMMAND) {
+        struct bsc_variables variables = variables_of(&arena, spec, instance);
+        health.command.argv = expand_all(&arena, spec->health.command.argv, &variables, 0);
+        health.command.shell = expand(&arena, spec->health.command.shell, &variables);
+        request.environment = environment(&arena, spec, effect->service, &variables);
+        request.directory = expand(&arena, spec->directory, &variables);
+        request.user = spec->user;
+    }
     engine->ports.prober.ops->probe(engine->ports.prober.self, &request, effect->token);
     bsc_arena_deinit(&arena);
 }

@@ -14,7 +14,7 @@ void bsc_probe_due(struct bsc_engine *engine, struct bsc_service *service,
     instance->health.probing = true;
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_PROBE, service);
     effect->token = instance->probe_token = bsc_token_next(engine, service);
-    snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
+    memcpy(effect->id, instance->row.id, sizeof effect->id);
 }
 
 void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,

@@ -51,18 +51,18 @@ static bool same_record(const struct bsc_record *a, const struct bsc_record *b)
 }
 
 static void check_instances(struct sim *sim, const struct bsc_stored_state *state,
-                            const struct bsc_service *service)
+                            const struct bsc_service *service, const char *name)
 {
     size_t stored = 0;
     for (unsigned i = 0; i < state->instance_count; i++) {
         const struct bsc_instance_row *row = &state->instances[i];
-        if (strcmp(row->service, service->name) != 0)
+        if (row->service != name)
             continue;
         stored++;
         bool same = false;
-        for (size_t j = 0; j < service->instance_count; j++)
-            same = same || (!strcmp(service->instances[j].row.id, row->id) &&
-                            same_instance(&service->instances[j].row, row));
+        for (size_t j = 0; !same && j < service->instance_count; j++)
+            same = same_instance(&service->instances[j].row, row) &&
+                   !strcmp(service->instances[j].row.id, row->id);
         if (!same)
             sim_fail(sim, "invariant 7: instance %s is not what is stored", row->id);
     }
@@ -72,12 +72,12 @@ static void check_instances(struct sim *sim, const struct bsc_stored_state *stat
 }
 
 static void check_releases(struct sim *sim, const struct bsc_stored_state *state,
-                           const struct bsc_service *service)
+                           const struct bsc_service *service, const char *name)
 {
     size_t stored = 0;
     for (unsigned i = 0; i < state->release_count; i++) {
         const struct bsc_release_row *row = &state->releases[i];
-        if (strcmp(row->service, service->name) != 0)
+        if (row->service != name)
             continue;
         stored++;
         const struct bsc_release *release = bsc_service_release(service, row->id);
@@ -94,17 +94,30 @@ static void check_releases(struct sim *sim, const struct bsc_stored_state *state
 static void check_history(struct sim *sim, const struct bsc_stored_state *state,
                           const struct bsc_service *service)
 {
-    for (unsigned i = 0; i < state->rollout_count; i++)
-        if (service->rollout && service->rollout->row.id == state->rollouts[i].id &&
-            !same_rollout(&service->rollout->row, &state->rollouts[i]))
-            sim_fail(sim, "invariant 7: rollout %llu is not what is stored",
-                     (unsigned long long)state->rollouts[i].id);
-    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
-        for (unsigned i = 0; i < state->record_count; i++)
-            if (service->records[slot].id == state->records[i].record.id &&
-                !same_record(&service->records[slot], &state->records[i].record))
-                sim_fail(sim, "invariant 7: record %llu is not what is stored",
-                         (unsigned long long)state->records[i].record.id);
+    unsigned i = service->rollout ? state->rollout_count : 0; /* the newest are the last */
+    while (i && service->rollout->row.id != state->rollouts[i - 1].id)
+        i--;
+    if (service->rollout && (!i || !same_rollout(&service->rollout->row, &state->rollouts[i - 1])))
+        sim_fail(sim, "invariant 7: rollout %llu is not what is stored",
+                 (unsigned long long)service->rollout->row.id);
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        const struct bsc_record *record = &service->records[slot];
+        i = record->id ? state->record_count : 0;
+        while (i && record->id != state->records[i - 1].record.id)
+            i--;
+        if (record->id && (!i || !same_record(record, &state->records[i - 1].record)))
+            sim_fail(sim, "invariant 7: record %llu is not what is stored",
+                     (unsigned long long)record->id);
+    }
+}
+
+static const struct bsc_service_row *stored_service(const struct bsc_stored_state *state,
+                                                    const char *name)
+{
+    for (unsigned i = 0; i < state->service_count; i++)
+        if (!strcmp(state->services[i].name, name))
+            return &state->services[i];
+    return NULL;
 }
 
 bool sim_engine_free(const struct sim *sim)
@@ -119,14 +132,14 @@ void sim_check_memory(struct sim *sim)
     if (!sim_engine_free(sim))
         return;
     for (const struct bsc_service *s = sim->engine->services; s; s = s->next) {
-        for (unsigned i = 0; i < state->service_count; i++)
-            if (!strcmp(state->services[i].name, s->name)) {
-                found++;
-                if (!same_service(&s->row, &state->services[i]))
-                    sim_fail(sim, "invariant 7: %s is not what is stored", s->name);
-            }
-        check_instances(sim, state, s);
-        check_releases(sim, state, s);
+        const struct bsc_service_row *row = stored_service(state, s->name);
+        found += row != NULL;
+        if (!row || !same_service(&s->row, row)) {
+            sim_fail(sim, "invariant 7: %s is not what is stored", s->name);
+            return;
+        }
+        check_instances(sim, state, s, row->name);
+        check_releases(sim, state, s, row->name);
         check_history(sim, state, s);
     }
     if (found != state->service_count)

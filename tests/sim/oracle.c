@@ -37,8 +37,8 @@ void sim_check_durable(struct sim *sim)
         for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
             live += row->slots.state[slot] == BSC_SLOT_LIVE;
         for (unsigned j = 0; j < state->record_count; j++)
-            records += !strcmp(state->records[j].service, row->name) &&
-                       state->records[j].record.status == BSC_RECORD_LIVE;
+            records += state->records[j].record.status == BSC_RECORD_LIVE &&
+                       !strcmp(state->records[j].service, row->name);
         if (live != 1 || row->slots.state[row->slots.live] != BSC_SLOT_LIVE)
             sim_fail(sim, "invariant 1: %s has %u live slots", row->name, live);
         if (row->weight_bp[0] + row->weight_bp[1] != BSC_WEIGHT_FULL_BP)
@@ -120,14 +120,14 @@ void sim_check_stop(struct sim *sim, const char *id)
         sim_fail(sim, "invariant 6: %s is stopped and not stored as stopping", id);
     if (!process || !process->running || process->stopped || sim->terminating)
         return;
-    if (sim_router_reaches(sim, id))
+    if (sim_router_reaches(sim, process->id))
         sim_fail(sim, "invariant 3: %s is stopped while a proxy sends requests there", id);
-    if (sim_router_flying(sim, id) &&
+    if (process->id->flying &&
         (!process->excluded_ms ||
          sim->now_ms - process->excluded_ms < sim->drain_ms[sim_service_index(id)] - 100))
         sim_fail(sim,
                  "invariant 3: %s is stopped with %u requests in flight before its drain ended", id,
-                 sim_router_flying(sim, id));
+                 process->id->flying);
 }
 
 bool sim_must_serve(struct sim *sim, unsigned service)
@@ -146,7 +146,7 @@ void sim_check_stopped(struct sim *sim)
     for (unsigned i = 0; i < sim->process_high; i++) {
         const struct sim_process *process = &sim->processes[i];
         if (process->used && process->running && !process->foreign && !process->hook)
-            sim_fail(sim, "everything is said to be stopped, and %s runs", process->id);
+            sim_fail(sim, "everything is said to be stopped, and %s runs", process->id->text);
     }
 }
 
@@ -156,8 +156,8 @@ static void check_processes(struct sim *sim)
     for (unsigned i = 0; i < sim->process_high; i++) {
         const struct sim_process *process = &sim->processes[i];
         if (process->used && process->running && !process->foreign &&
-            !instance_row(sim, process->id))
-            sim_fail(sim, "I4: %s runs and nobody knows it", process->id);
+            !instance_row(sim, process->id->text))
+            sim_fail(sim, "I4: %s runs and nobody knows it", process->id->text);
     }
     for (unsigned i = 0; i < state->instance_count; i++) {
         const struct bsc_instance_row *row = &state->instances[i];

@@ -38,16 +38,15 @@ static struct sim_wait *wait_add(struct sim *sim, bsc_token token, unsigned serv
     return &sim->waits[0];
 }
 
-static void mark_excluded(struct sim *sim, const char *service, const struct sim_route *route)
+static void mark_excluded(struct sim *sim, unsigned service, const struct sim_route *route)
 {
-    size_t size = strlen(service);
     for (unsigned i = 0; i < sim->process_high; i++) {
         struct sim_process *process = &sim->processes[i];
-        if (!process->used || strncmp(process->id, service, size) != 0)
+        if (!process->used || sim_service_index(process->id->text) != service)
             continue;
         bool named = false;
         for (unsigned j = 0; j < route->endpoint_count; j++)
-            named = named || !strcmp(route->endpoints[j].id, process->id);
+            named = named || route->endpoints[j].id == process->id;
         if (named)
             process->excluded_ms = 0;
         else if (!process->excluded_ms)
@@ -62,7 +61,7 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     struct sim_route *wanted = &sim->wanted[service];
     sim_check_publish(sim, routing);
     uint64_t version = wanted->version + 1;
-    if (!wanted->known) {
+    if (!wanted->known || !sim_must_serve(sim, service)) { /* a first release may still go back */
         sim->known_since[service] = version;
         sim->served[service] = 0;
     }
@@ -77,12 +76,11 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
         wanted->endpoint_count = SIM_ENDPOINTS;
     }
     for (unsigned i = 0; i < wanted->endpoint_count; i++) {
-        snprintf(wanted->endpoints[i].id, sizeof wanted->endpoints[i].id, "%s",
-                 routing->endpoints[i].id);
+        wanted->endpoints[i].id = sim_id(sim, routing->endpoints[i].id);
         wanted->endpoints[i].slot = routing->endpoints[i].slot;
         wanted->endpoints[i].healthy = routing->endpoints[i].healthy;
     }
-    mark_excluded(sim, wanted->name, wanted);
+    mark_excluded(sim, service, wanted);
     sim->published[service] = true;
     spread(sim, service);
     wait_add(sim, token, service);
@@ -94,7 +92,7 @@ static void remove_route(void *self, const char *name, bsc_token token)
     unsigned service = sim_service_index(name);
     uint64_t version = sim->wanted[service].version + 1;
     sim->wanted[service] = (struct sim_route){ .version = version };
-    mark_excluded(sim, name, &sim->wanted[service]);
+    mark_excluded(sim, service, &sim->wanted[service]);
     sim->published[service] = true;
     sim->served[service] = 0;
     spread(sim, service);
@@ -107,7 +105,7 @@ static void drain(void *self, const char *const *ids, unsigned count, bsc_token 
     struct sim_wait *wait = wait_add(sim, token, count ? sim_service_index(ids[0]) : 0);
     wait->drain = true;
     for (unsigned i = 0; i < count && i < SIM_ENDPOINTS; i++)
-        snprintf(wait->ids[wait->id_count++], BSC_ID_BYTES, "%s", ids[i]);
+        wait->ids[wait->id_count++] = sim_id(sim, ids[i]);
 }
 
 static void cancel(void *self, bsc_token token)
@@ -138,25 +136,17 @@ struct bsc_router sim_router_port(struct sim *sim)
     return (struct bsc_router){ &ops, sim };
 }
 
-bool sim_router_reaches(const struct sim *sim, const char *id)
+bool sim_router_reaches(const struct sim *sim, const struct sim_id *id)
 {
     for (unsigned g = 0; g < SIM_GENERATIONS; g++)
         for (unsigned s = 0; sim->generations[g].alive && s < SIM_SERVICES; s++) {
             const struct sim_route *route = &sim->generations[g].routes[s];
             for (unsigned i = 0; route->known && i < route->endpoint_count; i++)
-                if (!strcmp(route->endpoints[i].id, id) && route->endpoints[i].healthy &&
+                if (route->endpoints[i].id == id && route->endpoints[i].healthy &&
                     route->weight_bp[route->endpoints[i].slot])
                     return true;
         }
     return false;
-}
-
-unsigned sim_router_flying(const struct sim *sim, const char *id)
-{
-    unsigned count = 0;
-    for (size_t i = 0; i < sim->flying_count; i++)
-        count += !strcmp(sim->flying[i].id, id);
-    return count;
 }
 
 /* One request through one generation: it must meet a process that runs, or one that died by itself
@@ -184,28 +174,30 @@ static void request(struct sim *sim, unsigned g, unsigned s)
     }
     if (!sim->served[s] && route->version >= sim->known_since[s])
         sim->served[s] = route->version;
-    if (sim_process_stopped(sim, chosen->id)) {
-        sim_fail(sim, "I1: a request was sent to %s, which bascule had stopped", chosen->id);
+    if (sim_process_stopped(chosen->id)) {
+        sim_fail(sim, "I1: a request was sent to %s, which bascule had stopped", chosen->id->text);
         return;
     }
     sim->requests++;
     sim->flying =
         bsc_grow(sim->flying, &sim->flying_capacity, sim->flying_count + 1, sizeof *sim->flying);
     struct sim_request *flying = &sim->flying[sim->flying_count++];
-    *flying = (struct sim_request){ .generation = g };
+    *flying = (struct sim_request){ .generation = g, .id = chosen->id };
     flying->ends_ms =
         sim->now_ms + 1 + (int64_t)sim_random(sim, sim_random(sim, 100) ? 300 : 40000);
-    snprintf(flying->id, sizeof flying->id, "%s", chosen->id);
+    chosen->id->flying++;
 }
 
 static void end_requests(struct sim *sim)
 {
     for (size_t i = 0; i < sim->flying_count; i++) {
         const struct sim_request *flying = &sim->flying[i];
-        const struct sim_process *process = sim_process_find(sim, flying->id);
-        if (flying->ends_ms <= sim->now_ms || !sim->generations[flying->generation].alive ||
-            !process || !process->running)
-            sim->flying[i--] = sim->flying[--sim->flying_count];
+        const struct sim_process *process = flying->id->process;
+        if (flying->ends_ms > sim->now_ms && sim->generations[flying->generation].alive &&
+            process && process->running)
+            continue;
+        flying->id->flying--;
+        sim->flying[i--] = sim->flying[--sim->flying_count];
     }
 }
 
@@ -242,12 +234,13 @@ static void generations_turn(struct sim *sim)
         generation_start(sim, spare);
     }
     for (unsigned g = 0; g < SIM_GENERATIONS; g++) {
+        struct sim_generation *generation = &sim->generations[g];
+        if (!generation->alive || !generation->retiring || generation->retires_ms > sim->now_ms)
+            continue;
         bool busy = false;
         for (size_t i = 0; i < sim->flying_count; i++)
             busy = busy || sim->flying[i].generation == g;
-        if (sim->generations[g].alive && sim->generations[g].retiring && !busy &&
-            sim->generations[g].retires_ms <= sim->now_ms)
-            sim->generations[g].alive = false;
+        generation->alive = busy;
     }
 }
 
@@ -260,7 +253,7 @@ static bool wait_over(const struct sim *sim, const struct sim_wait *wait)
     if (wait->drain && sim->snapshot[wait->service].version < wait->version)
         return false;
     for (unsigned i = 0; i < wait->id_count; i++)
-        if (sim_router_flying(sim, wait->ids[i]))
+        if (wait->ids[i]->flying)
             return false;
     return true;
 }
@@ -327,7 +320,8 @@ void sim_router_controller_lost(struct sim *sim)
 
 void sim_router_stop(struct sim *sim)
 {
-    sim->flying_count = 0;
+    while (sim->flying_count)
+        sim->flying[--sim->flying_count].id->flying--;
     for (unsigned g = 0; g < SIM_GENERATIONS; g++)
         sim->generations[g] = (struct sim_generation){ 0 };
     for (unsigned s = 0; s < SIM_SERVICES; s++) {

@@ -2,25 +2,45 @@
  * sim/runtime.c - processes that start, fail, die and hang, and probes of them.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "world.h"
 
-struct sim_process *sim_process_find(struct sim *sim, const char *id)
+struct sim_id *sim_id(struct sim *sim, const char *text)
 {
-    for (unsigned i = 0; i < sim->process_high; i++)
-        if (sim->processes[i].used && !strcmp(sim->processes[i].id, id))
-            return &sim->processes[i];
-    return NULL;
+    unsigned hash = 0;
+    for (const char *at = text; *at; at++)
+        hash = hash * 31 + (unsigned char)*at;
+    struct sim_id **bucket = &sim->ids[hash % SIM_ID_BUCKETS], *id = *bucket;
+    while (id && strcmp(id->text, text) != 0)
+        id = id->next;
+    if (id)
+        return id;
+    id = bsc_alloc(sizeof *id);
+    snprintf(id->text, sizeof id->text, "%s", text);
+    id->next = *bucket;
+    *bucket = id;
+    return id;
 }
 
-bool sim_process_stopped(struct sim *sim, const char *id)
+void sim_runtime_deinit(struct sim *sim)
 {
-    const struct sim_process *process = sim_process_find(sim, id);
-    bool gone = false;
-    for (unsigned i = 0; !process && i < SIM_GONE; i++)
-        gone = gone || !strcmp(sim->gone[i], id);
-    return process ? process->stopped : gone;
+    for (unsigned i = 0; i < SIM_ID_BUCKETS; i++)
+        for (struct sim_id *id = sim->ids[i], *next; id; id = next) {
+            next = id->next;
+            free(id);
+        }
+}
+
+struct sim_process *sim_process_find(struct sim *sim, const char *id)
+{
+    return sim_id(sim, id)->process;
+}
+
+bool sim_process_stopped(const struct sim_id *id)
+{
+    return id->process ? id->process->stopped : id->gone;
 }
 
 static struct sim_process *process_new(struct sim *sim, const char *id)
@@ -30,22 +50,27 @@ static struct sim_process *process_new(struct sim *sim, const char *id)
             struct sim_process *process = &sim->processes[i];
             if (i >= sim->process_high)
                 sim->process_high = i + 1;
-            *process = (struct sim_process){ .used = true };
-            snprintf(process->id, sizeof process->id, "%s", id);
+            *process = (struct sim_process){ .used = true, .id = sim_id(sim, id) };
+            process->id->process = process;
             return process;
         }
     sim_fail(sim, "more than %d processes", SIM_PROCESSES);
     return NULL;
 }
 
-static void send_exited(struct sim *sim, int64_t delay_ms, const struct sim_process *process,
-                        bsc_token token)
+static void process_free(struct sim_process *process)
 {
-    struct bsc_event event = { .kind = BSC_EVENT_EXITED,
-                               .token = token,
-                               .id = process->id,
-                               .wait_status = process->wait_status };
-    sim_send(sim, delay_ms, &event);
+    process->used = false;
+    process->id->process = NULL;
+    process->id->gone = process->stopped;
+}
+
+static void send_exited(struct sim *sim, const char *id, int wait_status, bsc_token token)
+{
+    struct bsc_event event = {
+        .kind = BSC_EVENT_EXITED, .token = token, .id = id, .wait_status = wait_status
+    };
+    sim_send(sim, 1, &event);
 }
 
 static void refuse_start(struct sim *sim, const char *id, bsc_token token, enum bsc_status status,
@@ -63,7 +88,7 @@ static void refuse_start(struct sim *sim, const char *id, bsc_token token, enum 
 static void started(struct sim *sim, struct sim_process *process, bsc_token token)
 {
     struct bsc_event event = {
-        .kind = BSC_EVENT_STARTED, .token = token, .id = process->id, .pid = 1000
+        .kind = BSC_EVENT_STARTED, .token = token, .id = process->id->text, .pid = 1000
     };
     bool slow = sim_chance(sim, sim->weather.start_slow);
     process->watched = true;
@@ -124,13 +149,11 @@ static void stop(void *self, const char *id, int64_t grace_ms, bsc_token token)
     struct sim_process *process = sim_process_find(sim, id);
     sim_check_stop(sim, id);
     if (!process) {
-        struct sim_process gone = { .wait_status = BSC_WAIT_UNKNOWN };
-        snprintf(gone.id, sizeof gone.id, "%s", id);
-        send_exited(sim, 1, &gone, token);
+        send_exited(sim, id, BSC_WAIT_UNKNOWN, token);
         return;
     }
     if (!process->running) {
-        send_exited(sim, 1, process, token);
+        send_exited(sim, id, process->wait_status, token);
         return;
     }
     bool slow = sim_chance(sim, sim->weather.stop_slow);
@@ -152,7 +175,7 @@ static void list(void *self, bsc_token token)
         process->watched = true;
         if (process->used && !process->foreign)
             found[event.found_count++] = (struct bsc_found){
-                .id = process->id,
+                .id = process->id->text,
                 .pid = process->running ? 1000 : 0,
                 .wait_status = process->running ? 0 : process->wait_status,
             };
@@ -162,16 +185,13 @@ static void list(void *self, bsc_token token)
 
 static void forget(void *self, const char *id)
 {
-    struct sim *sim = self;
     struct sim_process *process = sim_process_find(self, id);
     if (process && process->foreign)
         return;
     if (process && process->running)
         sim_fail(self, "%s is forgotten while it runs", id);
     if (process)
-        process->used = false;
-    if (process && process->stopped)
-        snprintf(sim->gone[sim->gone_at++ % SIM_GONE], BSC_ID_BYTES, "%s", id);
+        process_free(process);
 }
 
 static void tail(void *self, const char *id, char *out, size_t size)
@@ -198,9 +218,7 @@ static void static_stop(void *self, const char *id, int64_t grace_ms, bsc_token 
     struct sim *sim = self;
     (void)grace_ms;
     sim_check_stop(sim, id);
-    struct sim_process gone = { .wait_status = 0 };
-    snprintf(gone.id, sizeof gone.id, "%s", id);
-    send_exited(sim, 1, &gone, token);
+    send_exited(sim, id, 0, token);
 }
 
 static void static_list(void *self, bsc_token token)
@@ -215,7 +233,7 @@ static void static_forget(void *self, const char *id)
 {
     struct sim_process *process = sim_process_find(self, id);
     if (process)
-        process->used = false;
+        process_free(process);
 }
 
 static void no_tail(void *self, const char *id, char *out, size_t size)
@@ -237,7 +255,7 @@ static void ends(struct sim *sim, struct sim_process *process)
 {
     process->running = false;
     if (process->watched)
-        send_exited(sim, 1, process, process->exit_token);
+        send_exited(sim, process->id->text, process->wait_status, process->exit_token);
     process->exit_token = 0;
 }
 
@@ -252,7 +270,7 @@ void sim_runtime_turn(struct sim *sim)
             if (process->ends_ms <= sim->now_ms)
                 ends(sim, process);
         } else if (sim_chance(sim, sim->weather.dies)) {
-            sim_say(sim, "%s dies", process->id);
+            sim_say(sim, "%s dies", process->id->text);
             process->wait_status = sim_random(sim, 2) ? 9 : 0;
             ends(sim, process);
         }

@@ -204,7 +204,7 @@ static void apply(struct sim *sim, const struct bsc_change *change)
 /* A deep copy, because a crash frees the engine's. */
 static void keep(struct sim *sim, const struct bsc_change *changes, unsigned count)
 {
-    sim->commit = bsc_alloc((count + 1) * sizeof *sim->commit);
+    sim->commit = bsc_realloc(NULL, (count + 1) * sizeof *sim->commit);
     sim->commit_count = count;
     for (unsigned i = 0; i < count; i++) {
         struct bsc_change *copy = &sim->commit[i];
@@ -222,7 +222,7 @@ static void keep(struct sim *sim, const struct bsc_change *changes, unsigned cou
         if (copy->kind == BSC_PUT_RECORD)
             copy->record.service = own_name(copy->record.service);
         if (copy->kind == BSC_PUT_ROLLOUT) {
-            copy->rollout = bsc_alloc(sizeof *copy->rollout);
+            copy->rollout = bsc_realloc(NULL, sizeof *copy->rollout);
             *copy->rollout = *changes[i].rollout;
             copy->rollout->service = own_name(copy->rollout->service);
         }

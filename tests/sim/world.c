@@ -3,6 +3,7 @@
  */
 #include "world.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,23 +15,8 @@ struct sim_pending {
     int64_t at_ms;
     uint64_t order;
     struct bsc_event event;
-    struct bsc_arena arena;
+    struct bsc_found found[]; /* event.found; the strings follow it */
 };
-
-/* splitmix64 (Steele, Lea, Flood 2014): small, good enough, the same everywhere. */
-uint64_t sim_random(struct sim *sim, uint64_t below)
-{
-    uint64_t z = sim->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
-    return below ? z % below : z;
-}
-
-bool sim_chance(struct sim *sim, unsigned per_million)
-{
-    return !sim->calm && per_million && sim_random(sim, 1000000) < per_million;
-}
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -56,30 +42,47 @@ void sim_say(struct sim *sim, const char *format, ...)
     putchar('\n');
 }
 
-unsigned sim_service_index(const char *name)
+static size_t string_size(const char *string)
 {
-    return (unsigned)(name[1] - '0'); /* services are called s0, s1 ... */
+    return string ? strlen(string) + 1 : 0;
+}
+
+static size_t strings_size(const struct bsc_event *event)
+{
+    size_t size = string_size(event->text) + string_size(event->id);
+    for (unsigned i = 0; i < event->found_count; i++)
+        size += string_size(event->found[i].id) + string_size(event->found[i].text);
+    return size;
+}
+
+static const char *put_string(char **room, const char *string)
+{
+    size_t size = string_size(string);
+    if (!string)
+        return NULL;
+    char *copy = memcpy(*room, string, size);
+    *room += size;
+    return copy;
 }
 
 void sim_send(struct sim *sim, int64_t delay_ms, const struct bsc_event *event)
 {
-    struct sim_pending *pending = bsc_alloc(sizeof *pending);
-    struct bsc_arena *arena = &pending->arena;
-    bsc_arena_init(arena);
+    struct sim_pending *pending;
+    assert(!event->service && !event->version && !event->actor); /* results only, and an APPLY */
+    size_t head = sizeof *pending + event->found_count * sizeof *pending->found;
+    pending = bsc_realloc(NULL, head + strings_size(event));
+    char *room = (char *)pending + head;
     pending->at_ms = sim->now_ms + delay_ms;
     pending->order = sim->order++;
     pending->event = *event;
-    pending->event.text = bsc_arena_copy(arena, event->text);
-    pending->event.id = bsc_arena_copy(arena, event->id);
-    pending->event.service = bsc_arena_copy(arena, event->service);
-    pending->event.version = bsc_arena_copy(arena, event->version);
-    struct bsc_found *found = bsc_arena_alloc(arena, (event->found_count + 1) * sizeof *found);
+    pending->event.text = put_string(&room, event->text);
+    pending->event.id = put_string(&room, event->id);
+    pending->event.found = pending->found;
     for (unsigned i = 0; i < event->found_count; i++) {
-        found[i] = event->found[i];
-        found[i].id = bsc_arena_copy(arena, event->found[i].id);
-        found[i].text = bsc_arena_copy(arena, event->found[i].text);
+        pending->found[i] = event->found[i];
+        pending->found[i].id = put_string(&room, event->found[i].id);
+        pending->found[i].text = put_string(&room, event->found[i].text);
     }
-    pending->event.found = found;
     struct sim_pending **at = &sim->pending;
     while (*at && ((*at)->at_ms < pending->at_ms ||
                    ((*at)->at_ms == pending->at_ms && (*at)->order < pending->order)))
@@ -88,18 +91,12 @@ void sim_send(struct sim *sim, int64_t delay_ms, const struct bsc_event *event)
     *at = pending;
 }
 
-static void pending_free(struct sim_pending *pending)
-{
-    bsc_arena_deinit(&pending->arena);
-    free(pending);
-}
-
 void sim_drop_pending(struct sim *sim)
 {
     while (sim->pending) {
         struct sim_pending *pending = sim->pending;
         sim->pending = pending->next;
-        pending_free(pending);
+        free(pending);
     }
 }
 
@@ -109,7 +106,7 @@ void sim_cancel_pending(struct sim *sim, enum bsc_event_kind kind, bsc_token tok
         struct sim_pending *pending = *at;
         if (pending->event.kind == kind && pending->event.token == token) {
             *at = pending->next;
-            pending_free(pending);
+            free(pending);
         } else {
             at = &pending->next;
         }
@@ -250,7 +247,7 @@ static void deliver(struct sim *sim)
         event->state = sim_store_state(sim);
     bsc_engine_handle(sim->engine, event);
     sim_check_memory(sim);
-    pending_free(pending);
+    free(pending);
 }
 
 void sim_turn(struct sim *sim)
@@ -324,6 +321,7 @@ void sim_close(struct sim *sim)
         sim_store_decide(sim, false);
     sim_store_deinit(sim);
     sim_scenario_deinit(sim);
+    sim_runtime_deinit(sim);
     free(sim->flying);
     free(sim);
 }

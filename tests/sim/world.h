@@ -19,7 +19,7 @@ enum {
     SIM_GENERATIONS = 3,
     SIM_PROCESSES = 256,
     SIM_ENDPOINTS = 32,
-    SIM_GONE = 64
+    SIM_ID_BUCKETS = 64
 };
 
 /* How bad the world is; chances are per million of the occasions. */
@@ -31,8 +31,17 @@ struct sim_weather {
     bool kind; /* nothing ever happens to an instance: then no request may find none */
 };
 
+/* What instances and hooks are called; who names one points here. Lives as long as the world. */
+struct sim_id {
+    struct sim_id *next;         /* in its bucket */
+    struct sim_process *process; /* NULL: none has it, or none any more */
+    unsigned flying;             /* requests that are on their way to it */
+    bool gone;                   /* was stopped by the engine's wish, and forgotten */
+    char text[BSC_ID_BYTES];
+};
+
 struct sim_process {
-    char id[BSC_ID_BYTES];
+    struct sim_id *id;
     bool used, running, hook, doomed; /* doomed: never becomes healthy */
     bool foreign;                     /* a static address: not ours to start or stop */
     int64_t ends_ms;                  /* when a hook, or what was told to stop, exits */
@@ -53,7 +62,7 @@ struct sim_route {
     enum bsc_traffic traffic;
     unsigned endpoint_count;
     struct sim_endpoint {
-        char id[BSC_ID_BYTES];
+        struct sim_id *id;
         enum bsc_slot slot;
         bool healthy;
     } endpoints[SIM_ENDPOINTS];
@@ -69,7 +78,7 @@ struct sim_generation {
 struct sim_request {
     int64_t ends_ms;
     unsigned generation;
-    char id[BSC_ID_BYTES];
+    struct sim_id *id;
 };
 
 enum { SIM_DRIVEN = 1000 }; /* as a script: a test asks, nothing happens by itself */
@@ -111,16 +120,17 @@ struct sim {
     unsigned commit_count;
     bsc_token commit_token;
 
+    struct sim_id *ids[SIM_ID_BUCKETS];
     struct sim_process processes[SIM_PROCESSES];
-    unsigned process_high;             /* all behind it were never used */
-    char gone[SIM_GONE][BSC_ID_BYTES]; /* the last that were stopped and forgotten */
-    unsigned gone_at;
+    unsigned process_high; /* all behind it were never used */
     struct sim_route wanted[SIM_SERVICES];
     struct sim_route snapshot[SIM_SERVICES];
     int64_t snapshot_at_ms[SIM_SERVICES];
-    bool published[SIM_SERVICES];       /* by the controller that runs now */
-    uint64_t served[SIM_SERVICES];      /* the version of the route that first answered; 0: none */
-    uint64_t known_since[SIM_SERVICES]; /* the version of its first publish */
+    bool published[SIM_SERVICES]; /* by the controller that runs now */
+    /* Until its first release is promoted a service owes nobody an answer, nor does a proxy that
+     * starts from a snapshot of then. */
+    uint64_t known_since[SIM_SERVICES]; /* the version of the newest publish before that */
+    uint64_t served[SIM_SERVICES];      /* ... of the route that first answered after it; 0: none */
     int64_t drain_ms[SIM_SERVICES];     /* the least that any of its releases gives to requests */
     struct sim_generation generations[SIM_GENERATIONS];
     struct sim_wait {
@@ -129,7 +139,7 @@ struct sim {
         unsigned service;
         uint64_t version;
         unsigned id_count;
-        char ids[SIM_ENDPOINTS][BSC_ID_BYTES];
+        struct sim_id *ids[SIM_ENDPOINTS];
     } waits[128];
     unsigned wait_high; /* all behind it were never used */
     struct sim_request *flying;
@@ -150,8 +160,26 @@ struct sim {
     char failure[512]; /* the invariant that was broken; "" */
 };
 
-uint64_t sim_random(struct sim *sim, uint64_t below);
-bool sim_chance(struct sim *sim, unsigned per_million);
+/* splitmix64 (Steele, Lea, Flood 2014): small, good enough, the same everywhere. */
+static inline uint64_t sim_random(struct sim *sim, uint64_t below)
+{
+    uint64_t z = sim->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return below ? z % below : z;
+}
+
+static inline bool sim_chance(struct sim *sim, unsigned per_million)
+{
+    return !sim->calm && per_million && sim_random(sim, 1000000) < per_million;
+}
+
+static inline unsigned sim_service_index(const char *name)
+{
+    return (unsigned)(name[1] - '0'); /* services are called s0, s1 ... */
+}
+
 void sim_fail(struct sim *sim, const char *format, ...) BSC_PRINTF(2, 3);
 void sim_say(struct sim *sim, const char *format, ...) BSC_PRINTF(2, 3);
 
@@ -159,7 +187,6 @@ void sim_say(struct sim *sim, const char *format, ...) BSC_PRINTF(2, 3);
 void sim_send(struct sim *sim, int64_t delay_ms, const struct bsc_event *event);
 void sim_drop_pending(struct sim *sim);
 void sim_cancel_pending(struct sim *sim, enum bsc_event_kind kind, bsc_token token);
-unsigned sim_service_index(const char *name);
 
 /* store.c */
 void sim_store_init(struct sim *sim);
@@ -167,14 +194,17 @@ void sim_store_deinit(struct sim *sim);
 struct bsc_store sim_store_port(struct sim *sim);
 /* The commit under way is decided: made durable or lost. */
 void sim_store_decide(struct sim *sim, bool durable);
-const struct bsc_stored_state *sim_store_state(struct sim *sim); /* what is durable */
+/* What is durable. Every name of a service in it is one and the same pointer. */
+const struct bsc_stored_state *sim_store_state(struct sim *sim);
 
 /* runtime.c */
 struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind);
 struct bsc_prober sim_prober_port(struct sim *sim);
+struct sim_id *sim_id(struct sim *sim, const char *text);
 struct sim_process *sim_process_find(struct sim *sim, const char *id);
 /* Was it stopped by the engine's wish? What died by itself was not. */
-bool sim_process_stopped(struct sim *sim, const char *id);
+bool sim_process_stopped(const struct sim_id *id);
+void sim_runtime_deinit(struct sim *sim);
 void sim_runtime_turn(struct sim *sim); /* processes die */
 int64_t sim_runtime_next_ms(const struct sim *sim);
 void sim_runtime_controller_lost(struct sim *sim);
@@ -187,8 +217,7 @@ int64_t sim_router_next_ms(const struct sim *sim);
 void sim_router_controller_lost(struct sim *sim);
 void sim_router_stop(struct sim *sim); /* the whole system goes down in order */
 /* May a new request be sent to this instance by any live generation? */
-bool sim_router_reaches(const struct sim *sim, const char *id);
-unsigned sim_router_flying(const struct sim *sim, const char *id);
+bool sim_router_reaches(const struct sim *sim, const struct sim_id *id);
 
 /* oracle.c */
 void sim_check_durable(struct sim *sim);
