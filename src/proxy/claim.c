@@ -4,17 +4,24 @@
 #include <errno.h>
 
 #include "proxy/exchange.h"
+#include "proxy/identity.h"
+#include "proxy/queue.h"
 #include "proxy/worker.h"
 
 enum { RETRYING_AT_LEAST = 3, RETRY_AFTER_S = 30 };
 
-/* The slot is chosen once, by the coin. A retry stays in it, unless the traffic left it since. */
+/* The slot is chosen once, by who asks or by the coin. A retry stays in it, unless the traffic left
+ * it since. */
 static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_split *split = &exchange->service->split;
     if (exchange->charged && split->weight_bp[exchange->slot] > 0)
         return;
-    exchange->slot = (uint8_t)bsc_balance_slot(split, &worker->random);
+    if (exchange->identified && exchange->service->shared->sticky)
+        exchange->slot = (uint8_t)bsc_balance_slot_of(
+            split, bsc_identity_bucket(split->key, exchange->identity));
+    else
+        exchange->slot = (uint8_t)bsc_balance_slot(split, &worker->random);
     if (exchange->charged)
         return;
     exchange->charged = true;
@@ -24,12 +31,57 @@ static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange
 
 static bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
-    if (errno == EMFILE || errno == ENFILE)
+    if (errno == EMFILE || errno == ENFILE) {
+        bsc_exchange_release(worker, exchange, BSC_OUTCOME_UNKNOWN);
         return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_CONNECT, "no-descriptors",
                                  "The proxy has no file descriptor left.");
+    }
     exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
     return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
                               "The instance could not be reached.");
+}
+
+/* With a limit, it has a place there already. */
+static struct bsc_local_instance *choose_instance(struct bsc_worker *worker,
+                                                  const struct bsc_exchange *exchange)
+{
+    const struct bsc_service *shared = exchange->service->shared;
+    struct bsc_choice *choice = &exchange->service->choices[exchange->slot];
+    struct bsc_local_instance *instance;
+    struct bsc_placing placing = {
+        .how = shared->balancing,
+        .has_identity = exchange->identified,
+        .sticky = shared->sticky,
+        .identity = exchange->identity,
+        .except = exchange->instance,
+        .now_ms = worker->now_ms,
+        .slow_start_ms = shared->slow_start_ms,
+        .requests_max = shared->requests_max,
+        .random = &worker->random,
+    };
+    do
+        instance = bsc_balance_instance(choice, &placing);
+    while (instance && placing.requests_max &&
+           !bsc_queue_take_place(instance, placing.requests_max));
+    return instance;
+}
+
+/* The same where instances have a limit: first come, first served. False: the exchange waits, or
+ * was answered; *go_on says whether it still lives. */
+static bool choose_below_limit(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                               struct bsc_local_instance **out, bool *go_on)
+{
+    bool behind = bsc_queue_is_behind(exchange);
+    *out = behind ? NULL : choose_instance(worker, exchange);
+    if (*out || !exchange->service->choices[exchange->slot].count)
+        return true;
+    if (exchange->instance) { /* its own place may be the one that it could have */
+        bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
+        *out = behind ? NULL : choose_instance(worker, exchange);
+    }
+    if (!*out)
+        *go_on = bsc_queue_enter(worker, exchange);
+    return *out != NULL;
 }
 
 /* Claims an instance and connects; own answer when there is none. */
@@ -40,16 +92,21 @@ static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
         return bsc_exchange_own(worker, exchange, 503, "no-instance",
                                 "Nothing is released here yet.");
     choose_slot(worker, exchange);
-    struct bsc_local_instance *old = exchange->instance;
-    struct bsc_local_instance *instance = bsc_balance_instance(
-        &service->choices[exchange->slot], service->shared->balancing, old, worker->now_ms);
+    struct bsc_local_instance *instance;
+    bool go_on, limited = service->shared->requests_max != 0;
+    if (!limited)
+        instance = choose_instance(worker, exchange);
+    else if (!choose_below_limit(worker, exchange, &instance, &go_on))
+        return go_on;
     if (!instance)
         return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_NO_INSTANCE, "no-instance",
                                  "No healthy instance can answer now.");
-    bsc_local_instance_claim(worker, instance);
+    bsc_local_claim(worker, service, instance);
+    bsc_queue_leave(worker, exchange, true);
+    /* Only now, so that the request is always in flight somewhere. */
+    bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
     exchange->instance = instance;
-    if (old) /* only now: somewhere the request is always in flight */
-        bsc_local_instance_release(worker, old);
+    exchange->placed = limited;
     enum bsc_upstream_want want = exchange->tries++      ? BSC_UPSTREAM_NEW
                                   : exchange->replayable ? BSC_UPSTREAM_ANY
                                                          : BSC_UPSTREAM_FRESH;

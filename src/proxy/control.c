@@ -113,6 +113,7 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
     for (unsigned i = 0; i < count; i++) {
         struct bsc_worker_options options = { .number = i,
                                               .count = count,
+                                              .peers = control->workers,
                                               .shard = &counters->shards[i],
                                               .news = control->news,
                                               .client_max = clients_per_worker(count),
@@ -179,6 +180,7 @@ static void serve_controller(struct bsc_control *control, short events)
 {
     struct bsc_controller *controller = &control->controller;
     bool alive = true;
+    control->lines.now_ms = bsc_clock_boot_ms();
     if (events & (POLLIN | POLLHUP | POLLERR))
         alive = bsc_controller_read(controller, &control->lines, bsc_control_on_line, control);
     if (alive && controller->fd != -1)

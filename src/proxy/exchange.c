@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 
 #include "proxy/head.h"
+#include "proxy/identity.h"
+#include "proxy/queue.h"
 #include "proxy/worker.h"
 
 static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -59,6 +61,19 @@ static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client 
     return exchange;
 }
 
+/* Who sends this: for the slot, with affinity, or for the instance. */
+static void identify(struct bsc_worker *worker, struct bsc_exchange *exchange, const char *bytes)
+{
+    const struct bsc_service *service = exchange->service->shared;
+    exchange->identified = bsc_identity_of(service, &worker->request, bytes,
+                                           exchange->client->address, &exchange->identity);
+    if (exchange->identified || !service->cookie)
+        return;
+    exchange->cookie = bsc_random_next(&worker->random);
+    exchange->identity = bsc_identity_of_cookie(exchange->cookie);
+    exchange->identified = exchange->give_cookie = true;
+}
+
 void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
 {
     const struct bsc_request *request = &worker->request;
@@ -75,6 +90,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
     if (exchange->service) {
         bsc_local_service_enter(exchange->service);
         built = build_request(worker, exchange, bytes);
+        if (exchange->service->shared->identity)
+            identify(worker, exchange, bytes);
     }
     bsc_connection_consume(worker, &client->connection, request->head.bytes);
     if (routing == BSC_ROUTING_REFUSED)
@@ -89,20 +106,41 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
         bsc_exchange_go(worker, exchange);
 }
 
+void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                          enum bsc_outcome outcome)
+{
+    struct bsc_local_instance *instance = exchange->instance;
+    if (!instance)
+        return;
+    exchange->instance = NULL;
+    if (exchange->placed)
+        bsc_queue_give_place(worker, exchange->service, instance);
+    exchange->placed = false;
+    bsc_local_release(worker, exchange->service, instance, outcome);
+}
+
+/* What its answer says about the instance. */
+static enum bsc_outcome outcome_of(const struct bsc_exchange *exchange)
+{
+    if (exchange->cause != BSC_CAUSE_NONE || exchange->status >= 500)
+        return BSC_OUTCOME_BAD;
+    return exchange->status ? BSC_OUTCOME_GOOD : BSC_OUTCOME_UNKNOWN;
+}
+
 void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)
 {
     struct bsc_client *client = exchange->client;
     bool tunnel = exchange->phase == BSC_EXCHANGE_TUNNEL;
     bsc_exchange_charge(worker, exchange);
     bsc_exchange_unhold(worker, exchange);
+    bsc_queue_leave(worker, exchange, false);
     if (exchange->upstream) {
         if (whole && exchange->reusable && exchange->request.done && !tunnel)
             bsc_upstream_keep(worker, exchange->upstream);
         else
             bsc_upstream_close(worker, exchange->upstream);
     }
-    if (exchange->instance)
-        bsc_local_instance_release(worker, exchange->instance);
+    bsc_exchange_release(worker, exchange, outcome_of(exchange));
     if (exchange->service) {
         exchange->service->retrying -= exchange->retrying;
         bsc_local_service_leave(exchange->service);
@@ -160,12 +198,11 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
                       const char *reason, const char *text)
 {
     bsc_exchange_unhold(worker, exchange);
+    bsc_queue_leave(worker, exchange, false);
     if (exchange->upstream)
         bsc_upstream_close(worker, exchange->upstream);
     exchange->upstream = NULL;
-    if (exchange->instance)
-        bsc_local_instance_release(worker, exchange->instance);
-    exchange->instance = NULL;
+    bsc_exchange_release(worker, exchange, exchange->cause ? BSC_OUTCOME_BAD : BSC_OUTCOME_UNKNOWN);
     bsc_buffer_return(&worker->buffers, &exchange->request.out);
     if (!bsc_flow_discard(worker, &exchange->request, &exchange->client->connection))
         exchange->keep_alive = false;
@@ -306,6 +343,18 @@ static void arm_question(struct bsc_worker *worker, struct bsc_exchange *exchang
                   worker->now_ms + BSC_PROBE_MS);
 }
 
+/* Tries again when it is its turn; goes elsewhere when the traffic has left its slot. */
+static void run_queued(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    const struct bsc_local_service *service = exchange->service;
+    if (service->removed || !service->has_split || service->shared->traffic != BSC_TRAFFIC_SERVE ||
+        service->split.weight_bp[exchange->slot] == 0)
+        bsc_queue_leave(worker, exchange, false);
+    else if (bsc_queue_is_behind(exchange))
+        return;
+    bsc_exchange_go(worker, exchange);
+}
+
 void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_connection *client = &exchange->client->connection;
@@ -321,6 +370,9 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
             return;
         bsc_exchange_unhold(worker, exchange);
         bsc_exchange_go(worker, exchange);
+        return;
+    case BSC_EXCHANGE_QUEUED:
+        run_queued(worker, exchange);
         return;
     case BSC_EXCHANGE_CONNECTING:
         connecting(worker, exchange);
@@ -341,11 +393,16 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
 void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *client = &exchange->client->connection;
-    bool held = exchange->phase == BSC_EXCHANGE_HELD;
+    bool held = exchange->phase == BSC_EXCHANGE_HELD || exchange->phase == BSC_EXCHANGE_QUEUED;
     bool own = exchange->phase == BSC_EXCHANGE_OWN;
     if ((held || own) && worker->now_ms >= exchange->until_ms) {
         if (own) {
             bsc_exchange_leave(worker, exchange);
+            return;
+        }
+        if (exchange->phase == BSC_EXCHANGE_QUEUED) {
+            bsc_exchange_own(worker, exchange, 503, "queue-timeout",
+                             "Every instance was busy for too long.");
             return;
         }
         bsc_counter_add(&worker->shard->held_timed_out, 1);
@@ -392,6 +449,7 @@ void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *
         bsc_exchange_end(worker, exchange, false);
         return;
     case BSC_EXCHANGE_HELD:
+    case BSC_EXCHANGE_QUEUED:
     case BSC_EXCHANGE_OWN:
         return;
     }

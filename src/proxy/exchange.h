@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/exchange.h - one request and its answer, from the complete head to the last byte.
  *
- *   begin -> (held) -> connecting -> waiting -> answering -> ended
- *                          ^___________|           |
- *                             retry             tunnel
+ *   begin -> (held) -> (queued) -> connecting -> waiting -> answering -> ended
+ *                                      ^___________|           |
+ *                                         retry             tunnel
  *
  * Wherever it fails before the answer's head, the proxy answers itself ("own"). Every function that
  * may end the exchange says so: it returns false, and the exchange is gone.
@@ -18,6 +18,7 @@
 
 enum bsc_exchange_phase {
     BSC_EXCHANGE_HELD,       /* waits until its service serves again; no slot is chosen yet */
+    BSC_EXCHANGE_QUEUED,     /* waits for an instance of its slot to have room */
     BSC_EXCHANGE_CONNECTING, /* to the instance that it claimed */
     BSC_EXCHANGE_WAITING,    /* the request goes out; no head of an answer yet */
     BSC_EXCHANGE_ANSWERING,
@@ -39,11 +40,13 @@ struct bsc_exchange {
     struct bsc_upstream *upstream;       /* NULL: none now */
     struct bsc_local_service *service;   /* NULL: no route */
     struct bsc_local_instance *instance; /* the claim; NULL: none */
-    struct bsc_list held;
+    struct bsc_list held;                /* among those that are held, or queued */
     struct bsc_flow request, answer;
     int64_t started_us;     /* the request's head was complete */
     int64_t answered_us;    /* the answer's head was; 0: not yet */
     int64_t until_ms;       /* end of holding, or of sending an own answer */
+    uint64_t identity;      /* of the client, when `identified` (identity.h) */
+    uint64_t cookie;        /* the number that makes it, when `give_cookie` */
     uint32_t cell;          /* what it is charged to, once `charged` */
     uint16_t status;        /* of the answer; 0: none yet */
     uint8_t phase, cause;   /* enum bsc_exchange_phase, enum bsc_cause */
@@ -63,6 +66,9 @@ struct bsc_exchange {
     bool asking : 1;        /* the client sent FIN: it will be asked whether it is still there */
     bool asked : 1;         /* it was */
     bool client_left : 1;   /* it went away first */
+    bool identified : 1;
+    bool give_cookie : 1; /* the answer brings the client a cookie of ours */
+    bool placed : 1;      /* it has one of the instance's places (queue.h) */
 };
 
 /* The client's next request is complete in worker->request. */
@@ -98,6 +104,9 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
 /* The client is gone. */
 bool bsc_exchange_leave(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Releases the claim, if there is one. */
+void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                          enum bsc_outcome outcome);
 void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange);
 
 #endif

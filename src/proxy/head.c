@@ -245,5 +245,7 @@ size_t bsc_response_build(const struct bsc_response *response, const char *bytes
     put_framing(&writer, framing, head->length);
     if (!bsc_response_interim(response))
         put_response_connection(&writer, response, bytes, with, framing);
+    if (with->added_size)
+        put(&writer, with->added, with->added_size);
     return finish(&writer);
 }

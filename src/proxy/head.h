@@ -38,8 +38,10 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
 enum bsc_framing bsc_response_framing(const struct bsc_response *response, unsigned minor);
 
 struct bsc_answering {
-    uint8_t minor;   /* of the client's request */
-    bool keep_alive; /* this connection goes on; ignored when the framing is until-close */
+    uint8_t minor;     /* of the client's request */
+    bool keep_alive;   /* this connection goes on; ignored when the framing is until-close */
+    const char *added; /* complete lines at the end, at most 512 bytes; used when there are any */
+    size_t added_size;
 };
 
 /* The response head for the client. Interim responses are built too (never send them to HTTP/1.0);

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "proxy/parse.h"
+#include "proxy/roster.h"
 
 enum { PROTOCOL = 1 };
 
@@ -131,6 +132,14 @@ static enum bsc_status take_service(struct bsc_lines *lines, const json_t *objec
         }
         return error->status;
     }
+    bool ring = bsc_roster_wants_ring(service);
+    if (entry->roster && ring != bsc_roster_wants_ring(old)) {
+        struct bsc_roster *roster = bsc_roster_copy(entry->roster);
+        bsc_roster_arrange(roster, ring);
+        bsc_roster_release(entry->roster);
+        entry->roster = roster;
+        change->roster = bsc_roster_acquire(roster);
+    }
     bsc_service_release(old);
     change->service = bsc_service_acquire(service);
     return BSC_OK;
@@ -155,6 +164,10 @@ static enum bsc_status take_instances(struct bsc_lines *lines, const json_t *obj
     struct bsc_roster *roster;
     if (find_service(lines, object, &entry, error) || bsc_parse_roster(object, &roster, error))
         return error->status;
+    if (!lines->collecting) {
+        bsc_roster_settle(roster, entry->roster, entry->service, lines->now_ms);
+        bsc_roster_arrange(roster, bsc_roster_wants_ring(entry->service));
+    }
     bsc_roster_release(entry->roster);
     entry->roster = roster;
     if (!lines->collecting)
@@ -259,6 +272,19 @@ static enum bsc_status take_options(struct bsc_lines *lines, const json_t *objec
     return BSC_OK;
 }
 
+/* A collected roster goes on with what is known of the instances. One that stays as it was, after
+ * a refused line, is in use and so a new one is made of it. */
+static void renew_roster(const struct bsc_lines *lines, struct bsc_entry *entry)
+{
+    const struct bsc_entry *old = bsc_registry_find(&lines->now, entry->name);
+    struct bsc_roster *roster =
+        entry->roster ? bsc_roster_copy(entry->roster) : bsc_roster_create(0);
+    bsc_roster_settle(roster, old ? old->roster : NULL, entry->service, lines->now_ms);
+    bsc_roster_arrange(roster, bsc_roster_wants_ring(entry->service));
+    bsc_roster_release(entry->roster);
+    entry->roster = roster;
+}
+
 static struct bsc_update *whole_update(struct bsc_lines *lines)
 {
     struct bsc_update *update = bsc_update_create();
@@ -272,11 +298,12 @@ static struct bsc_update *whole_update(struct bsc_lines *lines)
         free_index(lines, old->index);
     }
     for (size_t i = 0; i < lines->next.count; i++) {
-        const struct bsc_entry *entry = lines->next.entries[i];
+        struct bsc_entry *entry = lines->next.entries[i];
+        renew_roster(lines, entry);
         struct bsc_change *change = bsc_update_add(update);
         change->index = entry->index;
         change->service = bsc_service_acquire(entry->service);
-        change->roster = entry->roster ? bsc_roster_acquire(entry->roster) : bsc_roster_create(0);
+        change->roster = bsc_roster_acquire(entry->roster);
         change->has_split = entry->has_split;
         change->split = entry->split;
         change->whole = true;

@@ -18,7 +18,8 @@ struct bsc_lines {
     bool in_force; /* an "end" was reached */
     struct bsc_routes *routes;
     struct bsc_options *options, *next_options; /* in force; collected, NULL when none came */
-    uint32_t index_count;                       /* indices handed out so far */
+    int64_t now_ms;       /* set by the caller: instances rise at this time (boot clock) */
+    uint32_t index_count; /* indices handed out so far */
     uint32_t *free_indices;
     size_t free_count, free_capacity;
 };

@@ -6,6 +6,8 @@
 
 #include "base/arena.h"
 #include "proxy/exchange.h"
+#include "proxy/queue.h"
+#include "proxy/roster.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -17,16 +19,37 @@ static void free_if_unused(struct bsc_local_instance *instance)
     free(instance);
 }
 
-void bsc_local_instance_claim(struct bsc_worker *worker, struct bsc_local_instance *instance)
+void bsc_local_claim(struct bsc_worker *worker, struct bsc_local_service *service,
+                     struct bsc_local_instance *instance)
 {
     instance->active++;
+    service->choices[instance->shared->slot].active++;
     bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].started, 1);
 }
 
-void bsc_local_instance_release(struct bsc_worker *worker, struct bsc_local_instance *instance)
+/* Counts what failed where all workers see it. As long as nothing fails this only reads. */
+static void judge(struct bsc_worker *worker, const struct bsc_ejection *ejection,
+                  struct bsc_instance *instance, enum bsc_outcome outcome)
+{
+    if (outcome == BSC_OUTCOME_GOOD) {
+        if (atomic_load_explicit(&instance->errors_in_row, memory_order_relaxed))
+            atomic_store_explicit(&instance->errors_in_row, 0, memory_order_relaxed);
+    } else if (outcome == BSC_OUTCOME_BAD) {
+        unsigned row =
+            1 + atomic_fetch_add_explicit(&instance->errors_in_row, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&instance->errors, 1, memory_order_relaxed);
+        if (row == ejection->errors)
+            bsc_worker_suspect(worker);
+    }
+}
+
+void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *service,
+                       struct bsc_local_instance *instance, enum bsc_outcome outcome)
 {
     instance->active--;
+    service->choices[instance->shared->slot].active--;
     bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].finished, 1);
+    judge(worker, &service->shared->ejection, instance->shared, outcome);
     free_if_unused(instance);
 }
 
@@ -43,9 +66,11 @@ static void forget_instances(struct bsc_worker *worker, struct bsc_local_service
         unlist(worker, service->instances[i]);
     for (int slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         free(service->choices[slot].items);
-        service->choices[slot] = (struct bsc_choice){ 0 };
+        service->choices[slot] = (struct bsc_choice){ .active = service->choices[slot].active };
     }
     free(service->instances);
+    bsc_roster_release(service->roster);
+    service->roster = NULL;
     service->instances = NULL;
     service->instance_count = 0;
 }
@@ -91,25 +116,39 @@ static struct bsc_local_instance *take_same(struct bsc_local_service *service, u
 static void choose_from(struct bsc_local_service *service, enum bsc_slot slot)
 {
     struct bsc_choice *choice = &service->choices[slot];
-    choice->count = 0;
+    unsigned period = service->roster->arrangements[slot].turn_count;
+    int64_t slow_start_ms = service->shared ? service->shared->slow_start_ms : 0;
+    choice->count = choice->weight_sum = 0;
+    choice->slow_until_ms = 0;
+    choice->arrangement = &service->roster->arrangements[slot];
     free(choice->items);
     choice->items = bsc_alloc(service->instance_count * sizeof(struct bsc_local_instance *));
-    for (unsigned i = 0; i < service->instance_count; i++)
-        if (service->instances[i]->healthy && service->instances[i]->shared->slot == slot)
-            choice->items[choice->count++] = service->instances[i];
-    if (choice->cursor >= choice->count)
+    for (unsigned i = 0; i < service->instance_count; i++) {
+        struct bsc_local_instance *instance = service->instances[i];
+        if (!instance->open || instance->shared->slot != slot)
+            continue;
+        choice->items[choice->count++] = instance;
+        choice->weight_sum += instance->weight;
+        if (instance->slow_from_ms &&
+            instance->slow_from_ms + slow_start_ms > choice->slow_until_ms)
+            choice->slow_until_ms = instance->slow_from_ms + slow_start_ms;
+    }
+    if (choice->cursor >= (period ? period : choice->count))
         choice->cursor = 0;
 }
 
 static void take_roster(struct bsc_worker *worker, struct bsc_local_service *service,
-                        const struct bsc_roster *roster)
+                        struct bsc_roster *roster)
 {
     struct bsc_local_instance **instances =
         bsc_alloc(roster->count * sizeof(struct bsc_local_instance *));
     for (unsigned i = 0; i < roster->count; i++) {
-        instances[i] = take_same(service, i, roster->items[i].instance);
+        const struct bsc_roster_item *item = &roster->items[i];
+        instances[i] = take_same(service, i, item->instance);
         instances[i]->listed = true;
-        instances[i]->healthy = roster->items[i].healthy;
+        instances[i]->open = bsc_roster_item_open(item);
+        instances[i]->weight = item->weight;
+        instances[i]->slow_from_ms = item->slow_from_ms;
     }
     for (unsigned i = 0; i < service->instance_count; i++)
         if (service->instances[i])
@@ -117,6 +156,9 @@ static void take_roster(struct bsc_worker *worker, struct bsc_local_service *ser
     free(service->instances);
     service->instances = instances;
     service->instance_count = roster->count;
+    bsc_roster_acquire(roster);
+    bsc_roster_release(service->roster);
+    service->roster = roster;
     choose_from(service, BSC_BLUE);
     choose_from(service, BSC_GREEN);
 }
@@ -130,16 +172,21 @@ static void remove_service(struct bsc_worker *worker, uint32_t index)
     service->removed = true;
     service->has_split = false;
     forget_instances(worker, service);
-    if (service->active == 0)
+    if (service->active == 0) {
         free_service(service);
-    else
+    } else {
         bsc_exchange_wake_held(worker, service);
+        bsc_queue_wake(worker, service);
+    }
 }
 
 static struct bsc_local_service *create_service(void)
 {
     struct bsc_local_service *service = bsc_alloc(sizeof *service);
     bsc_list_init(&service->held);
+    bsc_list_init(&service->queued[BSC_BLUE]);
+    bsc_list_init(&service->queued[BSC_GREEN]);
+    bsc_list_init(&service->queues);
     return service;
 }
 
@@ -165,6 +212,8 @@ static void apply_change(struct bsc_worker *worker, const struct bsc_change *cha
         service->shared = bsc_service_acquire(change->service);
         if (service->shared->traffic != BSC_TRAFFIC_HOLD)
             bsc_exchange_wake_held(worker, service);
+        for (int slot = 0; service->roster && slot < BSC_SLOT_COUNT; slot++)
+            choose_from(service, (enum bsc_slot)slot); /* the slow start may have changed */
     }
     if (change->whole)
         service->has_split = false;
@@ -173,6 +222,7 @@ static void apply_change(struct bsc_worker *worker, const struct bsc_change *cha
     if (change->has_split)
         service->split = change->split;
     service->has_split |= change->has_split;
+    bsc_queue_wake(worker, service);
 }
 
 void bsc_local_apply(struct bsc_worker *worker, const struct bsc_update *update)

@@ -16,11 +16,14 @@ struct bsc_local_service {
     struct bsc_split split; /* the current one: every claim reads it here */
     unsigned instance_count;
     struct bsc_local_instance **instances; /* those of the roster */
+    struct bsc_roster *roster;             /* whose arrangements the choices borrow; NULL: none */
     struct bsc_choice choices[BSC_SLOT_COUNT];
-    struct bsc_list held;  /* exchanges that wait, oldest first */
-    unsigned active;       /* requests of this worker that are not ended */
-    unsigned retrying;     /* of them, those that were sent more than once */
-    unsigned retry_fifths; /* credit: every request earns a fifth of a retry */
+    struct bsc_list held;                   /* exchanges that wait, oldest first */
+    struct bsc_list queued[BSC_SLOT_COUNT]; /* those that wait for an instance below its limit */
+    struct bsc_list queues;                 /* in worker->queues while one of these is not empty */
+    unsigned active;                        /* requests of this worker that are not ended */
+    unsigned retrying;                      /* of them, those that were sent more than once */
+    unsigned retry_fifths;                  /* credit: every request earns a fifth of a retry */
 };
 
 enum {
@@ -36,8 +39,17 @@ struct bsc_local_service *bsc_local_find(const struct bsc_worker *worker, uint32
 void bsc_local_service_enter(struct bsc_local_service *service);
 void bsc_local_service_leave(struct bsc_local_service *service);
 
+/* How the instance did with a claim, for ejecting it. */
+enum bsc_outcome {
+    BSC_OUTCOME_UNKNOWN, /* the client left, or it was not the instance's fault */
+    BSC_OUTCOME_GOOD,
+    BSC_OUTCOME_BAD
+};
+
 /* Claims are counted here, for balancing, and in the instance's gauge, for draining. */
-void bsc_local_instance_claim(struct bsc_worker *worker, struct bsc_local_instance *instance);
-void bsc_local_instance_release(struct bsc_worker *worker, struct bsc_local_instance *instance);
+void bsc_local_claim(struct bsc_worker *worker, struct bsc_local_service *service,
+                     struct bsc_local_instance *instance);
+void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *service,
+                       struct bsc_local_instance *instance, enum bsc_outcome outcome);
 
 #endif

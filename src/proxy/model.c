@@ -67,11 +67,21 @@ static bool parse_address(const char *text, struct bsc_instance *out)
     return inet_pton(AF_INET, host, &four->sin_addr) == 1 && parse_port(colon + 1, &four->sin_port);
 }
 
+/* malloc does not align to a cache line. */
+static struct bsc_instance *alloc_instance(void)
+{
+    struct bsc_instance *instance = aligned_alloc(_Alignof(struct bsc_instance), sizeof *instance);
+    if (!instance)
+        abort();
+    memset(instance, 0, sizeof *instance);
+    return instance;
+}
+
 enum bsc_status bsc_instance_create(const char *id, enum bsc_slot slot, const char *address,
                                     uint32_t gauge, struct bsc_instance **out,
                                     struct bsc_error *error)
 {
-    struct bsc_instance *instance = bsc_alloc(sizeof *instance);
+    struct bsc_instance *instance = alloc_instance();
     if (!parse_address(address, instance)) {
         free(instance);
         return bsc_error_set(error, BSC_INVALID,
@@ -150,32 +160,11 @@ void bsc_service_release(struct bsc_service *service)
         free(service->routes[i].path);
     }
     free(service->routes);
+    free(service->identity_name);
+    free(service->cookie);
     hold_count_release(service->hold);
     free(service->name);
     free(service);
-}
-
-struct bsc_roster *bsc_roster_create(unsigned count)
-{
-    struct bsc_roster *roster = bsc_alloc(sizeof *roster + count * sizeof roster->items[0]);
-    roster->references = 1;
-    roster->count = count;
-    return roster;
-}
-
-struct bsc_roster *bsc_roster_acquire(struct bsc_roster *roster)
-{
-    add_reference(&roster->references);
-    return roster;
-}
-
-void bsc_roster_release(struct bsc_roster *roster)
-{
-    if (!roster || !last_reference(&roster->references))
-        return;
-    for (unsigned i = 0; i < roster->count; i++)
-        bsc_instance_release(roster->items[i].instance);
-    free(roster);
 }
 
 struct bsc_update *bsc_update_create(void)

@@ -22,7 +22,21 @@
 #include "proxy/roles.h"
 #include "proxy/routes.h"
 
-enum bsc_balancing { BSC_BALANCING_ROUND_ROBIN, BSC_BALANCING_LEAST_REQUESTS };
+enum bsc_balancing {
+    BSC_BALANCING_ROUND_ROBIN,
+    BSC_BALANCING_LEAST_REQUESTS,
+    BSC_BALANCING_HASH /* of the request's identity */
+};
+
+/* What of a request says who sends it, or what it is about. */
+enum bsc_identity {
+    BSC_IDENTITY_NONE,
+    BSC_IDENTITY_CLIENT, /* the address */
+    BSC_IDENTITY_HEADER,
+    BSC_IDENTITY_COOKIE,
+    BSC_IDENTITY_PATH /* without the query */
+};
+
 enum bsc_traffic_mode {
     BSC_TRAFFIC_SERVE,
     BSC_TRAFFIC_HOLD,        /* requests wait */
@@ -30,10 +44,21 @@ enum bsc_traffic_mode {
     BSC_TRAFFIC_STOP         /* 503, the connection is closed */
 };
 
-/* How many requests of one service wait, over all workers. Outlives changes of its options. */
+/* How many requests of one service wait, over all workers, and which workers have some in the queue
+ * of a slot (a bit each). Outlives changes of the service's options. */
 struct bsc_hold_count {
     _Atomic unsigned references;
     _Atomic unsigned held;
+    _Atomic unsigned queued[BSC_SLOT_COUNT];
+    _Atomic uint64_t waiting[BSC_SLOT_COUNT];
+};
+
+/* When an instance is left out for a while because of its answers (eject.h). */
+struct bsc_ejection {
+    unsigned errors;       /* in a row; 0: never */
+    unsigned min_requests; /* of each instance in an interval, to compare them; 0: never */
+    unsigned max_percent;  /* of a slot's healthy instances; never the last one */
+    int64_t interval_ms, time_ms;
 };
 
 struct bsc_service_route {
@@ -48,9 +73,27 @@ struct bsc_service {
     enum bsc_traffic_mode traffic;
     int64_t connect_ms, answer_ms, idle_ms, hold_ms;
     unsigned hold_max;
+    enum bsc_identity identity;
+    char *identity_name;   /* of the header or the cookie */
+    bool sticky;           /* the identity chooses the slot, too, and its instance at any load */
+    char *cookie;          /* what stands behind the value of a cookie of ours; NULL: not ours */
+    int64_t slow_start_ms; /* 0: none */
+    unsigned requests_max; /* in flight on one instance, over all workers; 0: no limit */
+    unsigned queue_max;    /* waiting for one slot, over all workers */
+    int64_t queue_ms;
+    struct bsc_ejection ejection;
     struct bsc_hold_count *hold;
     unsigned route_count;
     struct bsc_service_route *routes;
+};
+
+/* What the control thread remembers of an instance to judge its answers (eject.h). */
+struct bsc_outlier {
+    int64_t until_ms; /* ejected until then; 0: it is not */
+    int64_t calm_ms;  /* since when it is not */
+    unsigned times;   /* ejections, each longer than the last; calm makes them fewer */
+    char reason[80];
+    uint64_t finished, errors; /* at the last comparison */
 };
 
 struct bsc_instance {
@@ -58,28 +101,54 @@ struct bsc_instance {
     char *id;
     enum bsc_slot slot;
     uint32_t gauge;
+    /* Written when something failed, and by the first success after that; else only read. */
+    _Atomic unsigned errors_in_row, errors;
+    struct bsc_outlier outlier;
     socklen_t address_size;
     union {
         struct sockaddr any;
         struct sockaddr_storage inet;
         struct sockaddr_un local;
     } address;
+    /* Over all workers; counted only where the service has a limit, so it has a line of its own. */
+    _Alignas(64) _Atomic unsigned in_flight;
+};
+
+struct bsc_ring_point {
+    uint32_t hash;
+    uint16_t at; /* among the slot's healthy instances, in the order of the roster */
+};
+
+/* How requests are shared out among the healthy instances of a slot, worked out once. */
+struct bsc_arrangement {
+    unsigned turn_count; /* 0: all weigh the same, each in turn */
+    uint16_t *turns;     /* otherwise: who is next, as often as its weight says, well mixed */
+    unsigned ring_count; /* 0: nobody asks for a hash */
+    struct bsc_ring_point *ring;
 };
 
 /* The instances of a service, as they are now. */
 struct bsc_roster {
     _Atomic unsigned references;
     unsigned count;
+    struct bsc_arrangement arrangements[BSC_SLOT_COUNT];
     struct bsc_roster_item {
         struct bsc_instance *instance;
         bool healthy;
+        bool ejected; /* by the proxy itself: it gets nothing, healthy or not */
+        uint16_t weight;
+        int64_t risen_ms;     /* when it became healthy; 0: before anybody looked */
+        int64_t slow_from_ms; /* the same, when others were warm; 0: no slow start */
     } items[];
 };
+
+enum { BSC_KEY_BYTES = 16, BSC_INSTANCE_WEIGHT_MAX = 100 };
 
 struct bsc_split {
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
     uint32_t cell[BSC_SLOT_COUNT];
+    unsigned char key[BSC_KEY_BYTES]; /* of the rollout: who is in, with affinity */
 };
 
 /* "127.0.0.1:80", "[::1]:80", "unix:/path"; numeric only: the proxy never asks a resolver. */
@@ -97,7 +166,7 @@ struct bsc_service *bsc_service_acquire(struct bsc_service *service);
 void bsc_service_release(struct bsc_service *service);
 struct bsc_hold_count *bsc_hold_count_acquire(struct bsc_hold_count *hold);
 
-struct bsc_roster *bsc_roster_create(unsigned count); /* items zeroed */
+struct bsc_roster *bsc_roster_create(unsigned count); /* items zeroed, of weight 1 */
 struct bsc_roster *bsc_roster_acquire(struct bsc_roster *roster);
 void bsc_roster_release(struct bsc_roster *roster);
 

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "proxy/bytes.h"
 #include "proxy/counters.h"
+#include "proxy/identity.h"
+#include "proxy/roster.h"
 
 enum { NAME_MAX_BYTES = 255, WHOLE_BP = 10000, ROUTES_MAX = 4096, INSTANCES_MAX = 4096 };
 static const json_int_t day_ms = 24 * 3600 * 1000;
@@ -112,10 +115,78 @@ static enum bsc_status parse_routes(const json_t *routes, struct bsc_service *se
     return BSC_OK;
 }
 
+/* Nothing that could end the line, or be taken for another attribute's beginning by mistake. */
+static bool is_plain(const char *text, size_t most)
+{
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++)
+        if (text[i] < 0x20 || text[i] >= 0x7f)
+            return false;
+    return size <= most;
+}
+
+static bool is_token(const char *text)
+{
+    size_t size = strlen(text);
+    return size && size <= BSC_IDENTITY_NAME_MAX &&
+           bsc_bytes_run(text, text + size, BSC_BYTE_TOKEN) == text + size;
+}
+
+static enum bsc_status parse_identity(const json_t *object, struct bsc_service *service,
+                                      struct bsc_error *error)
+{
+    static const char *const words[] = { "none", "client", "header", "cookie", "path" };
+    const char *name = json_string_value(json_object_get(object, "name"));
+    const char *cookie = json_string_value(json_object_get(object, "cookie"));
+    unsigned by;
+    if (!object)
+        return BSC_OK;
+    if (parse_word(object, "by", words, 5, &by, error))
+        return bsc_error_wrap(error, "identity");
+    bool named = by == BSC_IDENTITY_HEADER || by == BSC_IDENTITY_COOKIE;
+    if (named && (!name || !is_token(name)))
+        return bsc_error_set(error, BSC_INVALID, "identity: 'name' is no header or cookie");
+    if (cookie && (by != BSC_IDENTITY_COOKIE || !is_plain(cookie, BSC_COOKIE_TAIL_MAX)))
+        return bsc_error_set(error, BSC_INVALID, "identity: 'cookie' cannot be sent");
+    service->identity = (enum bsc_identity)by;
+    service->identity_name = named ? bsc_copy(name) : NULL;
+    service->sticky = json_is_true(json_object_get(object, "sticky"));
+    service->cookie = bsc_copy(cookie);
+    return BSC_OK;
+}
+
+static enum bsc_status parse_limits(const json_t *object, struct bsc_service *service,
+                                    struct bsc_error *error)
+{
+    const json_t *ejection = json_object_get(object, "ejection");
+    json_int_t slow, most, queue, wait, errors, requests, percent, interval, eject;
+    if (parse_number(object, "slow_start_ms", 0, day_ms, 0, &slow, error) ||
+        parse_number(object, "requests_max", 0, 1000000, 0, &most, error) ||
+        parse_number(object, "queue_max", 0, 1000000, 1000, &queue, error) ||
+        parse_number(object, "queue_ms", 1, day_ms, 5000, &wait, error))
+        return error->status;
+    if (parse_number(ejection, "errors", 0, 1000000, 0, &errors, error) ||
+        parse_number(ejection, "min_requests", 0, 1000000, 0, &requests, error) ||
+        parse_number(ejection, "max_percent", 0, 100, 50, &percent, error) ||
+        parse_number(ejection, "interval_ms", 100, day_ms, 10000, &interval, error) ||
+        parse_number(ejection, "time_ms", 100, day_ms, 30000, &eject, error))
+        return bsc_error_wrap(error, "ejection");
+    service->slow_start_ms = slow;
+    service->requests_max = (unsigned)most;
+    service->queue_max = (unsigned)queue;
+    service->queue_ms = wait;
+    service->ejection = (struct bsc_ejection){ .errors = (unsigned)errors,
+                                               .min_requests = (unsigned)requests,
+                                               .max_percent = (unsigned)percent,
+                                               .interval_ms = interval,
+                                               .time_ms = eject };
+    return BSC_OK;
+}
+
 enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *service,
                                   struct bsc_error *error)
 {
-    static const char *const balancings[] = { "round-robin", "least-requests" };
+    static const char *const balancings[] = { "round-robin", "least-requests", "hash" };
     static const char *const modes[] = { "serve", "hold", "maintenance", "stop" };
     unsigned balancing, traffic;
     json_int_t hold_max, times[4];
@@ -125,13 +196,16 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
     } keys[4] = {
         { "connect_ms", 1000 }, { "answer_ms", 60000 }, { "idle_ms", 60000 }, { "hold_ms", 30000 }
     };
-    if (parse_word(object, "balance", balancings, 2, &balancing, error) ||
+    if (parse_word(object, "balance", balancings, 3, &balancing, error) ||
         parse_word(object, "traffic", modes, 4, &traffic, error) ||
         parse_number(object, "hold_max", 0, 1000000, 1000, &hold_max, error))
         return error->status;
     for (unsigned i = 0; i < 4; i++)
         if (parse_number(object, keys[i].key, 1, day_ms, keys[i].otherwise, &times[i], error))
             return error->status;
+    if (parse_identity(json_object_get(object, "identity"), service, error) ||
+        parse_limits(object, service, error))
+        return error->status;
     service->balancing = (enum bsc_balancing)balancing;
     service->traffic = (enum bsc_traffic_mode)traffic;
     service->hold_max = (unsigned)hold_max;
@@ -149,8 +223,9 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
     const char *address = json_string_value(json_object_get(object, "address"));
     const json_t *healthy = json_object_get(object, "healthy");
     enum bsc_slot slot;
-    json_int_t gauge;
+    json_int_t gauge, weight;
     if (bsc_parse_name(object, "id", &id, error) ||
+        parse_number(object, "weight", 1, BSC_INSTANCE_WEIGHT_MAX, 1, &weight, error) ||
         parse_number(object, "gauge", 1, BSC_GAUGES - 1, -1, &gauge, error))
         return error->status;
     if (!slot_name || !bsc_slot_parse(slot_name, &slot))
@@ -158,6 +233,7 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
     if (!json_is_boolean(healthy))
         return bsc_error_set(error, BSC_INVALID, "instance %.80s: 'healthy' is not given", id);
     out->healthy = json_is_true(healthy);
+    out->weight = (uint16_t)weight;
     return bsc_instance_create(id, slot, address ? address : "", (uint32_t)gauge, &out->instance,
                                error);
 }
@@ -179,6 +255,21 @@ enum bsc_status bsc_parse_roster(const json_t *object, struct bsc_roster **out,
     return BSC_OK;
 }
 
+/* 32 hexadecimal digits; without a key: zeros. */
+static bool parse_key(const json_t *value, unsigned char out[BSC_KEY_BYTES])
+{
+    const char *text = json_string_value(value);
+    memset(out, 0, BSC_KEY_BYTES);
+    if (!value)
+        return true;
+    if (!text || strlen(text) != 2 * BSC_KEY_BYTES ||
+        bsc_bytes_run(text, text + 2 * BSC_KEY_BYTES, BSC_BYTE_HEX) != text + 2 * BSC_KEY_BYTES)
+        return false;
+    for (unsigned i = 0; i < BSC_KEY_BYTES; i++)
+        out[i] = (unsigned char)(bsc_byte_hex(text[2 * i]) << 4 | bsc_byte_hex(text[2 * i + 1]));
+    return true;
+}
+
 enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
                                 struct bsc_error *error)
 {
@@ -187,6 +278,9 @@ enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
     json_int_t generation, weight, cell, sum = 0;
     if (parse_number(object, "generation", 0, INT64_MAX, -1, &generation, error))
         return error->status;
+    if (!parse_key(json_object_get(object, "key"), out->key))
+        return bsc_error_set(error, BSC_INVALID, "'key' is not %d hexadecimal digits",
+                             2 * BSC_KEY_BYTES);
     out->generation = (uint64_t)generation;
     for (int slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         const char *name = bsc_slot_name((enum bsc_slot)slot);

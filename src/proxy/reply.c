@@ -4,6 +4,7 @@
 
 #include "proxy/exchange.h"
 #include "proxy/head.h"
+#include "proxy/identity.h"
 #include "proxy/worker.h"
 
 static bool pass_body(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -32,12 +33,29 @@ static bool pass_body(struct bsc_worker *worker, struct bsc_exchange *exchange)
     return true;
 }
 
+/* The line that gives the client its cookie; 0: none. */
+static size_t cookie_line(const struct bsc_worker *worker, const struct bsc_exchange *exchange,
+                          char line[static BSC_COOKIE_LINE_BYTES])
+{
+    const struct bsc_service *service = exchange->service->shared;
+    const struct bsc_buffer *in = exchange->upstream->connection.in;
+    if (bsc_response_interim(&worker->response) || !service->cookie ||
+        !bsc_identity_may_set_cookie(&worker->response, in->bytes + in->begin))
+        return 0;
+    return bsc_identity_cookie_line(service, exchange->cookie, line);
+}
+
 /* Writes the response that is in worker->response for the client; false: no room. */
 static bool build_head(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_buffer *in = exchange->upstream->connection.in;
     const struct bsc_response *response = &worker->response;
     struct bsc_answering with = { .minor = exchange->minor, .keep_alive = exchange->keep_alive };
+    char line[BSC_COOKIE_LINE_BYTES];
+    if (exchange->give_cookie) {
+        with.added = line;
+        with.added_size = cookie_line(worker, exchange, line);
+    }
     size_t needed = (size_t)(response->head.bytes - response->head.start) + BSC_HEAD_ADDED_BYTES;
     struct bsc_buffer *out = exchange->answer.out;
     if (!out) {

@@ -16,6 +16,7 @@
 #include "proxy/accept.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/queue.h"
 #include "proxy/upstream.h"
 
 enum { EVENTS = 256, STACK_BYTES = 512 * 1024 };
@@ -43,6 +44,12 @@ void bsc_worker_bury(struct bsc_worker *worker, struct bsc_connection *connectio
 static void report(const struct bsc_worker *worker)
 {
     eventfd_write(worker->news, 1);
+}
+
+void bsc_worker_suspect(struct bsc_worker *worker)
+{
+    if (!atomic_exchange(&worker->suspects, true))
+        report(worker);
 }
 
 static void report_if_done(struct bsc_worker *worker)
@@ -91,6 +98,7 @@ static void read_inbox(struct bsc_worker *worker)
     for (size_t i = 0; i < count; i++)
         apply(worker, updates[i]);
     free(updates);
+    bsc_queue_ring(worker);
 }
 
 /* An event of a turn may point to what an earlier one closed: its kind is dead then. */
@@ -195,6 +203,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
 {
     worker->number = options->number;
     worker->count = options->count;
+    worker->peers = options->peers;
     worker->shard = options->shard;
     worker->news = options->news;
     worker->client_max = options->client_max;
@@ -206,6 +215,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     bsc_slab_init(&worker->clients, sizeof(struct bsc_client));
     bsc_slab_init(&worker->upstreams, sizeof(struct bsc_upstream));
     bsc_slab_init(&worker->exchanges, sizeof(struct bsc_exchange));
+    bsc_list_init(&worker->queues);
     bsc_list_init(&worker->later);
     bsc_list_init(&worker->graves);
     bsc_list_init(&worker->listeners);

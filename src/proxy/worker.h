@@ -38,8 +38,10 @@ struct bsc_worker {
     pthread_t thread;
     struct bsc_inbox inbox;
     struct bsc_handle inbox_handle;
-    int news;                  /* eventfd of the control thread: an update is through */
-    _Atomic bool idle_retired; /* retired and without a client */
+    int news;                        /* eventfd of the control thread: an update is through */
+    _Atomic bool idle_retired;       /* retired and without a client */
+    _Atomic bool suspects;           /* some instance has had too many errors in a row (eject.h) */
+    struct bsc_worker *const *peers; /* all workers, this one too, by number */
 
     int epoll;
     int64_t now_us, now_ms; /* read once a turn of the loop */
@@ -48,6 +50,7 @@ struct bsc_worker {
     struct bsc_wheel wheel;
     struct bsc_buffers buffers;
     struct bsc_slab clients, upstreams, exchanges;
+    struct bsc_list queues; /* services with requests that wait for an instance (queue.h) */
     struct bsc_list later;  /* connections that want another turn */
     struct bsc_list graves; /* connections closed in this turn */
 
@@ -68,6 +71,7 @@ struct bsc_worker {
 
 struct bsc_worker_options {
     unsigned number, count;
+    struct bsc_worker *const *peers; /* filled before the first update is posted */
     struct bsc_shard *shard;
     int news;
     unsigned client_max;
@@ -78,6 +82,8 @@ enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struc
 
 /* For the files of the worker's own thread. */
 void bsc_worker_later(struct bsc_worker *worker, struct bsc_connection *connection);
+/* Tells the control thread to look for instances to eject. */
+void bsc_worker_suspect(struct bsc_worker *worker);
 /* A client connection more (+1) or less (-1). */
 void bsc_worker_count_client(struct bsc_worker *worker, int by);
 void bsc_worker_bury(struct bsc_worker *worker, struct bsc_connection *connection);

@@ -57,19 +57,20 @@ def test_round_robin_takes_turns_and_the_ill_get_nothing(proxy):
 def test_least_requests_goes_round_a_busy_instance(proxy):
     gate = threading.Event()
 
-    def slow(connection):
+    def behave(connection, name):
         while connection.read_head():
-            gate.wait(20)
-            connection.answer(b"slow")
-    with Origin(slow) as busy, Origin(answering(b"quick")) as idle:
-        proxy.route("web", {"blue": [busy.address, idle.address]}, balance="least-requests")
+            if connection.path == "/slow":
+                gate.wait(20)
+            connection.answer(name)
+    with Origin(lambda c: behave(c, b"a")) as a, Origin(lambda c: behave(c, b"b")) as b:
+        proxy.route("web", {"blue": [a.address, b.address]}, balance="least-requests")
         waiting = proxy.connect()
-        waiting.sendall(HEAD)
-        eventually(lambda: sum(proxy.gauge("web", "blue", o.address)[0] for o in (busy, idle)) == 1)
+        waiting.sendall(HEAD.replace(b"/ ", b"/slow "))
+        eventually(lambda: sum(proxy.gauge("web", "blue", o.address)[0] for o in (a, b)) == 1)
         with proxy.connect() as s:
-            answers = {ask(s)[2] for _ in range(5)}
+            answers = {ask(s)[2] for _ in range(20)}
         gate.set()
-        assert answers == {b"quick"}
+        assert answers == {b"a", b"b"} - {read_answer(waiting)[2]}
         waiting.close()
 
 

@@ -11,21 +11,34 @@
 
 #include "proxy/balance.h"
 
+static struct bsc_instance shared[3];
 static struct bsc_local_instance instances[3];
 static struct bsc_local_instance *items[3] = { &instances[0], &instances[1], &instances[2] };
+static struct bsc_arrangement arrangement;
+static struct bsc_random source;
 
 static struct bsc_choice fresh_choice(void)
 {
     for (int i = 0; i < 3; i++)
-        instances[i] = (struct bsc_local_instance){ .healthy = true };
-    return (struct bsc_choice){ .count = 3, .items = items };
+        instances[i] = (struct bsc_local_instance){ .shared = &shared[i], .weight = 1 };
+    return (struct bsc_choice){
+        .count = 3, .items = items, .weight_sum = 3, .arrangement = &arrangement
+    };
+}
+
+static long place(struct bsc_choice *choice, const struct bsc_placing *placing)
+{
+    struct bsc_local_instance *instance = bsc_balance_instance(choice, placing);
+    return instance ? instance - instances : -1;
 }
 
 static long chosen(struct bsc_choice *choice, enum bsc_balancing how, int except)
 {
-    struct bsc_local_instance *instance =
-        bsc_balance_instance(choice, how, except < 0 ? NULL : &instances[except], 1000);
-    return instance ? instance - instances : -1;
+    struct bsc_placing placing = { .how = how,
+                                   .except = except < 0 ? NULL : &instances[except],
+                                   .now_ms = 1000,
+                                   .random = &source };
+    return place(choice, &placing);
 }
 
 static void the_coin_lands_as_often_as_the_weight_says(void **unused)
@@ -83,21 +96,28 @@ static void round_robin_takes_turns(void **unused)
         assert_int_equal(chosen(&choice, BSC_BALANCING_ROUND_ROBIN, -1), i % 3);
 }
 
-static void least_requests_takes_the_least_busy_and_takes_turns_among_equals(void **unused)
+static void the_busiest_of_all_gets_nothing_by_least_requests(void **unused)
 {
     (void)unused;
     struct bsc_choice choice = fresh_choice();
+    unsigned counts[3] = { 0 };
     instances[0].active = 5;
     instances[1].active = 2;
     instances[2].active = 7;
-    assert_int_equal(chosen(&choice, BSC_BALANCING_LEAST_REQUESTS, -1), 1);
-    assert_int_equal(chosen(&choice, BSC_BALANCING_LEAST_REQUESTS, -1), 1);
-    instances[1].active = 5;
-    instances[2].active = 5;
-    unsigned seen = 0;
+    for (int i = 0; i < 3000; i++)
+        counts[chosen(&choice, BSC_BALANCING_LEAST_REQUESTS, -1)]++;
+    assert_int_equal(counts[2], 0);
+    assert_true(counts[1] > 1800 && counts[1] < 2200); /* it is in two pairs of three */
+}
+
+static void least_requests_keeps_instances_even(void **unused)
+{
+    (void)unused;
+    struct bsc_choice choice = fresh_choice();
+    for (int i = 0; i < 3000; i++)
+        instances[chosen(&choice, BSC_BALANCING_LEAST_REQUESTS, -1)].active++;
     for (int i = 0; i < 3; i++)
-        seen |= 1u << chosen(&choice, BSC_BALANCING_LEAST_REQUESTS, -1);
-    assert_int_equal(seen, 7);
+        assert_true(instances[i].active >= 990 && instances[i].active <= 1010);
 }
 
 static void the_one_that_failed_and_those_to_avoid_are_the_last_resort(void **unused)
@@ -136,9 +156,11 @@ int main(void)
         cmocka_unit_test(successive_tosses_do_not_depend_on_each_other),
         cmocka_unit_test(a_slot_without_weight_gets_nothing),
         cmocka_unit_test(round_robin_takes_turns),
-        cmocka_unit_test(least_requests_takes_the_least_busy_and_takes_turns_among_equals),
+        cmocka_unit_test(the_busiest_of_all_gets_nothing_by_least_requests),
+        cmocka_unit_test(least_requests_keeps_instances_even),
         cmocka_unit_test(the_one_that_failed_and_those_to_avoid_are_the_last_resort),
         cmocka_unit_test(nothing_comes_out_of_nothing),
     };
+    bsc_random_seed(&source);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
