@@ -65,27 +65,34 @@ static enum bsc_status next_part(const char **text, const struct bsc_variables *
     return BSC_OK;
 }
 
+/* Measures what `text` expands to, and writes it where `made` is not null. */
+static enum bsc_status expand(const char *text, const struct bsc_variables *variables, char *made,
+                              size_t *size, struct bsc_error *error)
+{
+    struct part part = { 0 };
+    *size = 0;
+    for (const char *at = text; *at; *size += part.size) {
+        enum bsc_status status = next_part(&at, variables, &part, error);
+        if (status)
+            return status;
+        if (made)
+            memcpy(made + *size, part.text, part.size);
+    }
+    return BSC_OK;
+}
+
 enum bsc_status bsc_expand(struct bsc_arena *arena, const char *text,
                            const struct bsc_variables *variables, const char **out,
                            struct bsc_error *error)
 {
-    struct part part = { 0 };
-    size_t size = 0;
-    for (const char *at = text; *at; size += part.size) {
-        enum bsc_status status = next_part(&at, variables, &part, error);
-        if (status)
-            return status;
-    }
-    char *made = bsc_arena_alloc(arena, size + 1), *end = made;
-    for (const char *at = text; *at; end += part.size) {
-        enum bsc_status status = next_part(&at, variables, &part, error);
-        if (status)
-            return status;
-        memcpy(end, part.text, part.size);
-    }
-    *end = '\0';
+    size_t size;
+    enum bsc_status status = expand(text, variables, NULL, &size, error);
+    if (status)
+        return status;
+    char *made = bsc_arena_alloc(arena, size + 1);
+    made[size] = '\0';
     *out = made;
-    return BSC_OK;
+    return expand(text, variables, made, &size, error);
 }
 
 /* One copy of a specification in the making. */

@@ -31,8 +31,9 @@ uint64_t bsc_histogram_quantile(const uint64_t counts[static BSC_HISTOGRAM_BUCKE
         total += counts[i];
     if (!total)
         return 0;
-    uint64_t rank = (uint64_t)(q * (double)total);
-    if ((double)rank < q * (double)total || rank == 0)
+    double wanted = q * (double)total;
+    uint64_t rank = (uint64_t)wanted;
+    if ((double)rank < wanted || rank == 0)
         rank++;
     if (rank > total)
         rank = total;

@@ -106,6 +106,7 @@ enum bsc_status bsc_plan_compile(enum bsc_plan_kind kind, const struct bsc_spec 
 void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
 {
     const char *slot = bsc_slot_name(step->slot);
+    snprintf(out, size, "%s", "");
     switch (step->kind) {
     case BSC_STEP_HOOK:
         snprintf(out, size, "run the %s hook", bsc_hook_name(step->hook));
@@ -143,9 +144,9 @@ void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
 void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size)
 {
     const char *slot = bsc_slot_name(step->slot);
+    snprintf(out, size, "%s", "");
     switch (step->undo) {
     case BSC_UNDO_NOTHING:
-        snprintf(out, size, "%s", "");
         break;
     case BSC_UNDO_STOP:
         snprintf(out, size, "drain and stop the instances in %s", slot);

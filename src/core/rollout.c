@@ -40,9 +40,10 @@ static enum bsc_walk_action begin_step(struct bsc_walk *walk, struct bsc_plan *p
 /* The next undo at or below the cursor, or the end. */
 static enum bsc_walk_action undo_next(struct bsc_walk *walk, struct bsc_plan *plan)
 {
+    assert(walk->cursor < plan->count);
     for (unsigned i = walk->cursor + 1; i-- > 0;) {
         struct bsc_step *step = &plan->steps[i];
-        if (i >= plan->count || !began(step) || step->undo == BSC_UNDO_NOTHING)
+        if (!began(step) || step->undo == BSC_UNDO_NOTHING)
             continue;
         step->state = BSC_STEP_UNDOING;
         walk->cursor = i;

@@ -55,6 +55,15 @@ static void quantiles_of_a_known_distribution_are_right(void **unused)
                      bsc_histogram_upper_us(bsc_histogram_bucket(100000)));
 }
 
+static void a_quantile_between_two_values_is_the_upper_one(void **unused)
+{
+    (void)unused;
+    uint64_t counts[BSC_HISTOGRAM_BUCKETS] = { [3] = 1, [5] = 1, [20] = 1 };
+    assert_int_equal(bsc_histogram_quantile(counts, 0.3), bsc_histogram_upper_us(3));
+    assert_int_equal(bsc_histogram_quantile(counts, 0.5), bsc_histogram_upper_us(5));
+    assert_int_equal(bsc_histogram_quantile(counts, 0.7), bsc_histogram_upper_us(20));
+}
+
 static void a_histogram_without_values_has_no_quantile(void **unused)
 {
     (void)unused;
@@ -78,6 +87,7 @@ int main(void)
         cmocka_unit_test(an_edge_is_at_most_a_sixteenth_above_the_value),
         cmocka_unit_test(values_beyond_an_hour_count_as_an_hour),
         cmocka_unit_test(quantiles_of_a_known_distribution_are_right),
+        cmocka_unit_test(a_quantile_between_two_values_is_the_upper_one),
         cmocka_unit_test(a_histogram_without_values_has_no_quantile),
         cmocka_unit_test(a_quantile_beyond_its_range_is_the_first_or_the_last_value),
     };

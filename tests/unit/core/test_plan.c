@@ -233,6 +233,20 @@ static void a_part_of_the_traffic_is_told_in_percent(void **unused)
     assert_string_equal(text, "give blue 2.5 % of the traffic");
 }
 
+static void a_step_that_does_not_exist_is_described_by_nothing(void **unused)
+{
+    (void)unused;
+    for (unsigned beyond = 0; beyond < 2; beyond++) {
+        char text[160] = "left over", undo[160] = "left over";
+        struct bsc_step step = { .kind = (enum bsc_step_kind)(BSC_STEP_KIND_COUNT + beyond),
+                                 .undo = (enum bsc_undo)(BSC_UNDO_HOOK + 1 + beyond) };
+        bsc_step_describe(&step, text, sizeof text);
+        bsc_step_describe_undo(&step, undo, sizeof undo);
+        assert_string_equal(text, "");
+        assert_string_equal(undo, "");
+    }
+}
+
 /* Every value of an enumeration has a name, and the name is read as the value. */
 #define ASSERT_NAMES(type, count, to_name, parse)           \
     do {                                                    \
@@ -271,6 +285,7 @@ int main(void)
         cmocka_unit_test(the_candidate_is_the_slot_that_is_not_live),
         cmocka_unit_test(what_the_slots_do_not_allow_is_not_planned),
         cmocka_unit_test(a_part_of_the_traffic_is_told_in_percent),
+        cmocka_unit_test(a_step_that_does_not_exist_is_described_by_nothing),
         cmocka_unit_test(names_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

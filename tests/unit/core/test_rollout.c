@@ -184,6 +184,23 @@ static void behind_the_commit_nothing_is_undone(void **unused)
     assert_int_equal(walk.status, BSC_ROLLOUT_PROMOTED);
 }
 
+static void an_event_that_does_not_exist_changes_nothing(void **unused)
+{
+    (void)unused;
+    static const unsigned steps[] = { SPLIT, DRAIN };
+    for (unsigned i = 0; i < 3; i++) { /* forwards, in the tail, backwards */
+        struct bsc_walk walk, before;
+        struct bsc_plan plan;
+        walk_to(&walk, &plan, i < 2 ? steps[i] : SPLIT);
+        if (i == 2)
+            bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
+        before = walk;
+        assert_int_equal(bsc_walk_handle(&walk, &plan, (enum bsc_walk_event)EVENTS),
+                         BSC_ACT_NOTHING);
+        assert_memory_equal(&walk, &before, sizeof walk);
+    }
+}
+
 static void a_new_rollout_cuts_the_tail(void **unused)
 {
     (void)unused;
@@ -262,6 +279,7 @@ int main(void)
         cmocka_unit_test(while_undoing_only_a_rollback_changes_the_ending),
         cmocka_unit_test(a_running_rollout_is_not_cut),
         cmocka_unit_test(behind_the_commit_nothing_is_undone),
+        cmocka_unit_test(an_event_that_does_not_exist_changes_nothing),
         cmocka_unit_test(a_new_rollout_cuts_the_tail),
         cmocka_unit_test(nothing_moves_a_rollout_that_is_over),
         cmocka_unit_test(any_sequence_of_events_ends_and_ends_once),
