@@ -374,6 +374,24 @@ static void a_service_in_rollout_is_not_taken_away(void **unused)
     assert_null(bsc_engine_services(sim->engine));
 }
 
+static void whoever_waits_for_a_service_that_is_taken_away_is_answered(void **unused)
+{
+    (void)unused;
+    static struct bsc_config nothing = { .port_low = 20000, .port_high = 20100 };
+    struct bsc_event traffic = {
+        .kind = BSC_EVENT_TRAFFIC, .token = 1000, .service = "s0", .traffic = BSC_TRAFFIC_HOLD
+    };
+    sim->weather.proxy_slow = ALWAYS; /* the change is not in force when the service goes */
+    sim->open[0] = (struct sim_open_command){ .token = traffic.token };
+    bsc_engine_handle(sim->engine, &traffic);
+    struct bsc_event apply = { .kind = BSC_EVENT_APPLY, .config = &nothing };
+    sim_ask(sim, apply);
+    assert_null(bsc_engine_services(sim->engine)); /* there were no instances to stop */
+    assert_int_equal(sim->open[0].token, 0);
+    assert_int_equal(sim->answer, BSC_STATE); /* the later of the two answers */
+    assert_string_equal(sim->answer_text, "s0 was taken out of the configuration");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -395,6 +413,7 @@ int main(void)
         TEST(a_hook_whose_end_nobody_saw_waits_for_a_person),
         TEST(an_instance_that_keeps_dying_is_started_less_and_less_often),
         TEST(a_service_in_rollout_is_not_taken_away),
+        TEST(whoever_waits_for_a_service_that_is_taken_away_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
