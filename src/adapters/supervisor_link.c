@@ -205,12 +205,20 @@ enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
                                               const struct bsc_config *config,
                                               struct bsc_error *error)
 {
+    static const char *const sandboxes[] = {
+        [BSC_SANDBOX_REQUIRED] = "required",
+        [BSC_SANDBOX_PREFERRED] = "preferred",
+        [BSC_SANDBOX_OFF] = "off",
+    };
+    const struct bsc_proxy_spec *proxy = &config->proxy;
     struct bsc_text list = { 0 };
     for (unsigned i = 0; i < config->listen_http.count; i++)
         bsc_text_printf(&list, "%s%s", i ? "," : "", config->listen_http.items[i]);
-    enum bsc_status status = bsc_channel_send(
-        link->channel, NULL, 0, error, "configure workers=%u drain_ms=%" PRId64 " listen=%s",
-        config->proxy.workers, config->proxy.drain_ms, bsc_text_get(&list));
+    enum bsc_status status =
+        bsc_channel_send(link->channel, NULL, 0, error,
+                         "configure workers=%u drain_ms=%" PRId64 " sandbox=%s user=%s listen=%s",
+                         proxy->workers, proxy->drain_ms, sandboxes[proxy->sandbox],
+                         proxy->user ? proxy->user : "", bsc_text_get(&list));
     bsc_text_deinit(&list);
     return status;
 }

@@ -12,6 +12,13 @@
 
 enum { MS = 1, SECOND = 1000 * MS, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
+static const struct bsc_choice sandboxes[] = {
+    { "required", BSC_SANDBOX_REQUIRED, false },
+    { "preferred", BSC_SANDBOX_PREFERRED, false },
+    { "off", BSC_SANDBOX_OFF, false },
+    { NULL, 0, false },
+};
+
 static const struct bsc_key config_keys[] = {
     { .path = "listen.http",
       .type = &bsc_type_listen,
@@ -29,6 +36,23 @@ static const struct bsc_key config_keys[] = {
       .absent = "the number of cores",
       .text = "Threads of the proxy.",
       .example = "2" },
+    { .path = "proxy.sandbox",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_UPGRADE,
+      .offset = PROXY(sandbox),
+      .choices = sandboxes,
+      .otherwise = "required",
+      .text = "The proxy gives up what it does not need before it accepts: root, capabilities, "
+              "files, programs, most system calls. Where a kernel or a container forbids that, a "
+              "proxy that is `required` to does not start; `preferred` says so and goes on." },
+    { .path = "proxy.user",
+      .type = &bsc_type_user,
+      .effect = BSC_EFFECT_UPGRADE,
+      .offset = PROXY(user),
+      .absent = "`bascule` when there is such a user, else `nobody`",
+      .text = "Whom the proxy becomes when root starts the daemon. Sockets of `unix:` targets must "
+              "be open to that user.",
+      .example = "www-data" },
     { .path = "proxy.drain",
       .type = &bsc_type_duration,
       .effect = BSC_EFFECT_NOW,

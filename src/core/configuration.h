@@ -6,9 +6,14 @@
 
 #include "core/spec.h"
 
+/* What happens when the proxy cannot give up its privileges. */
+enum bsc_sandbox { BSC_SANDBOX_REQUIRED, BSC_SANDBOX_PREFERRED, BSC_SANDBOX_OFF };
+
 /* proxy: what holds for the whole proxy, whatever the service. */
 struct bsc_proxy_spec {
     unsigned workers; /* default: the cores */
+    enum bsc_sandbox sandbox;
+    const char *user; /* whom a proxy of root's becomes; NULL: bascule or nobody */
     int64_t drain_ms; /* a proxy that is replaced may go on so long */
     int64_t head_ms, keep_alive_ms, tunnel_ms, linger_ms;
     int64_t pooled_ms;   /* of a connection to an instance that waits for the next request ... */

@@ -164,7 +164,7 @@ static void accept_supervisor(struct bsc_control *control)
         return;
     struct ucred peer;
     socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.uid != geteuid()) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.uid != control->owner) {
         bsc_log_warning("refused a supervisor of another user");
         close(fd);
         return;
@@ -234,6 +234,7 @@ enum bsc_status bsc_control_run(int channel, struct bsc_error *error)
                                    .counters_fd = -1,
                                    .snapshot = -1,
                                    .news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                   .owner = geteuid(),
                                    .pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0) };
     if (control.news == -1 || control.pidfd == -1)
         return bsc_error_errno(error, "start the control thread");

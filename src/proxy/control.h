@@ -15,6 +15,7 @@ struct bsc_control {
     int takeover; /* listening socket where a new supervisor comes; -1: none yet */
     int news;     /* eventfd: a worker has something to say */
     int counters_fd, pidfd;
+    uid_t owner; /* who started it: a new supervisor must be the same */
     unsigned generation, worker_count;
     struct bsc_worker *workers[BSC_COUNTERS_WORKERS_MAX];
     struct bsc_list updates; /* posted, oldest first; workers go through them in order */

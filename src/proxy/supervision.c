@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/control.h"
+#include "proxy/sandbox.h"
 
 static const off_t snapshot_max_bytes = (off_t)1 << 30;
 
@@ -48,9 +48,45 @@ void bsc_control_introduce(struct bsc_control *control)
         bsc_control_say(control, NULL, 0, "retired");
 }
 
-static void start(struct bsc_control *control, struct bsc_message *message)
+/* Whether what failed may be missing; else there is no proxy. A user that does not exist is a
+ * mistake, not a machine that forbids something. */
+static bool may_miss(const char *wanted, enum bsc_status status, const struct bsc_error *error)
+{
+    bool mistake = status == BSC_NOT_FOUND || status == BSC_INVALID;
+    if (status == BSC_OK)
+        return true;
+    if (mistake) {
+        bsc_log_error("sandbox: %s", error->text);
+        return false;
+    }
+    if (!strcmp(wanted, "preferred")) {
+        bsc_log_warning("sandbox: %s: going on without it", error->text);
+        return true;
+    }
+    bsc_log_error("sandbox: %s; 'proxy: { sandbox: preferred }' would go on without it",
+                  error->text);
+    return false;
+}
+
+static bool start_workers(struct bsc_control *control, const struct bsc_message *message,
+                          unsigned workers)
 {
     struct bsc_error error;
+    char wanted[16], user[64];
+    bsc_message_value(message, "sandbox", wanted, sizeof wanted); /* "": required */
+    bsc_message_value(message, "user", user, sizeof user);
+    bool off = !strcmp(wanted, "off") || BSC_SANDBOX_IMPOSSIBLE;
+    if (!off && !may_miss(wanted, bsc_sandbox_drop(user, &error), &error))
+        return false;
+    if (bsc_control_start_workers(control, workers, &error)) {
+        bsc_log_error("%s", error.text);
+        return false;
+    }
+    return off || may_miss(wanted, bsc_sandbox_seal(&error), &error);
+}
+
+static void start(struct bsc_control *control, struct bsc_message *message)
+{
     long long workers = bsc_message_number(message, "workers", 1);
     if (control->worker_count)
         return;
@@ -60,10 +96,8 @@ static void start(struct bsc_control *control, struct bsc_message *message)
         workers = BSC_COUNTERS_WORKERS_MAX;
     control->generation = (unsigned)bsc_message_number(message, "generation", 0);
     control->takeover = take_fd(message, 0);
-    if (bsc_control_start_workers(control, (unsigned)workers, &error)) {
-        bsc_log_error("%s", error.text);
+    if (!start_workers(control, message, (unsigned)workers))
         exit(1);
-    }
     say_hello(control);
 }
 
@@ -167,11 +201,10 @@ void bsc_control_open(struct bsc_control *control)
 /* Applies the lines of a snapshot exactly as if the controller had sent them. */
 static void apply_snapshot(struct bsc_control *control)
 {
-    struct stat facts;
-    if (fstat(control->snapshot, &facts) || facts.st_size <= 0 ||
-        facts.st_size > snapshot_max_bytes)
+    off_t end_at = lseek(control->snapshot, 0, SEEK_END);
+    if (end_at <= 0 || end_at > snapshot_max_bytes)
         return;
-    size_t size = (size_t)facts.st_size;
+    size_t size = (size_t)end_at;
     char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, control->snapshot, 0);
     if (text == MAP_FAILED)
         return;

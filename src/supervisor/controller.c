@@ -105,6 +105,8 @@ static void on_configure(struct bsc_supervisor *supervisor, const struct bsc_mes
     bsc_proxy_tell_listeners(supervisor);
     bsc_listeners_commit(&supervisor->listeners);
     supervisor->workers = (unsigned)workers;
+    bsc_message_value(message, "sandbox", supervisor->sandbox, sizeof supervisor->sandbox);
+    bsc_message_value(message, "user", supervisor->user, sizeof supervisor->user);
     supervisor->drain_ms = bsc_message_number(message, "drain_ms", supervisor->drain_ms);
     supervisor->configured = true;
     bsc_controller_tell(supervisor, NULL, 0, "configured");

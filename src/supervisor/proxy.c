@@ -139,7 +139,7 @@ static int make_control(const struct bsc_supervisor *supervisor, long long gener
 static enum bsc_status start(struct bsc_supervisor *supervisor, bool upgrade, const char *token,
                              struct bsc_error *error)
 {
-    char path[4096], line[64];
+    char path[4096], line[256];
     char name[] = "bascule-proxy", option[] = "--channel", channel[] = "3";
     char *const argv[] = { name, option, channel, NULL };
     snprintf(path, sizeof path, "%s/bascule-proxy", supervisor->options->libexec);
@@ -160,8 +160,8 @@ static enum bsc_status start(struct bsc_supervisor *supervisor, bool upgrade, co
     proxy->upgrade = upgrade;
     snprintf(proxy->token, sizeof proxy->token, "%s", token);
     bsc_log_info("proxy generation %lld: started (pid %d)", proxy->generation, (int)proxy->pid);
-    snprintf(line, sizeof line, "start generation=%lld workers=%u control=1", proxy->generation,
-             supervisor->workers);
+    snprintf(line, sizeof line, "start generation=%lld workers=%u control=1 sandbox=%s user=%s",
+             proxy->generation, supervisor->workers, supervisor->sandbox, supervisor->user);
     bsc_proxy_tell(proxy, &control, 1, line);
     for (size_t i = 0; i < supervisor->listeners.count; i++)
         tell_listener(proxy, &supervisor->listeners.list[i]);

@@ -74,6 +74,7 @@ struct bsc_supervisor {
 
     struct bsc_listeners listeners;
     unsigned workers;
+    char sandbox[16], user[64]; /* what a proxy is told of its sandbox */
     bool configured;
     int64_t drain_ms;
 

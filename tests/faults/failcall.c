@@ -2,8 +2,8 @@
  * faults/failcall.c - an LD_PRELOAD library that makes the Nth call of one function fail.
  *
  *   FAILCALL_NAME=pwrite64   which: open64 write pwrite64 fsync fdatasync ftruncate64
- *                            posix_fallocate malloc
- *   FAILCALL_PATH=/tmp/x     only on files whose path begins so (not malloc)
+ *                            posix_fallocate malloc setgroups
+ *   FAILCALL_PATH=/tmp/x     only on files whose path begins so (not malloc, setgroups)
  *   FAILCALL_NTH=3           0: none; the calls are only counted
  *   FAILCALL_TIMES=1         how many in a row from there on
  *   FAILCALL_ERRNO=5         with which errno
@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -134,6 +135,15 @@ int fsync(int fd)
     int (*next)(int);
     *(void **)&next = real("fsync");
     return fails_on("fsync", fd) ? -1 : next(fd);
+}
+
+int setgroups(size_t count, const gid_t *groups)
+{
+    int (*next)(size_t, const gid_t *);
+    *(void **)&next = real("setgroups");
+    if (!strcmp(plan.name, "setgroups") && count_and_fail())
+        return -1;
+    return next(count, groups);
 }
 
 int fdatasync(int fd)

@@ -48,7 +48,7 @@ def listening_sockets(count, host="127.0.0.1"):
 
 class Proxy:
     def __init__(self, workers=1, sockets=None, listeners=None, snapshot=None, controller=True,
-                 generation=1, wrapper=(), limit=None, shared=False):
+                 generation=1, wrapper=(), limit=None, shared=False, start=""):
         self.workers, self.generation = workers, generation
         self.directory = tempfile.mkdtemp(prefix="bascule-proxy-")
         self.messages, self.lines, self.seq, self.next_id = [], [], 0, 1
@@ -69,7 +69,7 @@ class Proxy:
         other.close()
         self.listeners = listeners or listening_sockets(sockets or workers)[0]
         self.port = self.listeners[0].getsockname()[1]
-        self.say(f"start generation={generation} workers={workers} control=1", [takeover])
+        self.say(f"start generation={generation} workers={workers} control=1 {start}".strip(), [takeover])
         takeover.close()
         _, self.hello, fds = self.expect("hello")
         self.pidfd, self.counters_fd = fds

@@ -96,6 +96,8 @@ class Origin:
         if path:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(path)
+            os.chmod(os.path.dirname(path), 0o711)  # the proxy is not root
+            os.chmod(path, 0o666)
             self.address = f"unix:{path}"
         else:
             self.listener = socket.socket(

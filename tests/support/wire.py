@@ -104,6 +104,8 @@ class Origin:
             self.directory = tempfile.TemporaryDirectory(prefix="bascule-origin-")
             path = os.path.join(self.directory.name, "s")
             self.sock.bind(path)
+            os.chmod(self.directory.name, 0o711)  # the proxy is not root
+            os.chmod(path, 0o666)
             self.address = f"unix:{path}"
         else:
             self.sock.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
