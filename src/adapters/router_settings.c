@@ -95,6 +95,14 @@ static enum bsc_status put_options(struct bsc_settings *settings,
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new(options, numbers[i].key, json_integer(numbers[i].value));
+    static const char *const traces[] = { [BSC_TRACE_SAMPLED] = "sampled",
+                                          [BSC_TRACE_UNSAMPLED] = "unsampled",
+                                          [BSC_TRACE_PASS] = "pass" };
+    json_object_set_new(options, "traceparent", json_string(traces[proxy->trace]));
+    json_t *trusted = json_array();
+    for (unsigned i = 0; i < proxy->trusted.count; i++)
+        json_array_append_new(trusted, json_string(proxy->trusted.items[i]));
+    json_object_set_new(options, "trusted", trusted);
     return put(settings, options_name, json_pack("{s:o}", "options", options), error);
 }
 

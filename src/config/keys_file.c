@@ -19,6 +19,13 @@ static const struct bsc_choice sandboxes[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice traces[] = {
+    { "sampled", BSC_TRACE_SAMPLED, false },
+    { "unsampled", BSC_TRACE_UNSAMPLED, false },
+    { "pass", BSC_TRACE_PASS, false },
+    { NULL, 0, false },
+};
+
 static const struct bsc_key config_keys[] = {
     { .path = "listen.http",
       .type = &bsc_type_listen,
@@ -111,6 +118,25 @@ static const struct bsc_key config_keys[] = {
       .high = 100000,
       .otherwise = "256",
       .text = "How many of them are kept, to each instance, by each worker." },
+    { .path = "proxy.trusted",
+      .type = &bsc_type_networks,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(trusted),
+      .absent = "none",
+      .text = "Proxies in front of bascule. What they say about a request's way (X-Forwarded-For, "
+              "-Proto, -Host, Forwarded) is kept and added to, and the client is the right-most "
+              "address of X-Forwarded-For that is not among them. From all others these fields "
+              "are overwritten.",
+      .example = "[10.0.0.0/8, \"2001:db8::/32\"]" },
+    { .path = "proxy.traceparent",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(trace),
+      .choices = traces,
+      .otherwise = "sampled",
+      .text = "A request without a valid W3C traceparent gets a new one that says that it is "
+              "recorded (`sampled`), or that it is not, or none at all (`pass`); a valid one "
+              "always goes on." },
     { .path = "ports",
       .type = &bsc_type_ports,
       .effect = BSC_EFFECT_NOW,

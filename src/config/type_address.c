@@ -2,6 +2,7 @@
  * config/type_address.c - where instances and clients are found (see types.h). */
 #include <string.h>
 
+#include "base/network.h"
 #include "config/address.h"
 #include "config/types.h"
 
@@ -123,3 +124,33 @@ static json_t *schema_listen(const struct bsc_key *key)
 
 const struct bsc_type bsc_type_listen = { expect_listen, read_listen, bsc_texts_write,
                                           schema_listen };
+
+static const char a_network[] =
+    "an address (192.0.2.1) or a range of them (10.0.0.0/8, 2001:db8::/32) with no bits set behind "
+    "its prefix";
+
+static const char *keep_network(struct bsc_reader *reader, const struct bsc_key *key,
+                                const struct bsc_node *item, const char *path)
+{
+    struct bsc_network network;
+    (void)key;
+    if (bsc_network_parse(item->text, &network))
+        return bsc_arena_copy(reader->arena, item->text);
+    bsc_reader_expected(reader, item, path, a_network);
+    return NULL;
+}
+
+static const char *expect_networks(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    (void)key, (void)arena;
+    return "a list of addresses (192.0.2.1) and ranges of them (10.0.0.0/8, 2001:db8::/32)";
+}
+
+static bool read_networks(struct bsc_reader *reader, const struct bsc_key *key,
+                          const struct bsc_node *node, void *base)
+{
+    return bsc_texts_read(reader, key, node, bsc_key_field(key, base), a_network, keep_network);
+}
+
+const struct bsc_type bsc_type_networks = { expect_networks, read_networks, bsc_texts_write,
+                                            bsc_texts_schema };

@@ -33,6 +33,7 @@ extern const struct bsc_type bsc_type_environment;
 extern const struct bsc_type bsc_type_env_files;
 extern const struct bsc_type bsc_type_targets;
 extern const struct bsc_type bsc_type_listen;
+extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
 /* the whole struct bsc_spec, struct bsc_config */
 extern const struct bsc_type bsc_type_routes;
 extern const struct bsc_type bsc_type_services;

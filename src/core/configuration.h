@@ -9,6 +9,13 @@
 /* What happens when the proxy cannot give up its privileges. */
 enum bsc_sandbox { BSC_SANDBOX_REQUIRED, BSC_SANDBOX_PREFERRED, BSC_SANDBOX_OFF };
 
+/* What a request gets that carries no trace context (W3C), or an invalid one. */
+enum bsc_trace {
+    BSC_TRACE_SAMPLED,   /* a new one, with the flag that it is recorded */
+    BSC_TRACE_UNSAMPLED, /* a new one without it */
+    BSC_TRACE_PASS       /* what is there goes on as it is */
+};
+
 /* proxy: what holds for the whole proxy, whatever the service. */
 struct bsc_proxy_spec {
     unsigned workers; /* default: the cores */
@@ -18,6 +25,8 @@ struct bsc_proxy_spec {
     int64_t head_ms, keep_alive_ms, tunnel_ms, linger_ms;
     int64_t pooled_ms;   /* of a connection to an instance that waits for the next request ... */
     unsigned pooled_max; /* ... of which so many are kept, to each instance, in each worker */
+    struct bsc_strings trusted; /* networks of proxies before us: "10.0.0.0/8" */
+    enum bsc_trace trace;
 };
 
 struct bsc_config {

@@ -2,34 +2,16 @@
  * proxy/client.c - see client.h. */
 #include "proxy/client.h"
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/network.h"
 #include "proxy/exchange.h"
 #include "proxy/head.h"
 #include "proxy/worker.h"
-
-static void write_address(const struct sockaddr *peer, char out[static INET6_ADDRSTRLEN])
-{
-    const void *address = NULL;
-    int family = peer->sa_family;
-    if (family == AF_INET)
-        address = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-    if (family == AF_INET6) {
-        const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-        address = six;
-        if (IN6_IS_ADDR_V4MAPPED(six)) {
-            family = AF_INET;
-            address = six->s6_addr + 12;
-        }
-    }
-    if (!address || !inet_ntop(family, address, out, INET6_ADDRSTRLEN))
-        memcpy(out, "unknown", sizeof "unknown");
-}
 
 void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *listener, int fd,
                      const struct sockaddr *peer)
@@ -40,7 +22,7 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
     struct bsc_client *client = bsc_slab_take(&worker->clients);
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);
     client->connection.phase = BSC_CLIENT_IDLE;
-    write_address(peer, client->address);
+    bsc_ip_of(peer, client->address);
     bsc_worker_count_client(worker, +1);
     if (!bsc_connection_watch(worker, &client->connection)) {
         bsc_client_close(worker, client, true);

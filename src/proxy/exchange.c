@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "proxy/forwarded.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
 #include "proxy/queue.h"
@@ -21,22 +22,58 @@ static void write_id(struct bsc_random *random, char out[static 17])
     out[16] = '\0';
 }
 
+/* Random, and never zero. */
+static void write_trace(struct bsc_random *random, enum bsc_tracing tracing,
+                        char out[static BSC_TRACEPARENT_BYTES])
+{
+    uint64_t trace[2] = { bsc_random_next(random), bsc_random_next(random) | 1 };
+    bsc_traceparent_write(trace, bsc_random_next(random) | 1, tracing == BSC_TRACING_SAMPLED, out);
+}
+
 /* Writes the head that goes upstream; it does not depend on the instance. */
 static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchange,
                           const char *bytes)
 {
     const struct bsc_request *request = &worker->request;
-    char id[17];
+    const struct bsc_options *options = worker->options;
+    char id[17], trace[BSC_TRACEPARENT_BYTES];
     write_id(&worker->random, id); /* used unless the client sent one that is fit for logs */
+    bool new_trace = options->tracing != BSC_TRACING_PASS && !bsc_traceparent_valid(request, bytes);
+    if (new_trace)
+        write_trace(&worker->random, options->tracing, trace);
     struct bsc_forwarding with = { .client = exchange->client->address,
                                    .scheme = "http",
                                    .host = exchange->service->shared->name,
-                                   .request_id = id };
+                                   .request_id = id,
+                                   .traceparent = new_trace ? trace : NULL,
+                                   .trusted = exchange->by_proxy };
     size_t needed = (size_t)(request->head.bytes - request->head.start) + BSC_HEAD_ADDED_BYTES;
     struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, needed);
     out->end = (uint32_t)bsc_request_build(request, bytes, &with, out->bytes, out->capacity);
     exchange->request.out = out;
     return out->end != 0;
+}
+
+/* Who asks, when a proxy before us may have passed it on. */
+static void find_client(struct bsc_worker *worker, struct bsc_exchange *exchange, const char *bytes)
+{
+    const struct bsc_options *options = worker->options;
+    const char *peer = exchange->client->address;
+    if (!bsc_ip_parse(peer, strlen(peer), &exchange->behind) ||
+        !bsc_networks_have(options->trusted, options->trusted_count, &exchange->behind))
+        return;
+    exchange->by_proxy = true;
+    bsc_forwarded_client(&worker->request, bytes, options->trusted, options->trusted_count,
+                         &exchange->behind);
+}
+
+const char *bsc_exchange_address(const struct bsc_exchange *exchange,
+                                 char buffer[static INET6_ADDRSTRLEN])
+{
+    if (!exchange->by_proxy)
+        return exchange->client->address;
+    bsc_ip_format(&exchange->behind, buffer);
+    return buffer;
 }
 
 static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client *client,
@@ -58,6 +95,8 @@ static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client 
                    request->head.length);
     exchange->request.keep_out = request->replayable;
     client->connection.exchange = exchange;
+    if (worker->options->trusted_count)
+        find_client(worker, exchange, bytes);
     return exchange;
 }
 
@@ -65,8 +104,10 @@ static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client 
 static void identify(struct bsc_worker *worker, struct bsc_exchange *exchange, const char *bytes)
 {
     const struct bsc_service *service = exchange->service->shared;
-    exchange->identified = bsc_identity_of(service, &worker->request, bytes,
-                                           exchange->client->address, &exchange->identity);
+    char address[INET6_ADDRSTRLEN];
+    exchange->identified =
+        bsc_identity_of(service, &worker->request, bytes, bsc_exchange_address(exchange, address),
+                        &exchange->identity);
     if (exchange->identified || !service->cookie)
         return;
     exchange->cookie = bsc_random_next(&worker->random);

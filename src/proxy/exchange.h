@@ -11,6 +11,7 @@
 #ifndef BASCULE_PROXY_EXCHANGE_H
 #define BASCULE_PROXY_EXCHANGE_H
 
+#include "base/network.h"
 #include "proxy/client.h"
 #include "proxy/flow.h"
 #include "proxy/local.h"
@@ -69,12 +70,18 @@ struct bsc_exchange {
     bool identified : 1;
     bool give_cookie : 1; /* the answer brings the client a cookie of ours */
     bool placed : 1;      /* it has one of the instance's places (queue.h) */
+    bool by_proxy : 1;    /* a trusted proxy passed it on ... */
+    struct bsc_ip behind; /* ... for this client */
 };
 
 /* The client's next request is complete in worker->request. */
 void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client);
 /* Moves what can be moved, after anything happened to either connection. */
 void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Whose request it is, for limits, affinity and logs: the peer, or who a trusted proxy says is
+ * behind it. Numeric; in `buffer` or with the client. */
+const char *bsc_exchange_address(const struct bsc_exchange *exchange,
+                                 char buffer[static INET6_ADDRSTRLEN]);
 void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The service's traffic mode changed: what it holds looks again. */

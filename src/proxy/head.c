@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/bytes.h"
+#include "proxy/forwarded.h"
 
 #define BIT(id) (UINT64_C(1) << (id))
 
@@ -16,6 +17,12 @@ static const uint64_t ends_here =
     BIT(BSC_FIELD_PROXY_CONNECTION) | BIT(BSC_FIELD_TE) | BIT(BSC_FIELD_UPGRADE) |
     BIT(BSC_FIELD_CONTENT_LENGTH) | BIT(BSC_FIELD_TRANSFER_ENCODING) |
     BIT(BSC_FIELD_X_BASCULE_REASON);
+
+/* What proxies on the way here say: a trusted one is believed, and what we know is added. */
+static const uint64_t appended_to = BIT(BSC_FIELD_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED_FOR);
+static const uint64_t said_of_the_way =
+    BIT(BSC_FIELD_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED_FOR) |
+    BIT(BSC_FIELD_X_FORWARDED_HOST) | BIT(BSC_FIELD_X_FORWARDED_PROTO);
 
 /* Where the next byte goes; at > end once it did not fit. */
 struct writer {
@@ -148,13 +155,69 @@ static size_t finish(struct writer *writer)
     return writer->at > writer->end ? 0 : (size_t)(writer->at - writer->begin);
 }
 
+/* The values of all fields of that kind, each with ", " behind it. */
+static void put_list(struct writer *writer, const struct bsc_head *head, const char *bytes,
+                     enum bsc_field_id id)
+{
+    if (!bsc_head_has(head, id))
+        return;
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct bsc_field *field = &head->fields[i];
+        if (field->id != id || field->alias || field->named || !field->value.size)
+            continue;
+        put_slice(writer, bytes, field->value);
+        puts_to(writer, ", ");
+    }
+}
+
+/* RFC 7239: an IPv6 address and a port need quotes. */
+static void put_forwarded(struct writer *writer, const struct bsc_request *request,
+                          const char *bytes, const struct bsc_forwarding *with)
+{
+    bool v6 = strchr(with->client, ':') != NULL;
+    puts_to(writer, "Forwarded: ");
+    if (with->trusted)
+        put_list(writer, &request->head, bytes, BSC_FIELD_FORWARDED);
+    puts_to(writer, v6 ? "for=\"[" : "for=");
+    puts_to(writer, with->client);
+    puts_to(writer, v6 ? "]\";proto=" : ";proto=");
+    puts_to(writer, with->scheme);
+    if (request->authority.size) {
+        puts_to(writer, ";host=\"");
+        put_slice(writer, bytes, request->authority);
+        puts_to(writer, "\"");
+    }
+    puts_to(writer, "\r\n");
+}
+
+static void put_way(struct writer *writer, const struct bsc_request *request, const char *bytes,
+                    const struct bsc_forwarding *with)
+{
+    const struct bsc_head *head = &request->head;
+    puts_to(writer, "X-Forwarded-For: ");
+    if (with->trusted)
+        put_list(writer, head, bytes, BSC_FIELD_X_FORWARDED_FOR);
+    puts_to(writer, with->client);
+    puts_to(writer, "\r\n");
+    if (!with->trusted || !bsc_forwarded_field(head, BSC_FIELD_X_FORWARDED_PROTO))
+        put_line(writer, "X-Forwarded-Proto: ", with->scheme);
+    if (request->authority.size &&
+        (!with->trusted || !bsc_forwarded_field(head, BSC_FIELD_X_FORWARDED_HOST))) {
+        puts_to(writer, "X-Forwarded-Host: ");
+        put_slice(writer, bytes, request->authority);
+        puts_to(writer, "\r\n");
+    }
+    put_forwarded(writer, request, bytes, with);
+}
+
 size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
                          const struct bsc_forwarding *with, char *out, size_t capacity)
 {
     const struct bsc_head *head = &request->head;
     struct writer writer = { out, out, out + capacity };
     bool keep_id = request_id_is_sane(head, bytes);
-    uint64_t drop = ends_here | BIT(BSC_FIELD_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED);
+    bool new_trace = with->traceparent && !bsc_traceparent_valid(request, bytes);
+    uint64_t drop = ends_here | (with->trusted ? appended_to : said_of_the_way);
     if (request->absolute)
         drop |= BIT(BSC_FIELD_HOST);
     if (!request->expect_continue)
@@ -163,6 +226,8 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
         drop |= BIT(BSC_FIELD_TRAILER);
     if (!keep_id)
         drop |= BIT(BSC_FIELD_X_REQUEST_ID);
+    if (new_trace) /* a state belongs to its parent */
+        drop |= BIT(BSC_FIELD_TRACEPARENT) | BIT(BSC_FIELD_TRACESTATE);
 
     bool verbatim = head->minor == 1 && !request->absolute;
     if (!verbatim)
@@ -178,13 +243,9 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
     put_fields(&writer, head, bytes, verbatim ? head->start : head->fields_at, drop, true);
     put_framing(&writer, head->framing, head->length);
     put_request_connection(&writer, request, bytes, with->close);
-    put_line(&writer, "X-Forwarded-For: ", with->client);
-    put_line(&writer, "X-Forwarded-Proto: ", with->scheme);
-    if (request->authority.size) {
-        puts_to(&writer, "X-Forwarded-Host: ");
-        put_slice(&writer, bytes, request->authority);
-        puts_to(&writer, "\r\n");
-    }
+    put_way(&writer, request, bytes, with);
+    if (new_trace)
+        put_line(&writer, "traceparent: ", with->traceparent);
     if (!keep_id)
         put_line(&writer, "X-Request-Id: ", with->request_id);
     return finish(&writer);

@@ -20,11 +20,13 @@ enum {
 
 /* What the proxy knows besides the request. Strings are NUL-terminated and plain. */
 struct bsc_forwarding {
-    const char *client;     /* numeric address, without port: X-Forwarded-For */
-    const char *scheme;     /* "http", "https": X-Forwarded-Proto */
-    const char *host;       /* Host for a request that has none (HTTP/1.0) */
-    const char *request_id; /* X-Request-Id when the client's is missing or odd; <= 128 bytes */
-    bool close;             /* ask the upstream to close: the connection will not be reused */
+    const char *client;      /* peer's numeric address, without port: X-Forwarded-For */
+    const char *scheme;      /* "http", "https": X-Forwarded-Proto */
+    const char *host;        /* Host for a request that has none (HTTP/1.0) */
+    const char *request_id;  /* X-Request-Id when the client's is missing or odd; <= 128 bytes */
+    const char *traceparent; /* for a request without a valid one; NULL: pass on what there is */
+    bool trusted;            /* the peer is a proxy: what it says of the way here is kept */
+    bool close;              /* ask the upstream to close: the connection will not be reused */
 };
 
 /* The request head for an upstream, always HTTP/1.1. The body goes as request->head.framing says:

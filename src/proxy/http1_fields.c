@@ -20,7 +20,9 @@ static const struct known_name names[LONGEST_NAME + 1][NAMES_OF_A_LENGTH] = {
             { "expect", BSC_FIELD_EXPECT } },
     [7] = { { "upgrade", BSC_FIELD_UPGRADE }, { "trailer", BSC_FIELD_TRAILER } },
     [9] = { { "forwarded", BSC_FIELD_FORWARDED }, { "x-real-ip", BSC_FIELD_X_FORWARDED } },
-    [10] = { { "connection", BSC_FIELD_CONNECTION }, { "keep-alive", BSC_FIELD_KEEP_ALIVE } },
+    [10] = { { "connection", BSC_FIELD_CONNECTION },
+             { "keep-alive", BSC_FIELD_KEEP_ALIVE },
+             { "tracestate", BSC_FIELD_TRACESTATE } },
     [11] = { { "traceparent", BSC_FIELD_TRACEPARENT } },
     [12] = { { "x-request-id", BSC_FIELD_X_REQUEST_ID } },
     [14] = { { "content-length", BSC_FIELD_CONTENT_LENGTH } },
@@ -64,6 +66,18 @@ static enum likeness compare_name(const char *name, const char *known, size_t si
     return likeness;
 }
 
+/* What follows "x-forwarded-". */
+static enum bsc_field_id forwarded_id(const char *rest, size_t size)
+{
+    if (bsc_bytes_equal(rest, size, "for", 3))
+        return BSC_FIELD_X_FORWARDED_FOR;
+    if (bsc_bytes_equal(rest, size, "host", 4))
+        return BSC_FIELD_X_FORWARDED_HOST;
+    if (bsc_bytes_equal(rest, size, "proto", 5))
+        return BSC_FIELD_X_FORWARDED_PROTO;
+    return BSC_FIELD_X_FORWARDED;
+}
+
 static enum bsc_field_id name_id(const char *name, size_t size, bool *alias)
 {
     static const char forwarded[] = "x-forwarded-"; /* ..., whatever follows */
@@ -72,7 +86,7 @@ static enum bsc_field_id name_id(const char *name, size_t size, bool *alias)
     if (size > sizeof forwarded - 1 && (name[2] | 0x20) == 'f' &&
         (likeness = compare_name(name, forwarded, sizeof forwarded - 1))) {
         *alias = likeness == ALIAS;
-        return BSC_FIELD_X_FORWARDED;
+        return forwarded_id(name + sizeof forwarded - 1, size - sizeof forwarded + 1);
     }
     if (size > LONGEST_NAME)
         return BSC_FIELD_OTHER;

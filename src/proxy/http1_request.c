@@ -92,6 +92,8 @@ static bool is_ipv6(const char *text, size_t size)
     return inet_pton(AF_INET6, address, &parsed) == 1;
 }
 
+enum { HOST_MAX = 255 }; /* a name has at most 253 bytes (RFC 1035), and a dot at its end */
+
 /* One dot at the end is the root's and allowed. */
 static bool has_empty_label(const char *begin, const char *end)
 {
@@ -120,6 +122,8 @@ bool bsc_authority_read(const char *bytes, struct bsc_slice authority, struct bs
     }
     *host = (struct bsc_slice){ authority.at, (uint16_t)(host_end - begin) };
     *port = -1;
+    if (host_end - begin > HOST_MAX)
+        return false;
     if (host_end == end)
         return true;
     const char *digits = host_end + 1;

@@ -4,10 +4,12 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+enum { TRUSTED_MAX = 1000 };
 
 /* Times are int64_t, counts unsigned; by their keys in the line. */
 static const struct number {
@@ -45,24 +47,65 @@ struct bsc_options *bsc_options_create(void)
     return options;
 }
 
+static enum bsc_status parse_numbers(const json_t *object, struct bsc_options *options,
+                                     struct bsc_error *error)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const json_t *value = json_object_get(object, numbers[i].key);
+        json_int_t number = json_integer_value(value);
+        if (!value)
+            continue;
+        if (!json_is_integer(value) || number < numbers[i].least || number > numbers[i].most)
+            return bsc_error_set(error, BSC_INVALID, "'%s' is no number from %lld to %lld",
+                                 numbers[i].key, (long long)numbers[i].least,
+                                 (long long)numbers[i].most);
+        set(options, &numbers[i], number);
+    }
+    return BSC_OK;
+}
+
+static enum bsc_status parse_tracing(const json_t *object, struct bsc_options *options,
+                                     struct bsc_error *error)
+{
+    static const char *const words[] = { "sampled", "unsampled", "pass" };
+    const json_t *value = json_object_get(object, "traceparent");
+    const char *word = json_string_value(value);
+    if (!value)
+        return BSC_OK;
+    for (unsigned i = 0; word && i < sizeof words / sizeof *words; i++)
+        if (!strcmp(word, words[i])) {
+            options->tracing = (enum bsc_tracing)i;
+            return BSC_OK;
+        }
+    return bsc_error_set(error, BSC_INVALID, "'traceparent' is '%.40s'", word ? word : "no word");
+}
+
+static enum bsc_status parse_trusted(const json_t *object, struct bsc_options *options,
+                                     struct bsc_error *error)
+{
+    const json_t *list = json_object_get(object, "trusted");
+    size_t count = json_array_size(list);
+    if (list && (!json_is_array(list) || count > TRUSTED_MAX))
+        return bsc_error_set(error, BSC_INVALID, "'trusted' is no list, or too long");
+    options->trusted = bsc_alloc(count * sizeof *options->trusted);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (!text || !bsc_network_parse(text, &options->trusted[options->trusted_count++]))
+            return bsc_error_set(error, BSC_INVALID, "'trusted' has '%.60s'", text ? text : "");
+    }
+    return BSC_OK;
+}
+
 enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out,
                                   struct bsc_error *error)
 {
     if (!json_is_object(object))
         return bsc_error_set(error, BSC_INVALID, "'options' is no object");
     struct bsc_options *options = bsc_options_create();
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        const json_t *value = json_object_get(object, numbers[i].key);
-        json_int_t number = json_integer_value(value);
-        if (!value)
-            continue;
-        if (!json_is_integer(value) || number < numbers[i].least || number > numbers[i].most) {
-            bsc_options_destroy(options);
-            return bsc_error_set(error, BSC_INVALID, "'%s' is no number from %lld to %lld",
-                                 numbers[i].key, (long long)numbers[i].least,
-                                 (long long)numbers[i].most);
-        }
-        set(options, &numbers[i], number);
+    if (parse_numbers(object, options, error) || parse_tracing(object, options, error) ||
+        parse_trusted(object, options, error)) {
+        bsc_options_destroy(options);
+        return error->status;
     }
     *out = options;
     return BSC_OK;
@@ -70,5 +113,8 @@ enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out
 
 void bsc_options_destroy(struct bsc_options *options)
 {
+    if (!options)
+        return;
+    free(options->trusted);
     free(options);
 }

@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/network.h"
+
+enum bsc_tracing { BSC_TRACING_SAMPLED, BSC_TRACING_UNSAMPLED, BSC_TRACING_PASS };
 
 struct bsc_options {
     int64_t head_ms;       /* from a request's first byte to the end of its head */
@@ -21,6 +24,9 @@ struct bsc_options {
     int64_t linger_ms;     /* reading on after the last answer, so that it is not reset away */
     int64_t pooled_ms;     /* an idle connection to an instance */
     unsigned pooled_max;   /* of them, to one instance, in one worker */
+    enum bsc_tracing tracing;
+    unsigned trusted_count;
+    struct bsc_network *trusted; /* proxies before us */
 };
 
 /* As long as nobody says otherwise. */

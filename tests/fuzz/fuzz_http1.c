@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/forwarded.h"
 #include "proxy/head.h"
 #include "proxy/routes.h"
 
@@ -50,11 +51,39 @@ static bool slices_are_equal(const char *a, struct bsc_slice in_a, const char *b
     return in_a.size == in_b.size && memcmp(a + in_a.at, b + in_b.at, in_a.size) == 0;
 }
 
+/* With a proxy before us that is trusted: still a request, and the same one. */
+static void check_trusting(const char *bytes)
+{
+    struct bsc_forwarding with = { .client = "2001:db8::7",
+                                   .scheme = "http",
+                                   .host = "fallback:1",
+                                   .request_id = "id",
+                                   .trusted = true };
+    static const struct bsc_network networks[] = { { { { 0 } }, 1 } };
+    struct bsc_head_scan scan = { 0 };
+    struct bsc_fault fault;
+    struct bsc_ip ip = { { 0 } };
+    bsc_forwarded_client(&request, bytes, networks, 1, &ip);
+    size_t size = bsc_request_build(&request, bytes, &with, out, sizeof out);
+    MUST(size && size <= request.head.bytes + (size_t)BSC_HEAD_ADDED_BYTES);
+    enum bsc_parse result = bsc_request_parse(&scan, out, size, &again, &fault);
+    if (result == BSC_PARSE_REFUSED && fault.status == 431)
+        return;
+    MUST(result == BSC_PARSE_DONE && again.head.bytes == size);
+    MUST(again.head.framing == request.head.framing && again.head.length == request.head.length);
+    MUST(bsc_forwarded_field(&again.head, BSC_FIELD_X_FORWARDED_FOR));
+}
+
 static void check_request(const char *bytes)
 {
     static const struct bsc_forwarding with = {
-        .client = "192.0.2.7", .scheme = "http", .host = "fallback:1", .request_id = "id"
+        .client = "192.0.2.7",
+        .scheme = "http",
+        .host = "fallback:1",
+        .request_id = "id",
+        .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     };
+    check_trusting(bytes);
     struct bsc_head_scan scan = { 0 };
     struct bsc_fault fault;
     size_t size = bsc_request_build(&request, bytes, &with, out, sizeof out);
@@ -76,10 +105,14 @@ static void check_request(const char *bytes)
     for (size_t i = 0; i < again.head.field_count; i++) {
         const struct bsc_field *field = &again.head.fields[i];
         MUST(!field->alias);
-        forwarded += field->id == BSC_FIELD_X_FORWARDED;
+        forwarded += field->id == BSC_FIELD_X_FORWARDED_FOR ||
+                     field->id == BSC_FIELD_X_FORWARDED_HOST ||
+                     field->id == BSC_FIELD_X_FORWARDED_PROTO;
+        MUST(field->id != BSC_FIELD_X_FORWARDED);
     }
     MUST(forwarded == (request.authority.size ? 3 : 2));
-    MUST(!bsc_head_has(&again.head, BSC_FIELD_FORWARDED));
+    MUST(bsc_head_has(&again.head, BSC_FIELD_FORWARDED));
+    MUST(bsc_traceparent_valid(&again, out));
     MUST(bsc_head_has(&again.head, BSC_FIELD_X_REQUEST_ID));
     bsc_request_wants_json(&request, bytes);
 }

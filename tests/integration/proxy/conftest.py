@@ -86,3 +86,10 @@ def site(proxy):
         eventually(lambda: site.in_flight() == 0, what="nothing in flight")
         proxy.ping()
         proxy.tell(remove={"service": site.name})
+
+
+@pytest.fixture
+def options(proxy):
+    """Sets options; the defaults hold again afterwards."""
+    yield lambda **values: proxy.tell(options=values)
+    proxy.tell(options={})

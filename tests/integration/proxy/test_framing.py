@@ -10,13 +10,15 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def test_a_request_and_its_answer_pass_byte_for_byte(site):
-    client = site.client(b"GET /a%20b?c=d HTTP/1.1\r\nHost: HOST\r\nX-Odd:   spaced \r\n"
+    trace = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00\r\n"
+    client = site.client(b"GET /a%20b?c=d HTTP/1.1\r\nHost: HOST\r\nX-Odd:   spaced \r\n" + trace +
                          b"X-Request-Id: mine\r\nAccept: */*\r\n\r\n")
     up = site.origin.accept()
     assert up.head() == site.text(
-        b"GET /a%20b?c=d HTTP/1.1\r\nHost: HOST\r\nX-Odd:   spaced \r\nX-Request-Id: mine\r\n"
-        b"Accept: */*\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
-        b"X-Forwarded-Host: HOST\r\n\r\n")
+        b"GET /a%20b?c=d HTTP/1.1\r\nHost: HOST\r\nX-Odd:   spaced \r\n" + trace +
+        b"X-Request-Id: mine\r\nAccept: */*\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+        b"X-Forwarded-Host: HOST\r\n"
+        b'Forwarded: for=127.0.0.1;proto=http;host="HOST"\r\n\r\n')
     up.send(b"HTTP/1.1 200 Fine\r\nServer: me\r\nContent-Length: 5\r\nSet-Cookie: a\r\n"
             b"Set-Cookie: b\r\n\r\nhello")
     assert client.head() == (b"HTTP/1.1 200 Fine\r\nServer: me\r\nSet-Cookie: a\r\n"
@@ -168,7 +170,8 @@ def test_what_ends_at_a_hop_passes_in_neither_direction(site):
                                   b"Proxy-Authorization: x\r\nUpgrade: h2c\r\n"))
     up = site.origin.accept()
     assert [n for n, _ in fields(up.head())] == [
-        "host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"]
+        "host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded",
+        "traceparent", "x-request-id"]
     up.send(b"HTTP/1.1 200 OK\r\nConnection: X-Private\r\nX-Private: 1\r\nKeep-Alive: 1\r\n"
             b"Proxy-Authenticate: x\r\nUpgrade: h2c\r\nX-Bascule-Reason: lie\r\n"
             b"Content-Length: 0\r\nVia: kept\r\n\r\n")

@@ -2,18 +2,9 @@
 """What the controller sets for the whole proxy holds from the next wait on."""
 import time
 
-import pytest
-
 from wire import status
 
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
-
-
-@pytest.fixture
-def options(proxy):
-    """Sets options; the defaults hold again afterwards."""
-    yield lambda **values: proxy.tell(options=values)
-    proxy.tell(options={})
 
 
 def test_a_head_has_as_long_as_the_option_says(site, options):

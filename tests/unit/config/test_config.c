@@ -83,7 +83,8 @@ static void what_is_left_out_has_a_safe_default(void **unused)
 
 static const char everything[] =
     "listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083] }\n"
-    "proxy: { workers: 3, drain: 45s, pool: { idle: 5s, max: 6 },\n"
+    "proxy: { trusted: [10.0.0.0/8, \"::1\"], traceparent: pass, workers: 3, drain: 45s, pool: { "
+    "idle: 5s, max: 6 },\n"
     "         timeouts: { head: 1s, keep_alive: 2s, tunnel: 3s, linger: 400ms } }\n"
     "ports: 21000-21099\n"
     "services:\n"
@@ -119,6 +120,9 @@ static void every_key_arrives(void **unused)
     assert_string_equal(config->listen_http.items[2], "127.0.0.1:8083");
     assert_int_equal(config->proxy.workers, 3);
     assert_int_equal(config->proxy.drain_ms, 45000);
+    assert_int_equal(config->proxy.trusted.count, 2);
+    assert_string_equal(config->proxy.trusted.items[1], "::1");
+    assert_int_equal(config->proxy.trace, BSC_TRACE_PASS);
     assert_int_equal(config->proxy.head_ms, 1000);
     assert_int_equal(config->proxy.keep_alive_ms, 2000);
     assert_int_equal(config->proxy.tunnel_ms, 3000);

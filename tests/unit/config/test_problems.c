@@ -254,6 +254,9 @@ static void values_of_the_wrong_kind(void **unused)
           "'80-90'" },
         { "proxy: { workers: 65 }\n" WEB,
           "1: proxy.workers: expected a whole number from 1 to 64, found '65'" },
+        { "proxy: { trusted: [10.0.0.0/8, 10.0.0.1/8] }\n" WEB,
+          "1: proxy.trusted[1]: expected an address (192.0.2.1) or a range of them (10.0.0.0/8, "
+          "2001:db8::/32) with no bits set behind its prefix, found '10.0.0.1/8'" },
         { "services: [web]\n", "1: services: expected a map of services by name, found a list" },
         { "services:\n", "1: services: expected a map of services by name, found nothing" },
     };

@@ -2,6 +2,7 @@
  * Forwarded heads and own answers, byte for byte. */
 #include "pieces.h"
 
+#include "proxy/forwarded.h"
 #include "proxy/head.h"
 
 static struct bsc_request request;
@@ -14,7 +15,8 @@ static const struct bsc_forwarding with = {
 };
 
 #define ADDED "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
-#define HOST_A ADDED "X-Forwarded-Host: a\r\n"
+#define FORWARDED(rest) "Forwarded: for=192.0.2.7;proto=http" rest "\r\n"
+#define HOST_A ADDED "X-Forwarded-Host: a\r\n" FORWARDED(";host=\"a\"")
 #define ID "X-Request-Id: made-by-us\r\n"
 
 static void read_request(const char *bytes)
@@ -84,6 +86,109 @@ static void what_a_client_says_about_its_way_is_overwritten(void **unused)
              "GET / HTTP/1.1\r\nHost: a\r\n" HOST_A ID "\r\n");
 }
 
+static void what_a_trusted_proxy_says_about_the_way_is_kept_and_added_to(void **unused)
+{
+    (void)unused;
+    struct bsc_forwarding trusting = with;
+    trusting.trusted = true;
+    trusting.client = "2001:db8::1";
+    check_request(
+        "GET / HTTP/1.1\r\nX-Forwarded-For: 6.6.6.6\r\nHost: a\r\nX-Forwarded-Host: shop\r\n"
+        "x-forwarded-for:  10.0.0.1 \r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"
+        "Forwarded: for=6.6.6.6\r\nX_Forwarded_For: 7.7.7.7\r\nX-Forwarded-For:\r\n\r\n",
+        &trusting,
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: shop\r\nX-Forwarded-Proto: https\r\n"
+        "X-Forwarded-Port: 443\r\nX-Forwarded-For: 6.6.6.6, 10.0.0.1, 2001:db8::1\r\n"
+        "Forwarded: for=6.6.6.6, for=\"[2001:db8::1]\";proto=http;host=\"a\"\r\n" ID "\r\n");
+    check_request("GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_Proto: https\r\n\r\n", &trusting,
+                  "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 2001:db8::1\r\n"
+                  "X-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n"
+                  "Forwarded: for=\"[2001:db8::1]\";proto=http;host=\"a\"\r\n" ID "\r\n");
+}
+
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+#define NEW_TRACE "00-00000000000000010000000000000002-0000000000000003-01"
+
+static void a_trace_is_passed_on_or_begun(void **unused)
+{
+    (void)unused;
+    struct bsc_forwarding tracing = with;
+    char made[BSC_TRACEPARENT_BYTES];
+    bsc_traceparent_write((uint64_t[]){ 1, 2 }, 3, true, made);
+    assert_string_equal(made, NEW_TRACE);
+    tracing.traceparent = made;
+    static const char *const good[] = {
+        TRACE,
+        "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later",
+    };
+    static const char *const odd[] = {
+        TRACE "-later",
+        TRACE "x",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        TRACE "\r\ntraceparent: " TRACE,
+        "",
+    };
+    char bytes[400], expected[600];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(bytes, sizeof bytes,
+                 "GET / HTTP/1.1\r\nHost: a\r\nTraceParent: %s\r\ntracestate: x=1\r\n\r\n",
+                 good[i]);
+        snprintf(expected, sizeof expected,
+                 "GET / HTTP/1.1\r\nHost: a\r\nTraceParent: %s\r\ntracestate: x=1\r\n" HOST_A ID
+                 "\r\n",
+                 good[i]);
+        check_request(bytes, &tracing, expected);
+    }
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        snprintf(bytes, sizeof bytes,
+                 "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: %s\r\ntracestate: x=1\r\n\r\n", odd[i]);
+        check_request(bytes, &tracing,
+                      "GET / HTTP/1.1\r\nHost: a\r\n" HOST_A "traceparent: " NEW_TRACE "\r\n" ID
+                      "\r\n");
+    }
+    check_request("GET / HTTP/1.1\r\nHost: a\r\ntracestate: x=1\r\n\r\n", &tracing,
+                  "GET / HTTP/1.1\r\nHost: a\r\n" HOST_A "traceparent: " NEW_TRACE "\r\n" ID
+                  "\r\n");
+}
+
+static const char *client_behind(const char *fields)
+{
+    static char text[INET6_ADDRSTRLEN];
+    static const char *const texts[] = { "10.0.0.0/8", "2001:db8::/32" };
+    struct bsc_network trusted[2];
+    struct bsc_ip ip;
+    char bytes[400];
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(bsc_network_parse(texts[i], &trusted[i]));
+    assert_true(bsc_ip_parse("10.9.9.9", 8, &ip));
+    snprintf(bytes, sizeof bytes, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", fields);
+    read_request(bytes);
+    bsc_forwarded_client(&request, bytes, trusted, 2, &ip);
+    bsc_ip_format(&ip, text);
+    return text;
+}
+
+static void the_client_is_the_right_most_address_that_is_not_trusted(void **unused)
+{
+    (void)unused;
+#define FOR(value) "X-Forwarded-For: " value "\r\n"
+    assert_string_equal(client_behind(""), "10.9.9.9");
+    assert_string_equal(client_behind(FOR("192.0.2.1")), "192.0.2.1");
+    assert_string_equal(client_behind(FOR("6.6.6.6, 192.0.2.1 ,10.0.0.1,\t2001:db8::1")),
+                        "192.0.2.1");
+    assert_string_equal(client_behind(FOR("6.6.6.6") FOR("192.0.2.1:1234, 10.0.0.1")), "192.0.2.1");
+    assert_string_equal(client_behind(FOR("192.0.2.1") FOR("[2001:db8::1]:80") FOR(",,")),
+                        "192.0.2.1");
+    assert_string_equal(client_behind(FOR("10.0.0.3, 10.0.0.2")), "10.0.0.3");
+    assert_string_equal(client_behind(FOR("192.0.2.1, unknown, 10.0.0.2")), "10.0.0.2");
+    assert_string_equal(client_behind(FOR("junk")), "10.9.9.9");
+    assert_string_equal(client_behind("X_Forwarded_For: 192.0.2.1\r\n"), "10.9.9.9");
+}
+
 static void a_sane_request_id_is_kept(void **unused)
 {
     (void)unused;
@@ -132,7 +237,8 @@ static void an_absolute_target_becomes_origin_form_and_gives_the_host(void **unu
 {
     (void)unused;
     static const char expected[] =
-        "GET /x?y HTTP/1.1\r\nHost: A:80\r\nB: 1\r\n" ADDED "X-Forwarded-Host: A:80\r\n" ID "\r\n";
+        "GET /x?y HTTP/1.1\r\nHost: A:80\r\nB: 1\r\n" ADDED
+        "X-Forwarded-Host: A:80\r\n" FORWARDED(";host=\"A:80\"") ID "\r\n";
     forwards("GET http://A:80/x?y HTTP/1.1\r\nHost: a\r\nB: 1\r\n\r\n", expected);
     forwards("GET http://A:80/x?y HTTP/1.0\r\nB: 1\r\n\r\n", expected);
     forwards("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -149,7 +255,7 @@ static void an_old_request_becomes_a_new_one(void **unused)
 {
     (void)unused;
     forwards("GET /x HTTP/1.0\r\nA: 1\r\nConnection: keep-alive\r\n\r\n",
-             "GET /x HTTP/1.1\r\nHost: 127.0.0.1:31001\r\nA: 1\r\n" ADDED ID "\r\n");
+             "GET /x HTTP/1.1\r\nHost: 127.0.0.1:31001\r\nA: 1\r\n" ADDED FORWARDED("") ID "\r\n");
     forwards("GET /x HTTP/1.0\r\nHost: a\r\nTE: trailers\r\n\r\n",
              "GET /x HTTP/1.1\r\nHost: a\r\n" HOST_A ID "\r\n");
     forwards("PUT / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
@@ -385,6 +491,9 @@ int main(void)
         cmocka_unit_test(a_request_goes_on_with_what_the_proxy_knows),
         cmocka_unit_test(what_ends_here_is_dropped),
         cmocka_unit_test(what_a_client_says_about_its_way_is_overwritten),
+        cmocka_unit_test(what_a_trusted_proxy_says_about_the_way_is_kept_and_added_to),
+        cmocka_unit_test(a_trace_is_passed_on_or_begun),
+        cmocka_unit_test(the_client_is_the_right_most_address_that_is_not_trusted),
         cmocka_unit_test(a_sane_request_id_is_kept),
         cmocka_unit_test(framing_is_stated_anew),
         cmocka_unit_test(an_absolute_target_becomes_origin_form_and_gives_the_host),
