@@ -199,7 +199,7 @@ static const char *step(struct bsc_chunked *chunked, char byte)
 enum bsc_parse bsc_chunked_next(struct bsc_chunked *chunked, const char *bytes, size_t size,
                                 struct bsc_chunked_run *run, struct bsc_fault *fault)
 {
-    *run = (struct bsc_chunked_run){ 0, 0, 0 };
+    *run = (struct bsc_chunked_run){ 0 };
     while (chunked->state != ENDED && run->used < size) {
         if (chunked->state == DATA) {
             size_t rest = size - run->used;
@@ -211,6 +211,8 @@ enum bsc_parse bsc_chunked_next(struct bsc_chunked *chunked, const char *bytes, 
                 chunked->state = DATA_CR;
             return BSC_PARSE_MORE;
         }
+        if (chunked->state >= TRAILER && !run->trailer_size++)
+            run->trailer_at = run->used;
         const char *why = step(chunked, bytes[run->used]);
         if (why) {
             *fault = (struct bsc_fault){ 400, why };

@@ -33,9 +33,11 @@ struct bsc_chunked {
 };
 
 struct bsc_chunked_run {
-    size_t used;      /* bytes of the input that were taken in */
-    size_t data_at;   /* where body data begins in the input, if any */
-    size_t data_size; /* how much; the last bytes taken in, so data_at + data_size == used */
+    size_t used;         /* bytes of the input that were taken in */
+    size_t data_at;      /* where body data begins in the input, if any */
+    size_t data_size;    /* how much; the last bytes taken in, so data_at + data_size == used */
+    size_t trailer_at;   /* where bytes of the trailer section begin in the input, if any */
+    size_t trailer_size; /* how many, the empty line at its end included */
 };
 
 /* Takes in `bytes` up to the end of the first run of data, so call it again with what is left as

@@ -10,6 +10,7 @@
 
 #include "base/network.h"
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/head.h"
 #include "proxy/worker.h"
 
@@ -32,19 +33,35 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
                   worker->now_ms + worker->options->keep_alive_ms);
 }
 
+struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
+                                          const struct bsc_client *session)
+{
+    struct bsc_client *client = bsc_slab_take(&worker->clients);
+    bsc_connection_init(&client->connection, BSC_KIND_CLIENT, -1);
+    client->connection.phase = BSC_CLIENT_IDLE;
+    memcpy(client->address, session->address, sizeof client->address);
+    return client;
+}
+
 void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool reset)
 {
     bsc_connection_close(worker, &client->connection, reset);
     bsc_worker_bury(worker, &client->connection);
-    bsc_worker_count_client(worker, -1);
+    if (!client->connection.stream)
+        bsc_worker_count_client(worker, -1);
 }
 
 void bsc_client_next(struct bsc_worker *worker, struct bsc_client *client)
 {
     struct bsc_connection *connection = &client->connection;
+    if (connection->stream) {
+        bsc_client_close(worker, client, false);
+        return;
+    }
     connection->exchange = NULL;
     connection->phase = BSC_CLIENT_IDLE;
     connection->bulk = false;
+    connection->served = true;
     bsc_timer_set(&worker->wheel, &connection->timer,
                   worker->now_ms + worker->options->keep_alive_ms);
     if (connection->readable || bsc_buffer_size(connection->in))
@@ -56,7 +73,7 @@ void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client)
     struct bsc_connection *connection = &client->connection;
     bool unread = connection->readable || bsc_buffer_size(connection->in);
     connection->exchange = NULL;
-    if (connection->ended || connection->broken || !unread) {
+    if (connection->ended || connection->broken || !unread || connection->stream) {
         bsc_client_close(worker, client, false);
         return;
     }
@@ -119,7 +136,11 @@ static bool read_head(struct bsc_worker *worker, struct bsc_client *client)
         bsc_exchange_begin(worker, client);
         return true;
     case BSC_PARSE_REFUSED:
-        refuse(worker, client, fault.status, "bad-request", fault.text);
+        if (!connection->served && !connection->stream &&
+            bsc_h2_preface(in->bytes + in->begin, bsc_buffer_size(in)))
+            bsc_h2_start(worker, client);
+        else
+            refuse(worker, client, fault.status, "bad-request", fault.text);
         return true;
     case BSC_PARSE_MORE:
         break;
@@ -163,13 +184,17 @@ void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client)
     case BSC_CLIENT_LINGER:
         linger(worker, client);
         return;
+    case BSC_CLIENT_SESSION:
+        bsc_h2_run(worker, client);
+        return;
     }
 }
 
 void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events)
 {
     bsc_connection_mark(&client->connection, events);
-    if (events & ~(uint32_t)EPOLLOUT || client->connection.phase == BSC_CLIENT_EXCHANGE)
+    if (events & ~(uint32_t)EPOLLOUT || client->connection.phase == BSC_CLIENT_EXCHANGE ||
+        client->connection.phase == BSC_CLIENT_SESSION)
         bsc_client_run(worker, client);
 }
 
@@ -185,6 +210,9 @@ void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client)
     case BSC_CLIENT_IDLE:
     case BSC_CLIENT_LINGER:
         bsc_client_close(worker, client, false);
+        return;
+    case BSC_CLIENT_SESSION:
+        bsc_h2_timer(worker, client);
         return;
     }
 }

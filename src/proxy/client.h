@@ -17,17 +17,22 @@ enum bsc_client_phase {
     BSC_CLIENT_IDLE,     /* between two requests */
     BSC_CLIENT_HEAD,     /* a head is arriving */
     BSC_CLIENT_EXCHANGE, /* a request is being answered */
-    BSC_CLIENT_LINGER    /* everything is said; reading until the client closes, too */
+    BSC_CLIENT_LINGER,   /* everything is said; reading until the client closes, too */
+    BSC_CLIENT_SESSION   /* it speaks HTTP/2: its requests are clients of their own */
 };
 
 struct bsc_client {
     struct bsc_connection connection; /* first */
+    struct bsc_h2_session *session;   /* BSC_CLIENT_SESSION */
     char address[INET6_ADDRSTRLEN];   /* numeric, for X-Forwarded-For */
 };
 
 /* Takes over a connection that came in at `listener`; its role says how it begins. */
 void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *listener, int fd,
                      const struct sockaddr *peer);
+/* One request of a session, as a client with everything that is known of its connection. */
+struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
+                                          const struct bsc_client *session);
 void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events);
 void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client);
 void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client);

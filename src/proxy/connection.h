@@ -63,6 +63,8 @@ struct bsc_connection {
     bool broken : 1; /* reset or failed: of no use any more */
     bool bulk : 1;   /* the last read filled its buffer: more is coming */
     bool client : 1; /* and not an upstream; also when it is closed */
+    bool stream : 1; /* one of many of a session (proxy/h2.h), not a socket */
+    bool served : 1; /* a request was answered on it */
     struct bsc_buffer *in; /* received, not passed on; NULL when there is nothing */
     struct bsc_exchange *exchange;
     struct bsc_timer timer;

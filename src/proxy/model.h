@@ -211,7 +211,8 @@ struct bsc_update {
     unsigned serve_count;
     struct bsc_serve *serves;
     const struct bsc_listen *unlisten;
-    bool retire; /* accept nothing more */
+    bool retire;       /* accept nothing more */
+    int64_t spread_ms; /* and say so to clients that stay, one after the other over this time */
 
     struct bsc_list node;                         /* the rest is the control thread's own */
     struct bsc_routes *old_routes;                /* freed with the update */

@@ -13,6 +13,7 @@
 #include "proxy/sandbox.h"
 
 static const off_t snapshot_max_bytes = (off_t)1 << 30;
+enum { SPREAD_MAX_MS = 5000 };
 
 static int take_fd(struct bsc_message *message, unsigned at)
 {
@@ -281,6 +282,7 @@ static void retire(struct bsc_control *control, struct bsc_message *message)
     control->retiring = true;
     struct bsc_update *update = bsc_update_create();
     update->retire = true;
+    update->spread_ms = drain_ms > 4 * SPREAD_MAX_MS ? SPREAD_MAX_MS : drain_ms / 4;
     bsc_control_post(control, update, on_retired);
 }
 

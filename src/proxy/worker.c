@@ -16,6 +16,7 @@
 #include "proxy/accept.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/queue.h"
 #include "proxy/upstream.h"
 
@@ -85,6 +86,7 @@ static void apply(struct bsc_worker *worker, struct bsc_update *update)
     if (update->retire) {
         worker->retiring = true;
         bsc_accept_remove(worker, NULL);
+        bsc_h2_retire(worker, update->spread_ms);
         report_if_done(worker);
     }
     if (atomic_fetch_sub_explicit(&update->pending, 1, memory_order_acq_rel) == 1)
@@ -216,6 +218,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     bsc_slab_init(&worker->upstreams, sizeof(struct bsc_upstream));
     bsc_slab_init(&worker->exchanges, sizeof(struct bsc_exchange));
     bsc_list_init(&worker->queues);
+    worker->h2 = bsc_h2_create();
     bsc_list_init(&worker->later);
     bsc_list_init(&worker->graves);
     bsc_list_init(&worker->listeners);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proxy/h2.h - HTTP/2 to clients (RFC 9113): one session a connection, many requests at a time.
+ *
+ * Each stream is a struct bsc_client whose connection has a transport that translates between the
+ * frames of nghttp2 and HTTP/1.1 as bytes (h2_stream.c). So heads are judged by the one strict
+ * parser, and exchanges know nothing of HTTP/2.
+ */
+#ifndef BASCULE_PROXY_H2_H
+#define BASCULE_PROXY_H2_H
+
+#include "proxy/client.h"
+#include "proxy/h2_fields.h"
+#include "proxy/h2_pool.h"
+
+enum {
+    BSC_H2_STREAMS = 100,               /* of a client at once */
+    BSC_H2_CONNECTION_WINDOW = 1 << 20, /* bytes of all requests of a connection, not passed on */
+    BSC_H2_HEAD_INPUT = 128 * 1024      /* a block of fields as it comes, over all CONTINUATIONs */
+};
+
+/* A worker's part. */
+struct bsc_h2 {
+    struct bsc_h2_pool pool;
+    struct bsc_slab sessions, streams;
+    struct bsc_list open; /* sessions */
+    nghttp2_session_callbacks *server;
+    nghttp2_option *option;
+    struct bsc_h2_fields fields; /* of the message that is being looked at */
+};
+
+struct bsc_h2 *bsc_h2_create(void);
+
+/* True for a connection that begins with the preface (RFC 9113 section 3.4). */
+bool bsc_h2_preface(const char *bytes, size_t size);
+
+/* The connection speaks HTTP/2 from its first byte on, also what was received of it already. */
+void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client);
+/* For connections of phase BSC_CLIENT_SESSION. */
+void bsc_h2_run(struct bsc_worker *worker, struct bsc_client *client);
+void bsc_h2_timer(struct bsc_worker *worker, struct bsc_client *client);
+/* Tells all clients to go elsewhere, one after the other over `spread_ms`. */
+void bsc_h2_retire(struct bsc_worker *worker, int64_t spread_ms);
+
+#endif

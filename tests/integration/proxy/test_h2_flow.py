@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/2: windows, floods and the end of a connection (row 34 of the catalogue of faults)."""
+import struct
+import time
+
+import pytest
+
+pytest.importorskip("hpack", reason="python3-hpack is not installed")
+
+from h2peer import PREFACE, H2Peer  # noqa: E402
+from wire import PATIENCE_S  # noqa: E402
+from dataplane import Proxy  # noqa: E402
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CALM, COMPRESSION = 11, 9
+HEADERS, PRIORITY, RST, SETTINGS, PING, UPDATE, CONTINUATION = 1, 2, 3, 4, 6, 8, 9
+
+
+@pytest.fixture
+def h2(site):
+    client = H2Peer(site.client().sock)
+    site.clients.append(client)
+    client.site = site
+    return client
+
+
+def ask(h2, **kwargs):
+    return h2.request(host=h2.site.host, **kwargs)
+
+
+def test_an_answer_waits_for_the_clients_window(site):
+    h2 = H2Peer(site.client().sock, settings={4: 1000})
+    number = h2.request(host=site.host)
+    up = site.origin.accept()
+    up.head()
+    up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000)
+    stream = h2.head_of(number)
+    h2.wait(lambda: len(stream.data) == 1000)
+    assert h2.quiet()
+    h2.window(number, 500)
+    h2.wait(lambda: len(stream.data) == 1500)
+    assert h2.quiet()
+    h2.window(0, 1 << 20)
+    h2.window(number, 1 << 20)
+    assert len(h2.answer(number).data) == 300000
+
+
+def test_a_slow_stream_does_not_stop_the_others(site):
+    h2 = H2Peer(site.client().sock, settings={4: 1000})
+    slow, fast = h2.request(host=site.host, path="/slow"), None
+    up = site.origin.accept()
+    up.head()
+    up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000)
+    h2.wait(lambda: slow in h2.streams and len(h2.streams[slow].data) == 1000)
+    fast = h2.request(host=site.host, path="/fast")
+    other = site.origin.accept()
+    other.head()
+    other.send(OK)
+    assert h2.answer(fast).data == b"ok"
+    h2.window(slow, 200000)
+    h2.window(0, 200000)
+    assert len(h2.answer(slow).data) == 100000
+
+
+def test_a_request_body_is_taken_in_only_as_the_origin_takes_it(h2):
+    number = ask(h2, method="POST", extra=[("content-length", "40000000")], end=False)
+    up = h2.site.origin.accept()
+    up.head()
+    sent, frame = 0, b"y" * 16000
+    window = 65535
+    h2.sock.settimeout(0.3)
+    try:  # the origin reads nothing: what is granted ends
+        while sent < 40000000:
+            while sent + len(frame) > window + h2.updates.get(number, 0):
+                h2.read()
+            h2.data(number, frame)
+            sent += len(frame)
+    except TimeoutError:
+        pass
+    assert sent < 20000000
+    h2.sock.settimeout(PATIENCE_S)
+    received = len(up.exact(sent - 70000))
+    assert received
+    h2.rst(number)
+
+
+def test_a_large_body_arrives_whole_both_ways(h2):
+    body = bytes(i * 7 % 251 for i in range(300000))
+    number = ask(h2, method="POST", end=False)
+    up = h2.site.origin.accept()
+    up.head()
+    up.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    stream, sent, back = h2.head_of(number), 0, 0
+    while sent < len(body):
+        piece = body[sent:sent + 16000]
+        while sent + len(piece) > 65535 + h2.updates.get(number, 0):
+            h2.read()
+        h2.data(number, piece, end=sent + len(piece) == len(body))
+        sent += len(piece)
+        size = b""
+        got = 0
+        while got < len(piece):
+            size = int(up.until(b"\r\n"), 16)
+            data = up.exact(size)
+            assert data == body[back:back + size]
+            up.exact(2)
+            up.send(b"%x\r\n%s\r\n" % (size, data))
+            got, back = got + size, back + size
+        h2.window(0, len(piece))
+        h2.window(number, len(piece))
+    assert up.until(b"0\r\n\r\n") == b"0\r\n\r\n"
+    up.send(b"0\r\n\r\n")
+    assert h2.answer(number).data == body and stream.ended
+
+
+def flooded(h2, send, limit=20000):
+    """Sends until the connection ends; it must have been told to calm down."""
+    try:
+        for i in range(limit):
+            send(i)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    h2.end()
+    assert h2.goaway == CALM, h2.goaways
+
+
+def test_a_flood_of_pings_ends_the_connection(h2):
+    flooded(h2, lambda i: h2.raw(PING, body=b"01234567"))
+
+
+def test_a_flood_of_settings_ends_the_connection(h2):
+    flooded(h2, lambda i: h2.raw(SETTINGS, body=struct.pack(">HI", 4, 65535)))
+
+
+def test_a_flood_of_priorities_ends_the_connection(h2):
+    flooded(h2, lambda i: h2.raw(PRIORITY, stream=2 * i + 1, body=struct.pack(">IB", 0, 1)))
+
+
+def test_a_flood_of_tiny_window_updates_ends_the_connection(h2):
+    flooded(h2, lambda i: h2.raw(UPDATE, body=struct.pack(">I", 1)))
+
+
+def test_a_flood_of_empty_data_ends_the_connection(h2):
+    number = ask(h2, method="POST", end=False)
+    flooded(h2, lambda i: h2.data(number, b""))
+
+
+def test_a_flood_of_requests_taken_back_ends_the_connection(h2):
+    def take_back(i):
+        h2.rst(ask(h2))
+    flooded(h2, take_back, 3000)
+    assert max(h2.streams, default=0) < 2000
+
+
+def test_a_flood_of_malformed_requests_ends_the_connection(h2):
+    flooded(h2, lambda i: ask(h2, extra=[("te", "gzip")]), 3000)
+
+
+def test_a_head_in_endless_continuations_ends_the_connection(h2):
+    h2.raw(HEADERS, 0, 1, h2.encoder.encode([(":method", "GET"), (":scheme", "http"),
+                                            (":authority", "x"), (":path", "/")]))
+    block = hpack_literal("x-a", "v" * 1000)
+    try:
+        for _ in range(2000):
+            h2.raw(CONTINUATION, 0, 1, block)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    h2.end()
+    assert h2.goaway is not None or not h2.streams
+
+
+def hpack_literal(name, value):
+    """Not indexed, not compressed."""
+    size = len(value)
+    head = bytes([0, len(name)]) + name.encode() + b"\x7f"
+    size -= 127
+    while size >= 128:
+        head += bytes([size & 127 | 128])
+        size >>= 7
+    return head + bytes([size]) + value.encode()
+
+
+def test_a_bomb_of_indexed_fields_costs_a_stream_only(h2):
+    pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", h2.site.host), (":path", "/")]
+    block = h2.encoder.encode(pseudo + [("x-bomb", "b" * 4000)])
+    bomb = h2.encoder.encode([("x-bomb", "b" * 4000)])
+    assert len(bomb) == 1
+    h2.raw(HEADERS, 0x5, 1, block + bomb * 10000)
+    assert h2.answer(1).reset is not None
+    h2.next_id = 3
+    number = ask(h2)
+    up = h2.site.origin.accept()
+    up.head()
+    up.send(OK)
+    assert h2.answer(number).status == 200
+
+
+def test_more_streams_than_agreed_are_refused(h2):
+    h2.wait(lambda: h2.settings.get("seen"))
+    assert h2.settings[3] == 100
+    h2.site.serve([])  # nobody answers: but not at once
+    h2.site.change(traffic="hold")
+    numbers = [ask(h2) for _ in range(101)]
+    last = numbers[-1]
+    try:
+        assert h2.answer(last).reset == 7  # REFUSED_STREAM
+    except (EOFError, ConnectionError):
+        assert h2.goaway is not None
+    h2.site.serve([h2.site.origin.address])
+
+
+def test_garbage_ends_the_connection_with_a_reason(h2):
+    h2.raw(HEADERS, 0x5, 1, b"\xff\xff\xff\xff\xff")
+    h2.end()
+    assert h2.goaway == COMPRESSION
+
+
+def test_a_preface_that_stops_or_differs_is_no_session(site):
+    client = site.client(PREFACE[:18] + b"XX")
+    assert client.head().startswith(b"HTTP/1.1 505 ")
+    client = site.client(site.get() + PREFACE)
+    up = site.origin.accept()
+    up.head()
+    up.send(OK)
+    assert client.head().startswith(b"HTTP/1.1 200 ")
+    assert client.exact(2) == b"ok"
+    assert client.head().startswith(b"HTTP/1.1 505 ")
+
+
+def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
+    from wire import Origin
+    with Origin() as origin, Proxy() as proxy:
+        proxy.route("web", {"blue": [origin.address]})
+        idle, busy = H2Peer(proxy.connect()), H2Peer(proxy.connect())
+        number = busy.request()
+        up = origin.accept()
+        up.head()
+        proxy.say("retire drain_ms=20000")
+        proxy.expect("retired")
+        busy.wait(lambda: busy.goaways)
+        assert busy.goaways == [(2 ** 31 - 1, 0)]
+        late = busy.request()  # before the second step it is still taken
+        other = origin.accept()
+        other.head()
+        idle.end()
+        assert idle.goaways == [(2 ** 31 - 1, 0), (0, 0)]
+        busy.wait(lambda: len(busy.goaways) == 2)
+        assert busy.goaways[1] == (late, 0)
+        up.send(OK)
+        other.send(OK)
+        assert busy.answer(number).data == b"ok" and busy.answer(late).data == b"ok"
+        busy.end()
+        started = time.monotonic()
+        assert proxy.process.wait(PATIENCE_S) == 0
+        assert time.monotonic() - started < 10
