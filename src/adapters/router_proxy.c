@@ -128,12 +128,14 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     struct bsc_router_proxy *router = self;
     struct bsc_routed *routed;
     struct bsc_error error;
-    if (bsc_routed_publish(router, routing, &routed, &error) != BSC_OK)
+    if (bsc_routed_publish(router, routing, &routed, &error) != BSC_OK) {
+        bsc_log_error("the routes of %s: %s", routing->spec->name, error.text);
         answer(router, BSC_EVENT_PUBLISHED, token, error.status, error.text);
-    else if (router->begun)
+    } else if (router->begun) {
         wait_for(router, token, routed->first_line, routed->line);
-    else
+    } else {
         wait_for(router, token, router->line, router->line);
+    }
 }
 
 static void remove_service(void *self, const char *service, bsc_token token)

@@ -38,12 +38,14 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_DELETE_INSTANCE] = "DELETE FROM instances WHERE id = ?",
     [BSC_SQL_PUT_ROLLOUT] =
         "INSERT INTO rollouts (" BSC_ROLLOUT_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
+        " DO UPDATE SET"
         " service = excluded.service, kind = excluded.kind, strategy = excluded.strategy,"
         " release = excluded.release, record = excluded.record, slot = excluded.slot,"
         " status = excluded.status, ending = excluded.ending, cursor = excluded.cursor,"
         " started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, actor = excluded.actor,"
-        " reason = excluded.reason",
+        " reason = excluded.reason, error = excluded.error, passed = excluded.passed,"
+        " total = excluded.total",
     [BSC_SQL_PUT_STEP] =
         "INSERT INTO steps (rollout, position, " BSC_STEP_COLUMNS ")"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, position) DO UPDATE SET"
@@ -54,12 +56,13 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_CUT_STEPS] = "DELETE FROM steps WHERE rollout = ? AND position >= ?",
     [BSC_SQL_PUT_RECORD] =
         "INSERT INTO records (service, " BSC_RECORD_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " service = excluded.service, slot = excluded.slot, version = excluded.version,"
         " status = excluded.status, deployed_ms = excluded.deployed_ms,"
         " switched_ms = excluded.switched_ms, rolled_back_ms = excluded.rolled_back_ms,"
-        " reason = excluded.reason",
-    [BSC_SQL_ADD_EVENT] = "INSERT INTO events (" BSC_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " reason = excluded.reason, error = excluded.error",
+    [BSC_SQL_ADD_EVENT] = "INSERT INTO events (" BSC_EVENT_COLUMNS ")"
+                          " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     [BSC_SQL_PUT_SETTINGS] =
         "INSERT INTO settings (id, next_id, next_sequence, next_port)"
         " VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET next_id = excluded.next_id,"
@@ -93,6 +96,11 @@ static void add_number(struct call *call, int64_t number)
 {
     if (!call->code)
         call->code = sqlite3_bind_int64(call->statement, ++call->filled, number);
+}
+
+static void add_error(struct call *call, enum bsc_status error)
+{
+    add_text(call, error == BSC_OK ? "" : bsc_status_name(error));
 }
 
 static void add_reference(struct call *call, uint64_t id) /* 0: none */
@@ -237,6 +245,9 @@ static int put_rollout(struct bsc_store_writer *writer, const struct bsc_rollout
     add_number(&call, row->ended_ms);
     add_text(&call, row->actor);
     add_text(&call, row->reason);
+    add_error(&call, row->error);
+    add_number(&call, row->passed);
+    add_number(&call, row->total);
     int code = call_end(&call);
     for (unsigned i = 0; !code && i < row->plan.count; i++)
         code = put_step(writer, row->id, i, &row->plan.steps[i]);
@@ -261,6 +272,7 @@ static int put_record(struct bsc_store_writer *writer, const char *service,
     add_number(&call, record->switched_at_ms);
     add_number(&call, record->rolled_back_at_ms);
     add_text(&call, record->reason);
+    add_error(&call, record->error);
     return call_end(&call);
 }
 
@@ -274,6 +286,7 @@ static int add_event(struct bsc_store_writer *writer, const struct bsc_audit_row
     add_text(&call, row->kind);
     add_text(&call, row->actor);
     add_text(&call, row->text);
+    add_error(&call, row->error);
     return call_end(&call);
 }
 

@@ -96,18 +96,20 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded);
 /* --- store_rows.c: each takes the columns in the order of its macro, from column `at` on, and
  * returns false when one does not hold what it should. Names point into the statement. --- */
 #define BSC_RECORD_COLUMNS \
-    "id, slot, version, status, deployed_ms, switched_ms, rolled_back_ms, reason"
+    "id, slot, version, status, deployed_ms, switched_ms, rolled_back_ms, reason, error"
 #define BSC_ROLLOUT_COLUMNS                                                                    \
     "id, service, kind, strategy, release, record, slot, status, ending, cursor, started_ms, " \
-    "ended_ms, actor, reason"
+    "ended_ms, actor, reason, error, passed, total"
 #define BSC_STEP_COLUMNS \
     "kind, state, undo, slot, hook, weight_bp, instances, duration_ms, timeout_ms"
-#define BSC_EVENT_COLUMNS "sequence, at_ms, service, rollout, kind, actor, text"
+#define BSC_EVENT_COLUMNS "sequence, at_ms, service, rollout, kind, actor, text, error"
 
 const char *bsc_column_text(sqlite3_stmt *row, int column); /* never NULL */
 bool bsc_column_copy(sqlite3_stmt *row, int column, char *out, size_t size);
 bool bsc_column_unsigned(sqlite3_stmt *row, int column, unsigned *out);
 bool bsc_column_flag(sqlite3_stmt *row, int column, bool *out);
+/* An error's name; "" stands for none. */
+bool bsc_column_error(sqlite3_stmt *row, int column, enum bsc_status *out);
 bool bsc_row_record(sqlite3_stmt *row, int at, struct bsc_record *out);
 bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out); /* all but the plan */
 bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out);

@@ -79,8 +79,15 @@ static const char layout_1[] =
     "CREATE TRIGGER events_remain BEFORE DELETE ON events BEGIN"
     " SELECT RAISE(ABORT, 'the audit is never deleted'); END;";
 
+/* The name of what went wrong, beside the words. */
+static const char layout_2[] = "ALTER TABLE rollouts ADD COLUMN error TEXT NOT NULL DEFAULT '';"
+                               "ALTER TABLE rollouts ADD COLUMN passed INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE rollouts ADD COLUMN total INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE records ADD COLUMN error TEXT NOT NULL DEFAULT '';"
+                               "ALTER TABLE events ADD COLUMN error TEXT NOT NULL DEFAULT '';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1 };
+static const char *const migrations[] = { layout_1, layout_2 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with
@@ -93,11 +100,12 @@ enum bsc_status bsc_store_damaged(const char *path, const char *what, struct bsc
         error, BSC_CORRUPT,
         "the database %s is damaged (%.200s). Traffic goes on with the last routes, nothing can be "
         "released. Copy the directory to a safe place, then repair the database: `cd %.*s; "
-        "(sqlite3 bascule.db .dump | sed 's/^ROLLBACK;.*/COMMIT;/'; echo 'PRAGMA user_version=%d; "
-        "PRAGMA application_id=%d;') | sqlite3 new.db; rm -f bascule.db-wal bascule.db-shm; "
+        "(sqlite3 bascule.db .dump | sed 's/^ROLLBACK;.*/COMMIT;/'; echo \"PRAGMA user_version=$("
+        "sqlite3 bascule.db 'PRAGMA user_version'); PRAGMA application_id=%d;\") | sqlite3 new.db; "
+        "rm -f bascule.db-wal bascule.db-shm; "
         "chmod 600 new.db; mv new.db bascule.db`, or put a backup in its place in the same way, "
         "from `rm` on. A bascule that runs uses it within seconds, else start it again",
-        path, line ? line + 1 : what, (int)(slash - path), path, (int)LAYOUT, (int)APPLICATION_ID);
+        path, line ? line + 1 : what, (int)(slash - path), path, (int)APPLICATION_ID);
 }
 
 enum bsc_status bsc_store_error(sqlite3 *db, const char *path, int code, struct bsc_error *error,

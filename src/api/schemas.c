@@ -89,6 +89,11 @@ static const struct bsc_api_field rollout[] = {
     { "waiting", BSC_API_STRING, .summary = "why the current step has not gone on, or \"\"" },
     { "reason", BSC_API_STRING, BSC_API_NULLABLE,
       .summary = "why it failed, was aborted or rolled back" },
+    { "error", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "the name of what made it fail, as in problems" },
+    { "passed", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "how many instances were healthy when it failed for that" },
+    { "total", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "... of how many" },
     { "actor", BSC_API_STRING, .summary = "who asked for it" },
     { "started_at", BSC_API_TIME, .summary = "when it began" },
     { "ended_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it ended" },
@@ -116,6 +121,8 @@ static const struct bsc_api_field record[] = {
     { "switched_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it became live" },
     { "rolled_back_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it was taken back" },
     { "reason", BSC_API_STRING, BSC_API_NULLABLE, .summary = "why it failed or was taken back" },
+    { "error", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "the name of what made it fail, as in problems" },
     { 0 },
 };
 
@@ -127,6 +134,8 @@ static const struct bsc_api_field event[] = {
     { "kind", BSC_API_STRING, .summary = "\"deploy\", \"step\", \"promoted\", \"health\"" },
     { "actor", BSC_API_STRING, .summary = "who caused it" },
     { "text", BSC_API_STRING, .summary = "the event in words" },
+    { "error", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "the name of what went wrong, where the event tells of that" },
     { 0 },
 };
 

@@ -143,6 +143,11 @@ static json_t *view_slot(const struct bsc_service *service, enum bsc_slot slot)
         view_instances(service, slot));
 }
 
+static json_t *error_or_null(enum bsc_status error)
+{
+    return error == BSC_OK ? json_null() : json_string(bsc_status_name(error));
+}
+
 json_t *bsc_api_view_steps(const struct bsc_plan *plan)
 {
     json_t *list = json_array();
@@ -173,6 +178,9 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
     json_object_set_new(json, "steps", bsc_api_view_steps(&row->plan));
     json_object_set_new(json, "waiting", bsc_api_words(waiting));
     json_object_set_new(json, "reason", bsc_api_words_or_null(row->reason));
+    json_object_set_new(json, "error", error_or_null(row->error));
+    json_object_set_new(json, "passed", row->total ? json_integer(row->passed) : json_null());
+    json_object_set_new(json, "total", row->total ? json_integer(row->total) : json_null());
     json_object_set_new(json, "actor", bsc_api_words(row->actor));
     json_object_set_new(json, "started_at", time_or_null(row->started_ms));
     json_object_set_new(json, "ended_at", time_or_null(row->ended_ms));
@@ -203,21 +211,23 @@ json_t *bsc_api_view_service(const struct bsc_service *service)
 
 json_t *bsc_api_view_record(const struct bsc_record *record)
 {
-    return json_pack(
-        "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", bsc_api_id('d', record->id),
-        "environment", bsc_slot_name(record->slot), "version",
-        bsc_api_words_or_null(record->version), "status", bsc_record_status_name(record->status),
-        "deployed_at", time_or_null(record->deployed_at_ms), "switched_at",
-        time_or_null(record->switched_at_ms), "rolled_back_at",
-        time_or_null(record->rolled_back_at_ms), "reason", bsc_api_words_or_null(record->reason));
+    return json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
+                     bsc_api_id('d', record->id), "environment", bsc_slot_name(record->slot),
+                     "version", bsc_api_words_or_null(record->version), "status",
+                     bsc_record_status_name(record->status), "deployed_at",
+                     time_or_null(record->deployed_at_ms), "switched_at",
+                     time_or_null(record->switched_at_ms), "rolled_back_at",
+                     time_or_null(record->rolled_back_at_ms), "reason",
+                     bsc_api_words_or_null(record->reason), "error", error_or_null(record->error));
 }
 
 json_t *bsc_api_view_event(const struct bsc_audit_row *row)
 {
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "sequence", (json_int_t)row->sequence,
-                     "at", time_or_null(row->at_ms), "service", bsc_api_words_or_null(row->service),
-                     "rollout", bsc_api_id('r', row->rollout), "kind", bsc_api_words(row->kind),
-                     "actor", bsc_api_words(row->actor), "text", bsc_api_words(row->text));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "sequence",
+                     (json_int_t)row->sequence, "at", time_or_null(row->at_ms), "service",
+                     bsc_api_words_or_null(row->service), "rollout", bsc_api_id('r', row->rollout),
+                     "kind", bsc_api_words(row->kind), "actor", bsc_api_words(row->actor), "text",
+                     bsc_api_words(row->text), "error", error_or_null(row->error));
 }
 
 json_t *bsc_api_view_check(const char *const *lines, unsigned count, bool healthy,

@@ -33,6 +33,16 @@ const char *bsc_status_name(enum bsc_status status)
     return status_names[status];
 }
 
+bool bsc_status_parse(const char *name, enum bsc_status *out)
+{
+    for (unsigned i = 0; i < BSC_STATUS_COUNT; i++)
+        if (!strcmp(name, status_names[i])) {
+            *out = (enum bsc_status)i;
+            return true;
+        }
+    return false;
+}
+
 enum bsc_status bsc_error_set(struct bsc_error *error, enum bsc_status status, const char *format,
                               ...)
 {

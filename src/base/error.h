@@ -9,6 +9,7 @@
 #define BASCULE_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum bsc_status {
     BSC_OK = 0,
@@ -56,5 +57,6 @@ enum bsc_status bsc_error_wrap(struct bsc_error *error, const char *format, ...)
 
 /* The word that users, the API and scripts see: "environment-busy", "invalid-state", ... */
 const char *bsc_status_name(enum bsc_status status);
+bool bsc_status_parse(const char *name, enum bsc_status *out);
 
 #endif

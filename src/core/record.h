@@ -29,6 +29,7 @@ struct bsc_record {
     char version[BSC_VERSION_MAX + 1];
     enum bsc_record_status status;
     int64_t deployed_at_ms, switched_at_ms, rolled_back_at_ms; /* wall clock; 0: not (yet) */
+    enum bsc_status error;         /* what made it fail; BSC_OK: nothing, or somebody's wish */
     char reason[BSC_REASON_BYTES]; /* why it failed or was rolled back; else "" */
 };
 

@@ -75,7 +75,12 @@ static void published(struct bsc_engine *engine, const struct bsc_event *event)
     struct bsc_service *service = bsc_token_service(engine, event->token);
     if (!service)
         return;
-    if (event->token > service->acked_token)
+    if (event->status != BSC_OK) {
+        bsc_publish_refused(engine, service);
+        bsc_split_refused(service, event);
+        return;
+    }
+    if (event->token > service->acked_token && event->token > service->doubted_token)
         service->acked_token = event->token;
     if (service->traffic_reply && bsc_published(service, service->traffic_publish)) {
         bsc_reply(engine, service->traffic_reply, BSC_OK, 0, "%s",
@@ -222,6 +227,7 @@ static void progress(struct bsc_engine *engine)
         struct bsc_service *service = engine->touched[i];
         if (service->gone || engine->terminating)
             continue;
+        bsc_publish_tick(engine, service);
         bsc_instances_tick(engine, service);
         bsc_rollout_progress(engine, service);
         bsc_check_progress(engine, service);

@@ -160,12 +160,14 @@ void bsc_check_progress(struct bsc_engine *engine, struct bsc_service *service)
     } else if (bsc_staging_fail(engine, service) && record->id &&
                record->status == BSC_RECORD_READY) {
         record->status = BSC_RECORD_FAILED;
+        record->error = BSC_UNHEALTHY;
         snprintf(record->reason, sizeof record->reason, "health check: %u of %u passed", passed,
                  total);
         service->record_dirty[staging] = true;
     }
     bsc_audit(engine, service, 0, "check", NULL, "%s: %u of %u passed", bsc_slot_name(staging),
-              passed, total);
+              passed, total)
+        ->error = enough ? BSC_OK : BSC_UNHEALTHY;
     bsc_reply_lines(engine, service->check_reply, enough ? BSC_OK : BSC_UNHEALTHY, &lines);
     service->check_reply = 0;
     bsc_touch_row(engine, service);

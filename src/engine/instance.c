@@ -208,17 +208,21 @@ static void stop(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch(engine, service);
 }
 
+static int64_t drain_end_ms(const struct bsc_engine *engine, const struct bsc_service *service,
+                            const struct bsc_instance *instance)
+{
+    int64_t drain_ms = bsc_instance_spec(service, instance)->deploy.drain_ms;
+    return bsc_now(engine) + (drain_ms > snapshot_ms ? drain_ms : snapshot_ms);
+}
+
 static void drain(struct bsc_engine *engine, struct bsc_service *service,
                   struct bsc_instance *instance)
 {
-    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
     instance->row.phase = BSC_INSTANCE_DRAINING;
     instance->row.healthy = false;
     instance->dirty = true;
     instance->drained = instance->drain_confirmed = false;
-    instance->drain_until_ms =
-        bsc_now(engine) +
-        (spec->deploy.drain_ms > snapshot_ms ? spec->deploy.drain_ms : snapshot_ms);
+    instance->drain_until_ms = drain_end_ms(engine, service, instance);
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_DRAIN, service);
     effect->token = instance->drain_token = bsc_token_next(engine, service);
     snprintf(effect->id, sizeof effect->id, "%s", instance->row.id);
@@ -268,6 +272,18 @@ void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service
             selected(instance, slot, release, others) && bsc_instance_stays(instance);
     }
     drain_marked(engine, service);
+}
+
+void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service)
+{
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.phase != BSC_INSTANCE_DRAINING ||
+            bsc_published(service, instance->drain_publish))
+            continue;
+        instance->drain_publish = service->publish_token;
+        instance->drain_until_ms = drain_end_ms(engine, service, instance);
+    }
 }
 
 void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *service)

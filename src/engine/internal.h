@@ -84,7 +84,7 @@ struct bsc_engine {
     bool unproved;     /* nothing was committed since the store was read */
     bool store_failed; /* the memory was thrown away after a failed commit */
     int64_t retry_ms, retry_pause_ms;
-    enum bsc_status store_status; /* BROKEN: what is wrong; store_text says more */
+    enum bsc_status store_status; /* what is wrong; store_text says more */
     char store_text[BSC_ERROR_TEXT_BYTES];
 
     struct bsc_found_copy *found; /* what the runtimes listed: until all have, or it has ended */
@@ -131,8 +131,10 @@ void bsc_reply(struct bsc_engine *engine, bsc_token token, enum bsc_status statu
                const char *format, ...) BSC_PRINTF(5, 6);
 void bsc_reply_lines(struct bsc_engine *engine, bsc_token token, enum bsc_status status,
                      const struct bsc_text *lines);
-void bsc_audit(struct bsc_engine *engine, const struct bsc_service *service, uint64_t rollout,
-               const char *kind, const char *actor, const char *format, ...) BSC_PRINTF(6, 7);
+/* The entry that was written down, for the caller to add what went wrong. */
+struct bsc_audit_row *bsc_audit(struct bsc_engine *engine, const struct bsc_service *service,
+                                uint64_t rollout, const char *kind, const char *actor,
+                                const char *format, ...) BSC_PRINTF(6, 7);
 uint64_t bsc_id_next(struct bsc_engine *engine);
 /* Commits what was written down, or releases the effects at once when nothing is to be stored. */
 void bsc_settle(struct bsc_engine *engine);
@@ -197,6 +199,10 @@ void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
  * slot; else only those of it, or with `others` only those of other releases. */
 void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
                           enum bsc_slot slot, uint64_t release, bool others);
+/* Those that the proxies may not know to be drained have their whole time from the newest publish
+ * on.
+ */
+void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service);
 /* After a restart: goes on with draining and stopping. */
 void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_instances_tick(struct bsc_engine *engine, struct bsc_service *service);
@@ -225,6 +231,10 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
                     unsigned weight_bp);
 bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early);
 void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service);
+/* The proxies did not take it, so nothing that waits for it goes on: it is said again in a while.
+ */
+void bsc_publish_refused(struct bsc_engine *engine, struct bsc_service *service);
+void bsc_publish_tick(struct bsc_engine *engine, struct bsc_service *service);
 bool bsc_published(const struct bsc_service *service, bsc_token token);
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);
 
@@ -237,6 +247,10 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
 void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service);
 int64_t bsc_rollout_next_ms(const struct bsc_service *service);
+/* Why it fails, said before it is told as an event; what was said first stays. `passed` of `total`:
+ * of BSC_UNHEALTHY. */
+void bsc_rollout_blame(struct bsc_service *service, enum bsc_status error, unsigned passed,
+                       unsigned total);
 /* The standby in `slot` stays warm for as long as the release in the other slot says. */
 void bsc_standby_begin(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot);
 /* Uncommitted: an abort could still take it back. */
@@ -248,6 +262,9 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service);
 enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size);
 void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service);
+/* The proxies did not take a publish: when it is the switch that the rollout waits for, that fails.
+ */
+void bsc_split_refused(struct bsc_service *service, const struct bsc_event *event);
 enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_service *service,
                                      char *reason, size_t size);
 void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES]);
@@ -268,8 +285,8 @@ void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_configured(struct bsc_engine *engine, const struct bsc_event *event);
-/* What is deployed in the staging slot can't be used any more: it is drained and stopped. False, and
- * nothing is changed, where nothing is deployed. */
+/* What is deployed in the staging slot can't be used any more: it is drained and stopped. False,
+ * and nothing is changed, where nothing is deployed. */
 bool bsc_staging_fail(struct bsc_engine *engine, struct bsc_service *service);
 /* Empties the staging slot and forgets what was deployed there. */
 void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service);

@@ -300,6 +300,7 @@ static void recover(struct bsc_engine *engine)
             if (bsc_rollout_open(s) && s->rollout->row.walk.status == BSC_ROLLOUT_RUNNING) {
                 char reason[sizeof engine->store_text + 32];
                 snprintf(reason, sizeof reason, "the store failed: %s", engine->store_text);
+                bsc_rollout_blame(s, engine->store_status, 0, 0);
                 bsc_rollout_event(engine, s, BSC_WALK_FAIL, reason);
             }
     engine->store_failed = false;

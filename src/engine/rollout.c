@@ -107,8 +107,10 @@ static void leave_record(struct bsc_engine *engine, struct bsc_service *service,
     default:
         return;
     }
-    if (record->status != BSC_RECORD_READY)
+    if (record->status != BSC_RECORD_READY) {
         snprintf(record->reason, sizeof record->reason, "%s", row->reason);
+        record->error = row->error;
+    }
     bsc_change_add(engine, BSC_PUT_RECORD)->record.service = service->name;
     engine->changes[engine->change_count - 1].record.record = *record;
 }
@@ -125,7 +127,8 @@ static void finish(struct bsc_engine *engine, struct bsc_service *service)
     if (row->walk.status != BSC_ROLLOUT_STAGED)
         leave_slot(engine, service, row);
     bsc_audit(engine, service, row->id, bsc_rollout_status_name(row->walk.status), NULL, "%s%s%s",
-              rollout_version(service), row->reason[0] ? ": " : "", row->reason);
+              rollout_version(service), row->reason[0] ? ": " : "", row->reason)
+        ->error = row->error;
     bsc_touch_row(engine, service);
 }
 
@@ -157,6 +160,21 @@ static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
     }
 }
 
+/* Behind the commit nothing fails any more: what goes wrong there is told, but the version is live.
+ * Of a rollback any failure but one of time is told as that of the rollback. */
+void bsc_rollout_blame(struct bsc_service *service, enum bsc_status error, unsigned passed,
+                       unsigned total)
+{
+    struct bsc_rollout_row *row = &service->rollout->row;
+    bool back = row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT;
+    if (row->error != BSC_OK || row->walk.status == BSC_ROLLOUT_PROMOTED)
+        return;
+    row->error = back && error != BSC_TIMEOUT ? BSC_NO_ROLLBACK : error;
+    row->passed = passed;
+    row->total = total;
+    service->rollout->dirty = true;
+}
+
 /* The first reason stays; what could not be undone is added to it. */
 static void add_reason(struct bsc_rollout_row *row, const char *reason, bool undo_failed)
 {
@@ -185,7 +203,7 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
     if (step)
         leave_step(engine, service, step, undoing);
     rollout->step_token = 0;
-    rollout->step_answered = rollout->step_unknown = false;
+    rollout->step_answered = rollout->step_unknown = rollout->step_refused = false;
     rollout->step_until_ms = 0;
     rollout->step_began_ms = bsc_now(engine);
     rollout->waiting[0] = '\0';
@@ -216,8 +234,11 @@ void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service
             }
             return;
         }
-        if (verdict == BSC_FAIL)
-            bsc_audit(engine, service, rollout->row.id, "failed-step", NULL, "%s", reason);
+        if (verdict == BSC_FAIL) {
+            bsc_rollout_blame(service, BSC_FAILED, 0, 0); /* nothing more specific was said */
+            bsc_audit(engine, service, rollout->row.id, "failed-step", NULL, "%s", reason)->error =
+                rollout->row.error ? rollout->row.error : BSC_FAILED;
+        }
         bsc_rollout_event(engine, service, verdict == BSC_DONE ? BSC_WALK_DONE : BSC_WALK_FAIL,
                           verdict == BSC_FAIL ? reason : NULL);
     }

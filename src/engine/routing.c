@@ -7,6 +7,8 @@
 
 #include "engine/internal.h"
 
+static const int64_t republish_ms = 1000;
+
 bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot,
                     unsigned weight_bp)
 {
@@ -19,6 +21,14 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
     return true;
 }
 
+/* This publish makes good for one that was refused. */
+static void make_good(struct bsc_engine *engine, struct bsc_service *service)
+{
+    if (service->republish_at_ms)
+        bsc_instances_drain_anew(engine, service);
+    service->republish_at_ms = 0;
+}
+
 bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early)
 {
     service->publish_wanted = false;
@@ -28,6 +38,7 @@ bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bo
     effect->token = bsc_token_next(engine, service);
     effect->early = early;
     service->publish_token = effect->token;
+    make_good(engine, service);
     bsc_touch(engine, service);
     return effect->token;
 }
@@ -38,11 +49,30 @@ void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service)
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_REMOVE, service);
     effect->token = service->publish_token = bsc_token_next(engine, service);
     snprintf(effect->id, sizeof effect->id, "%s", service->name);
+    make_good(engine, service);
 }
 
 bool bsc_published(const struct bsc_service *service, bsc_token token)
 {
     return service->acked_token >= token;
+}
+
+/* What was published before it was known may have been taken as a change to what was refused. */
+void bsc_publish_refused(struct bsc_engine *engine, struct bsc_service *service)
+{
+    service->doubted_token = service->publish_token;
+    service->republish_at_ms = bsc_now(engine) + republish_ms;
+    bsc_touch(engine, service);
+}
+
+void bsc_publish_tick(struct bsc_engine *engine, struct bsc_service *service)
+{
+    if (!service->republish_at_ms || service->republish_at_ms > bsc_now(engine))
+        return;
+    if (service->row.removed)
+        bsc_unpublish(engine, service);
+    else
+        bsc_publish(engine, service, false);
 }
 
 /* Instances that are on their way out get nothing new; those that do not run stay listed as not

@@ -37,6 +37,7 @@ struct bsc_rollout {
     int64_t step_began_ms; /* boot clock */
     bsc_token step_token;  /* what the step waits for: a publish, a drain, a hook; 0: nothing */
     bool step_answered;    /* ... and it came */
+    bool step_refused;     /* ... as a refusal, which `waiting` tells */
     bool step_unknown;     /* a hook whose end nobody knows: a person must abort */
     char waiting[BSC_REASON_BYTES]; /* why it has not gone on, for status and why; "" */
     bool dirty;
@@ -54,7 +55,9 @@ struct bsc_service {
     bool gone;                                 /* was removed: freed when that is durable */
     int64_t standby_at_ms;                     /* row.standby_until_ms on the boot clock; 0: none */
     bsc_token publish_token, acked_token;      /* the newest publish, the newest that is in force */
-    bsc_token check_reply; /* who waits for a CHECK of the staging slot; 0: nobody */
+    bsc_token doubted_token; /* the newest when one was refused: all of them may be half in force */
+    int64_t republish_at_ms; /* a publish was refused: when it is said again (boot clock); 0 */
+    bsc_token check_reply;   /* who waits for a CHECK of the staging slot; 0: nobody */
     bsc_token traffic_reply, traffic_publish; /* who waits for a change of the traffic mode */
     unsigned number;                          /* index in the engine's table, part of every token */
     int64_t next_ms;                          /* its earliest timer (boot clock) */

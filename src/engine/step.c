@@ -71,6 +71,7 @@ static void begin_split(struct bsc_engine *engine, struct bsc_service *service)
                                         : BSC_SLOT_SWITCH;
         if (bsc_slots_apply(slots, event, &error) != BSC_OK) {
             snprintf(rollout->row.reason, sizeof rollout->row.reason, "%s", error.text);
+            bsc_rollout_blame(service, error.status, 0, 0);
             return; /* no token: judged as failed */
         }
     }
@@ -199,8 +200,18 @@ static void hopeless_text(const struct bsc_engine *engine, const struct bsc_serv
         snprintf(reason + used, size - used, "; its last output:\n%s", tail);
 }
 
-static enum bsc_verdict judge_start(const struct bsc_engine *engine,
-                                    const struct bsc_service *service, char *reason, size_t size)
+/* The candidate is not as healthy as it must be: the rollout fails for that. */
+static enum bsc_verdict fail_health(struct bsc_service *service)
+{
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    unsigned healthy, total;
+    bsc_slot_healthy(service, row->slot, row->release, &healthy, &total);
+    bsc_rollout_blame(service, BSC_UNHEALTHY, healthy, total);
+    return BSC_FAIL;
+}
+
+static enum bsc_verdict judge_start(const struct bsc_engine *engine, struct bsc_service *service,
+                                    char *reason, size_t size)
 {
     const struct bsc_rollout *rollout = service->rollout;
     const struct bsc_instance *bad = hopeless(service);
@@ -213,13 +224,13 @@ static enum bsc_verdict judge_start(const struct bsc_engine *engine,
     }
     if (bad) {
         hopeless_text(engine, service, bad, reason, size);
-        return BSC_FAIL;
+        return fail_health(service);
     }
     unsigned wanted = current(service)->instances;
     if (running >= wanted)
         return BSC_DONE;
     snprintf(reason, size, "%u of %u instances run", running, wanted);
-    return expired(engine, rollout) ? BSC_FAIL : BSC_WAIT;
+    return expired(engine, rollout) ? fail_health(service) : BSC_WAIT;
 }
 
 static enum bsc_verdict judge_check(struct bsc_engine *engine, struct bsc_service *service,
@@ -230,7 +241,7 @@ static enum bsc_verdict judge_check(struct bsc_engine *engine, struct bsc_servic
     const struct bsc_instance *bad = hopeless(service);
     if (bad) {
         hopeless_text(engine, service, bad, reason, size);
-        return BSC_FAIL;
+        return fail_health(service);
     }
     if (bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
         if (service->row.slots.state[rollout->row.slot] == BSC_SLOT_DEPLOYING)
@@ -248,7 +259,7 @@ static enum bsc_verdict judge_check(struct bsc_engine *engine, struct bsc_servic
                          sizeof health);
     snprintf(reason, size, "health check failed after %s: %s",
              bsc_duration_format(current(service)->timeout_ms, limit), health);
-    return BSC_FAIL;
+    return fail_health(service);
 }
 
 static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_service *service,
@@ -263,7 +274,12 @@ static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_servic
     if (!bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
         bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, reason,
                              size);
-        return BSC_FAIL; /* it went down meanwhile, or while nobody watched */
+        return fail_health(service); /* it went down meanwhile, or while nobody watched */
+    }
+    if (rollout->step_refused) {
+        snprintf(reason, size, "the switch failed: %s", rollout->waiting);
+        bsc_rollout_blame(service, BSC_NO_SWITCH, 0, 0);
+        return BSC_FAIL;
     }
     if (bsc_published(service, rollout->step_token)) {
         service->records[rollout->row.slot].switched_at_ms = bsc_wall(engine);
@@ -276,7 +292,19 @@ static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_servic
     char limit[BSC_DURATION_BYTES];
     snprintf(reason, size, "the switch timed out: the proxy has not acknowledged it within %s",
              bsc_duration_format(current(service)->timeout_ms, limit));
+    bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
     return BSC_FAIL;
+}
+
+void bsc_split_refused(struct bsc_service *service, const struct bsc_event *event)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    if (!bsc_rollout_open(service) || rollout->row.walk.status != BSC_ROLLOUT_RUNNING ||
+        rollout->step_token != event->token || current(service)->kind != BSC_STEP_SPLIT)
+        return;
+    rollout->step_refused = true;
+    snprintf(rollout->waiting, sizeof rollout->waiting, "%s",
+             event->text ? event->text : "the proxy did not take it");
 }
 
 static enum bsc_verdict judge_bake(struct bsc_engine *engine, struct bsc_service *service,
@@ -287,7 +315,7 @@ static enum bsc_verdict judge_bake(struct bsc_engine *engine, struct bsc_service
     if (!bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
         bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, reason,
                              size);
-        return BSC_FAIL;
+        return fail_health(service);
     }
     if (expired(engine, rollout))
         return BSC_DONE;
@@ -354,6 +382,7 @@ static enum bsc_verdict judge_hook(struct bsc_engine *engine, struct bsc_service
     if (!rollout->step_unknown)
         snprintf(reason, size, "the %s hook did not end in time",
                  bsc_hook_name(current(service)->hook));
+    bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
     return BSC_FAIL;
 }
 

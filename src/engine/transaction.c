@@ -100,8 +100,9 @@ void bsc_reply_lines(struct bsc_engine *engine, bsc_token token, enum bsc_status
     effect->text = bsc_copy(bsc_text_get(lines));
 }
 
-void bsc_audit(struct bsc_engine *engine, const struct bsc_service *service, uint64_t rollout,
-               const char *kind, const char *actor, const char *format, ...)
+struct bsc_audit_row *bsc_audit(struct bsc_engine *engine, const struct bsc_service *service,
+                                uint64_t rollout, const char *kind, const char *actor,
+                                const char *format, ...)
 {
     struct bsc_audit_row *row = bsc_alloc(sizeof *row);
     row->sequence = engine->settings.next_sequence++;
@@ -116,6 +117,7 @@ void bsc_audit(struct bsc_engine *engine, const struct bsc_service *service, uin
     vsnprintf(row->text, sizeof row->text, format, arguments);
     va_end(arguments);
     bsc_effect_add(engine, BSC_EFFECT_AUDIT, NULL)->audit = row;
+    return row;
 }
 
 /* The rows that differ from what is stored, parents before children. */
@@ -224,6 +226,8 @@ static void plan_timers(struct bsc_engine *engine)
             next = rollout;
         if (service->standby_at_ms && service->standby_at_ms < next)
             next = service->standby_at_ms;
+        if (service->republish_at_ms && service->republish_at_ms < next)
+            next = service->republish_at_ms;
         service->next_ms = next;
     }
 }
@@ -292,6 +296,7 @@ void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, 
     engine->settings_dirty = false;
     engine->store_full = status == BSC_NO_SPACE;
     engine->store_failed = true;
+    engine->store_status = status;
     snprintf(engine->store_text, sizeof engine->store_text, "%s", text);
     if (engine->unproved) /* reading it again at once would go round and round */
         bsc_load_later(engine, status, text);

@@ -28,10 +28,13 @@ struct bsc_routing {
 struct bsc_router_ops {
     const char *name;
     /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED,
-     * or CONFIGURED with status and text and the old ones still in force. Borrowed during the call. */
+     * or CONFIGURED with status and text and the old ones still in force. Borrowed during the call.
+     */
     void (*configure)(void *self, const struct bsc_config *config, bsc_token token);
     /* PUBLISHED when every worker of every live generation uses this or a newer state of the
-     * service. While no generation is there, it waits for one. Borrowed during the call. */
+     * service. While no generation is there, it waits for one. With status and text: a proxy did
+     * not take it, and what is in force may be a part of it; the next publish says it all again.
+     * Borrowed during the call. */
     void (*publish)(void *self, const struct bsc_routing *routing, bsc_token token);
     /* PUBLISHED when the service is gone everywhere. */
     void (*remove)(void *self, const char *service, bsc_token token);

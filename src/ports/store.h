@@ -74,6 +74,8 @@ struct bsc_rollout_row {
     struct bsc_walk walk;
     int64_t started_ms, ended_ms; /* wall clock; ended: 0 while it runs */
     char actor[BSC_ACTOR_BYTES];
+    enum bsc_status error;         /* what made it fail; BSC_OK: nothing, or somebody's wish */
+    unsigned passed, total;        /* of BSC_UNHEALTHY: healthy instances, of how many */
     char reason[BSC_REASON_BYTES]; /* why it failed, was aborted or rolled back */
 };
 
@@ -85,6 +87,7 @@ struct bsc_audit_row {
     uint64_t rollout;    /* 0: none */
     char kind[32];       /* "deploy", "step", "promoted", "health", "traffic", ... */
     char actor[BSC_ACTOR_BYTES];
+    enum bsc_status error; /* what went wrong, where the event tells of that */
     char text[BSC_REASON_BYTES];
 };
 

@@ -267,6 +267,10 @@ static void every_field_comes_back(void **unused)
     fill(rows.instance.id, sizeof rows.instance.id, "web-green-12-");
     fill(rows.instance.address, sizeof rows.instance.address, "unix:/a/");
     fill(rows.rollout.actor, sizeof rows.rollout.actor, "uid 1000 ");
+    rows.rollout.error = BSC_UNHEALTHY;
+    rows.rollout.passed = 1;
+    rows.rollout.total = 2;
+    rows.record.error = BSC_NO_SWITCH;
     fill(rows.rollout.reason, sizeof rows.rollout.reason, "it's \"bad\";\n\t\x01 -- %s ");
     fill(rows.record.version, sizeof rows.record.version, "v1.0-");
     fill(rows.record.reason, sizeof rows.record.reason, "\xff not UTF-8 ");

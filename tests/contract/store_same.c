@@ -73,6 +73,9 @@ void assert_same_rollout(const struct bsc_rollout_row *got, const struct bsc_rol
     assert_field(got, want, walk.cursor);
     assert_field(got, want, started_ms);
     assert_field(got, want, ended_ms);
+    assert_field(got, want, error);
+    assert_field(got, want, passed);
+    assert_field(got, want, total);
     assert_field(got, want, plan.count);
     for (unsigned i = 0; i < want->plan.count; i++) {
         const struct bsc_step *a = &got->plan.steps[i], *b = &want->plan.steps[i];
@@ -98,4 +101,5 @@ void assert_same_record(const struct bsc_record *got, const struct bsc_record *w
     assert_field(got, want, deployed_at_ms);
     assert_field(got, want, switched_at_ms);
     assert_field(got, want, rolled_back_at_ms);
+    assert_field(got, want, error);
 }

@@ -133,11 +133,44 @@ static void a_database_of_a_newer_version_is_refused_and_left_alone(void **unuse
     execute("PRAGMA user_version = 99");
     refused(BSC_NEWER, "layout 99");
     refused(BSC_NEWER, "start the newer bascule again");
-    execute("PRAGMA user_version = 1");
+    execute("PRAGMA user_version = 2");
     open_store();
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(n, 1);
     store_client_close(&client);
+}
+
+static void no_error_is_told(void *argument, const struct bsc_record *record)
+{
+    assert_int_equal(record->error, BSC_OK);
+    ++*(unsigned *)argument;
+}
+
+static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
+{
+    (void)unused;
+    uint64_t n = 0;
+    unsigned records = 0;
+    make_database();
+    /* As the first layout was. */
+    execute("ALTER TABLE rollouts DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN passed;"
+            "ALTER TABLE rollouts DROP COLUMN total; ALTER TABLE records DROP COLUMN error;"
+            "ALTER TABLE events DROP COLUMN error; PRAGMA user_version = 1");
+    for (unsigned i = 0; i < 2; i++) { /* the second time there is nothing left to do */
+        open_store();
+        assert_int_equal(numbered_load(&client, &n), BSC_OK);
+        assert_int_equal(n, 1 + i);
+        assert_int_equal(numbered_commit(&client, 2 + i), BSC_OK);
+        store_client_close(&client);
+    }
+    open_store();
+    assert_int_equal(numbered_load(&client, &n), BSC_OK);
+    assert_int_equal(
+        bsc_store_history(&client.store, "web", 0, 10, no_error_is_told, &records, &error), BSC_OK);
+    assert_int_equal(records, 1);
+    store_client_close(&client);
+    execute("UPDATE records SET error = 'odd'");
+    refused(BSC_CORRUPT, "table records, row 2");
 }
 
 static void a_database_of_another_program_is_refused(void **unused)
@@ -334,6 +367,7 @@ int main(void)
         file_test(a_second_owner_is_refused_and_told_the_first_one_s_pid),
         file_test(a_killed_owner_leaves_the_store_free),
         file_test(a_database_of_a_newer_version_is_refused_and_left_alone),
+        file_test(a_database_of_an_older_version_is_brought_up_to_date),
         file_test(a_database_of_another_program_is_refused),
         file_test(values_that_do_not_belong_there_are_named),
         file_test(links_and_files_open_to_others_are_refused),

@@ -157,8 +157,9 @@ static void events_are_read_in_pages_of_at_most_a_thousand(void **unused)
 static void every_field_of_an_event_comes_back(void **unused)
 {
     (void)unused;
-    struct bsc_change change = { BSC_ADD_AUDIT, .audit = { 7, 1769860800123, NULL, 12, "deploy",
-                                                           "uid 1000", "web v2: \"begun\"\n" } };
+    struct bsc_change change = { BSC_ADD_AUDIT,
+                                 .audit = { 7, 1769860800123, NULL, 12, "deploy", "uid 1000",
+                                            BSC_TIMEOUT, "web v2: \"begun\"\n" } };
     assert_int_equal(store_client_commit(&client, &change, 1), BSC_OK);
     events(NULL, 0, 10, false);
     assert_int_equal(count, 1);
@@ -168,6 +169,7 @@ static void every_field_of_an_event_comes_back(void **unused)
     assert_int_equal(last_event.rollout, 12);
     assert_string_equal(last_event.kind, "deploy");
     assert_string_equal(last_event.actor, "uid 1000");
+    assert_int_equal(last_event.error, BSC_TIMEOUT);
     assert_string_equal(last_event.text, "web v2: \"begun\"\n");
     change.audit.sequence = 8;
     change.audit.service = "web";

@@ -115,8 +115,14 @@ def test_a_failed_deploy_tells_its_reason_everywhere(daemon):
     ended = daemon.deploy("bad1")
     assert ended["status"] in ("failed", "rolled-back")
     assert "503" in ended["reason"]
+    assert (ended["error"], ended["passed"], ended["total"]) == ("health-check-failed", 0, 2)
+    stored = daemon.get(f"/v1/rollouts/{ended['id']}").json
+    assert (stored["error"], stored["passed"], stored["total"]) == ("health-check-failed", 0, 2)
+    told = [event for event in daemon.get("/v1/events?service=web").json if event["rollout"] == ended["id"]]
+    assert {event["kind"] for event in told if event["error"] == "health-check-failed"} == {"failed-step", "failed"}
     record = daemon.get("/v1/services/web/history?limit=1").json[0]
     assert record["version"] == "bad1" and record["status"] == "failed" and "503" in record["reason"]
+    assert record["error"] == "health-check-failed"
     lines = "\n".join(daemon.get("/v1/services/web/why").json["lines"])
     assert "503" in lines and ended["id"] in lines and "is live with" in lines
     assert daemon.service()["last_rollout"]["id"] == ended["id"]

@@ -60,6 +60,14 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     unsigned service = sim_service_index(routing->spec->name);
     struct sim_route *wanted = &sim->wanted[service];
     sim_check_publish(sim, routing);
+    if (wanted->known && sim_chance(sim, sim->weather.publish_refused)) {
+        struct bsc_event event = { .kind = BSC_EVENT_PUBLISHED,
+                                   .token = token,
+                                   .status = BSC_FAILED,
+                                   .text = "the proxy has no room for it" };
+        sim_send(sim, 1 + (int64_t)sim_random(sim, 20), &event);
+        return;
+    }
     uint64_t version = wanted->version + 1;
     if (!wanted->known || !sim_must_serve(sim, service)) { /* a first release may still go back */
         sim->known_since[service] = version;

@@ -119,6 +119,7 @@ static void make_weather(struct sim *sim)
     w->proxy_dies = 10 * bad;
     w->proxy_upgrade = 30 * bad;
     w->proxy_slow = 1000 * bad;
+    w->publish_refused = 200 * bad;
     w->wall_jumps = 10 * bad;
     w->stop_slow = 2000 * bad;
     w->configure_fails = 200 * bad;

@@ -27,7 +27,7 @@ struct sim_weather {
     unsigned commit_fails, disk_fills, load_fails, start_fails, start_slow, stop_slow, port_taken;
     unsigned dies, probe_fails, probe_silent, hook_fails, configure_fails;
     unsigned crash_at_commit, crash_anywhere, terminate;
-    unsigned proxy_dies, proxy_upgrade, proxy_slow, wall_jumps;
+    unsigned proxy_dies, proxy_upgrade, proxy_slow, publish_refused, wall_jumps;
     bool kind; /* nothing ever happens to an instance: then no request may find none */
 };
 

@@ -90,6 +90,13 @@ static void deploy(const char *name, const char *version)
     assert_string_equal(live_version(name), version);
 }
 
+/* What made the newest rollout fail, by name. */
+static const char *error_of(const char *name)
+{
+    const struct bsc_rollout_row *row = &service(name)->rollout->row;
+    return row->error == BSC_OK ? "none" : bsc_status_name(row->error);
+}
+
 static const char *reason(const char *name)
 {
     return service(name)->rollout->row.reason;
@@ -116,6 +123,7 @@ static void an_abort_in_any_step_leaves_the_old_version_live(void **unused)
         assert_int_equal(ask(BSC_EVENT_ABORT, "s1", NULL), BSC_OK);
         assert_int_equal(finish("s1"), BSC_ROLLOUT_CANCELLED);
         assert_string_equal(reason("s1"), "aborted by user");
+        assert_string_equal(error_of("s1"), "none");
         assert_string_equal(live_version("s1"), "v1");
         assert_int_equal(service("s1")->row.slots.state[BSC_BLUE], BSC_SLOT_IDLE);
         assert_int_equal(service("s1")->instance_count, 2);
@@ -188,6 +196,11 @@ static void a_failed_check_tells_the_last_answer_and_the_last_lines(void **unuse
     assert_int_equal(finish("s0"), BSC_ROLLOUT_FAILED);
     assert_non_null(strstr(reason("s0"), "health check failed after 10s: 0 of 2 instances"));
     assert_non_null(strstr(reason("s0"), "answered 503; its last output:\nthe last line"));
+    assert_string_equal(error_of("s0"), "health-check-failed");
+    assert_int_equal(service("s0")->rollout->row.passed, 0);
+    assert_int_equal(service("s0")->rollout->row.total, 2);
+    const struct bsc_service *of = service("s0");
+    assert_int_equal(of->records[bsc_slots_staging(&of->row.slots)].error, BSC_UNHEALTHY);
     assert_string_equal(live_version("s0"), "v1");
 }
 
@@ -202,7 +215,32 @@ static void an_instance_that_dies_while_it_is_watched_takes_the_version_back(voi
     sim->weather.dies = 0;
     assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
     assert_non_null(strstr(reason("s0"), "killed by signal 9"));
+    assert_string_equal(error_of("s0"), "health-check-failed");
     assert_string_equal(live_version("s0"), "v1");
+}
+
+static void a_switch_that_the_proxy_refuses_is_taken_back(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    sim->weather.publish_refused = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_SPLIT);
+    pass_ms(100);
+    sim->weather.publish_refused = 0;
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_string_equal(error_of("s0"), "switch-failed");
+    assert_string_equal(reason("s0"), "the switch failed: the proxy has no room for it");
+    assert_string_equal(live_version("s0"), "v1");
+
+    deploy("s0", "v4");
+    sim->weather.publish_refused = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    pass_ms(100);
+    sim->weather.publish_refused = 0;
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_string_equal(error_of("s0"), "rollback-failed");
+    assert_string_equal(live_version("s0"), "v4");
 }
 
 static void while_a_rollout_runs_other_commands_are_refused_with_its_step(void **unused)
@@ -278,6 +316,7 @@ static void a_full_disk_refuses_deploys_records_the_abort_and_recovers(void **un
     sim->full = true;
     assert_int_equal(finish("s0"), BSC_ROLLOUT_FAILED);
     assert_non_null(strstr(reason("s0"), "the store failed: the disk does not take it"));
+    assert_string_equal(error_of("s0"), "disk-full");
     assert_string_equal(live_version("s0"), "v1");
     assert_true(bsc_engine_store_full(sim->engine));
     assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_NO_SPACE);
@@ -313,6 +352,7 @@ static void a_hook_that_fails_fails_the_rollout_with_its_last_lines(void **unuse
     assert_non_null(strstr(reason("s1"), "the pre_deploy hook failed: exited with status 1; its "
                                          "last output:\nthe last line"));
     assert_non_null(strstr(reason("s1"), "; then undoing it: the pre_deploy hook failed"));
+    assert_string_equal(error_of("s1"), "failed");
     assert_string_equal(live_version("s1"), "v1");
 }
 
@@ -404,6 +444,7 @@ int main(void)
         TEST(a_rollback_asked_for_twice_is_one_rollback),
         TEST(a_failed_check_tells_the_last_answer_and_the_last_lines),
         TEST(an_instance_that_dies_while_it_is_watched_takes_the_version_back),
+        TEST(a_switch_that_the_proxy_refuses_is_taken_back),
         TEST(while_a_rollout_runs_other_commands_are_refused_with_its_step),
         TEST(a_staged_version_waits_for_its_switch),
         TEST(what_failed_at_its_switch_is_stopped),
