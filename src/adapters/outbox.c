@@ -34,12 +34,9 @@ static void entry_destroy(struct entry *entry)
 static void on_idle(uv_idle_t *idle)
 {
     struct bsc_outbox *outbox = idle->data;
-    struct bsc_list *last = outbox->entries.previous;
-    bool done = bsc_list_empty(&outbox->entries);
-    while (!done && !outbox->destroyed && !bsc_list_empty(&outbox->entries)) {
-        struct entry *entry = BSC_CONTAINER(outbox->entries.next, struct entry, link);
-        done = &entry->link == last;
-        bsc_list_remove(&entry->link);
+    struct bsc_list *last = outbox->entries.previous, *node = NULL;
+    while (node != last && !outbox->destroyed && (node = bsc_list_pop(&outbox->entries))) {
+        struct entry *entry = BSC_CONTAINER(node, struct entry, link);
         outbox->deliver(outbox->argument, &entry->event);
         entry_destroy(entry);
     }
@@ -65,8 +62,9 @@ static void on_close(uv_handle_t *handle)
 
 void bsc_outbox_destroy(struct bsc_outbox *outbox)
 {
-    while (!bsc_list_empty(&outbox->entries))
-        entry_destroy(BSC_CONTAINER(outbox->entries.next, struct entry, link));
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&outbox->entries)))
+        entry_destroy(BSC_CONTAINER(node, struct entry, link));
     outbox->destroyed = true;
     uv_close((uv_handle_t *)&outbox->idle, on_close);
 }

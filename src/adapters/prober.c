@@ -38,12 +38,10 @@ static void on_soon(uv_timer_t *timer)
     struct bsc_prober_loop *prober = timer->data;
     struct bsc_list batch; /* what finishes from now on has its own turn */
     bsc_list_init(&batch);
-    while (!bsc_list_empty(&prober->results)) {
-        struct bsc_list *node = prober->results.next;
-        bsc_list_remove(node);
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&prober->results)))
         bsc_list_add_tail(&batch, node);
-    }
-    while (!bsc_list_empty(&batch))
+    while (!bsc_list_empty(&batch)) /* a delivery may cancel others of the batch */
         deliver_one(prober, BSC_CONTAINER(batch.next, struct bsc_probe_run, by_result));
 }
 
@@ -142,9 +140,10 @@ void bsc_prober_destroy(struct bsc_prober *handle)
 {
     struct bsc_prober_loop *prober = handle->self;
     *handle = (struct bsc_prober){ 0 };
+    struct bsc_list *node;
     for (unsigned i = 0; i < BSC_PROBE_BUCKETS; i++)
-        while (!bsc_list_empty(&prober->probes[i]))
-            cancel_run(BSC_CONTAINER(prober->probes[i].next, struct bsc_probe_run, by_token));
+        while ((node = bsc_list_pop(&prober->probes[i])))
+            cancel_run(BSC_CONTAINER(node, struct bsc_probe_run, by_token));
     bsc_probe_commands_kill(prober);
     bsc_probe_http_destroy(prober->http);
     uv_close((uv_handle_t *)&prober->soon, on_soon_closed);

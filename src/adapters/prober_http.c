@@ -465,11 +465,9 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void bsc_probe_http_destroy(struct bsc_probe_http *http)
 {
-    while (!bsc_list_empty(&http->idle)) {
-        struct bsc_list *node = http->idle.next;
-        bsc_list_remove(node);
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&http->idle)))
         free_exchange(BSC_CONTAINER(node, struct bsc_http_exchange, link));
-    }
     curl_multi_cleanup(http->multi); /* closes the sockets' watches by on_socket */
     curl_global_cleanup();
     uv_close((uv_handle_t *)&http->timer, on_timer_closed);

@@ -196,8 +196,9 @@ void bsc_cells_forget_owner(struct bsc_router_proxy *router, const struct bsc_ro
 
 void bsc_cells_deinit(struct bsc_cells *cells)
 {
-    while (!bsc_list_empty(&cells->retired))
-        cell_destroy(BSC_CONTAINER(cells->retired.next, struct bsc_cell_use, link));
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&cells->retired)))
+        cell_destroy(BSC_CONTAINER(node, struct bsc_cell_use, link));
     for (size_t i = 0; i < cells->hint_count; i++)
         free(cells->hints[i].service);
     free(cells->hints);

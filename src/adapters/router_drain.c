@@ -99,7 +99,8 @@ static void on_closed(uv_handle_t *handle)
 
 void bsc_drains_deinit(struct bsc_router_proxy *router)
 {
-    while (!bsc_list_empty(&router->drains.list))
-        destroy(BSC_CONTAINER(router->drains.list.next, struct drain, link));
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&router->drains.list)))
+        destroy(BSC_CONTAINER(node, struct drain, link));
     uv_close((uv_handle_t *)router->drains.timer, on_closed);
 }

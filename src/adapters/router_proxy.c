@@ -261,11 +261,9 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
             BSC_CONTAINER(router->generations.next, struct bsc_generation, link));
     while (router->service_count)
         bsc_routed_destroy(router, router->services[router->service_count - 1]);
-    while (!bsc_list_empty(&router->waiters)) {
-        struct waiter *waiter = BSC_CONTAINER(router->waiters.next, struct waiter, link);
-        bsc_list_remove(&waiter->link);
-        free(waiter);
-    }
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&router->waiters)))
+        free(BSC_CONTAINER(node, struct waiter, link));
     bsc_drains_deinit(router);
     bsc_snapshots_deinit(router);
     bsc_cells_deinit(&router->cells);

@@ -39,46 +39,47 @@ static void tell_failed(struct bsc_runtime_process *runtime, const char *id, bsc
                                                          .text = error->text });
 }
 
-/* BSC_BUSY: a shim that this process does not know runs it. */
-static enum bsc_status launch_shim(struct bsc_runtime_process *runtime,
-                                   const struct bsc_launch *launch, struct bsc_error *error)
+/* Starts a shim, or finds the one that runs it and is not known to this process. NULL, and `error`
+ * says why. */
+static struct bsc_tracked *launch_shim(struct bsc_runtime_process *runtime,
+                                       const struct bsc_launch *launch, struct bsc_error *error)
 {
     struct bsc_shim_handle shim;
     struct bsc_text path = { 0 };
     bool is_hook = launch->timeout_ms > 0; /* after a power loss it must not run a second time */
     enum bsc_status status =
         bsc_shim_directory_make(runtime->instances, launch->id, is_hook, error);
-    if (status != BSC_OK)
-        return status;
-    bsc_text_printf(&path, "%s/%s", runtime->path, launch->id);
-    status = bsc_shim_spawn(runtime->shim, path.data, launch, &shim, error);
-    bsc_text_deinit(&path);
+    if (status == BSC_OK) {
+        bsc_text_printf(&path, "%s/%s", runtime->path, launch->id);
+        status = bsc_shim_spawn(runtime->shim, path.data, launch, &shim, error);
+        bsc_text_deinit(&path);
+    }
     if (status == BSC_OK)
-        bsc_tracked_create(runtime, launch->id, &shim);
-    return status;
+        return bsc_tracked_create(runtime, launch->id, &shim);
+    return status == BSC_BUSY ? bsc_tracked_create(runtime, launch->id, NULL) : NULL;
+}
+
+static struct bsc_tracked *find_or_launch(struct bsc_runtime_process *runtime,
+                                          const struct bsc_launch *launch, struct bsc_error *error)
+{
+    struct bsc_tracked *tracked = find(runtime, launch->id);
+    if (tracked && tracked->phase == BSC_TRACK_SWEEPING)
+        bsc_error_set(error, BSC_BUSY, "what its last run left is still being ended");
+    else if (!bsc_shim_id_valid(launch->id))
+        bsc_error_set(error, BSC_INVALID, "'%s' is no id", launch->id);
+    else if (!launch->argv.count)
+        bsc_error_set(error, BSC_INVALID, "there is no command");
+    else
+        return tracked ? tracked : launch_shim(runtime, launch, error);
+    return NULL;
 }
 
 static void start(void *self, const struct bsc_launch *launch, bsc_token token)
 {
     struct bsc_runtime_process *runtime = self;
     struct bsc_error error;
-    enum bsc_status status = BSC_OK;
-    struct bsc_tracked *tracked = find(runtime, launch->id);
-    if (tracked && tracked->phase == BSC_TRACK_SWEEPING)
-        status = bsc_error_set(&error, BSC_BUSY, "what its last run left is still being ended");
-    else if (!bsc_shim_id_valid(launch->id))
-        status = bsc_error_set(&error, BSC_INVALID, "'%s' is no id", launch->id);
-    else if (!launch->argv.count)
-        status = bsc_error_set(&error, BSC_INVALID, "there is no command");
-    else if (!tracked) {
-        status = launch_shim(runtime, launch, &error);
-        if (status == BSC_BUSY) {
-            bsc_tracked_create(runtime, launch->id, NULL);
-            status = BSC_OK;
-        }
-        tracked = find(runtime, launch->id);
-    }
-    if (status != BSC_OK) {
+    struct bsc_tracked *tracked = find_or_launch(runtime, launch, &error);
+    if (!tracked) {
         tell_failed(runtime, launch->id, token, &error);
     } else if (tracked->phase == BSC_TRACK_RUNNING) {
         bsc_outbox_put(runtime->outbox, &(struct bsc_event){ .kind = BSC_EVENT_STARTED,

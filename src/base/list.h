@@ -42,6 +42,18 @@ static inline void bsc_list_remove(struct bsc_list *node)
     bsc_list_init(node);
 }
 
+/* Takes the first node off the list; NULL when there is none. */
+static inline struct bsc_list *bsc_list_pop(struct bsc_list *list)
+{
+    struct bsc_list *first = list->next;
+    if (first == list)
+        return NULL;
+    list->next = first->next;
+    first->next->previous = list;
+    bsc_list_init(first);
+    return first;
+}
+
 #define BSC_CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 #endif

@@ -121,7 +121,7 @@ int bsc_run_serve(struct bsc_cli *cli)
     const char *const words[] = { program,     "--state", state,          "--config", file,
                                   "--libexec", folder,    "--controller", self,       NULL };
     char *argv[sizeof words / sizeof *words] = { NULL };
-    for (size_t i = 0; words[i]; i++)
+    for (size_t i = 0; i < sizeof words / sizeof *words - 1; i++)
         argv[i] = bsc_arena_copy(&place->arena, words[i]);
     execv(program, argv);
     bsc_error_errno(&error, "start %s", program);

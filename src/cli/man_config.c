@@ -21,23 +21,25 @@ struct page {
     bool gap;                       /* an empty line was seen */
 };
 
-/* Leaves the words of [words](address); returns where to go on, or NULL: it is no link. */
-static const char *link_end(const char *at, const char **words_end)
+/* Of [words](address) at `at`: where the words end, and the address. False: it is no link. */
+static bool is_link(const char *at, const char **words_end, const char **address_end)
 {
     const char *close = strchr(at, ']');
-    if (!close || close[1] != '(')
-        return NULL;
+    const char *end = close && close[1] == '(' ? strchr(close, ')') : NULL;
+    if (!end)
+        return false;
     *words_end = close;
-    return strchr(close, ')');
+    *address_end = end;
+    return true;
 }
 
 static void add_inline(struct page *page, const char *text)
 {
     bool code = false, emphasis = false;
-    const char *words_end = NULL, *rest = NULL;
+    const char *words_end = NULL, *address_end = NULL; /* of the link that is being read */
     for (; *text; text++) {
         if (text == words_end) {
-            text = rest;
+            text = address_end;
             words_end = NULL;
         } else if (*text == '`') {
             code = !code;
@@ -45,7 +47,7 @@ static void add_inline(struct page *page, const char *text)
         } else if (*text == '*' && !code) {
             emphasis = !emphasis;
             bsc_text_puts(page->out, emphasis ? "\\fI" : "\\fR");
-        } else if (*text != '[' || code || !(rest = link_end(text, &words_end))) {
+        } else if (*text != '[' || code || !is_link(text, &words_end, &address_end)) {
             bsc_man_add_char(page->out, *text);
         }
     }
@@ -89,6 +91,8 @@ static void add_row(struct page *page, const char *row)
     if (!strncmp(row, "|---", 4))
         return;
     unsigned count = split_row(page, row, cells);
+    if (!count) /* a bar alone */
+        return;
     if (!page->heads[0]) {
         memcpy(page->heads, cells, sizeof cells);
         return;

@@ -8,7 +8,7 @@ static const char accepted[] = "${VERSION}, ${PORT}, ${SLOT} and ${INSTANCE} (\"
                                "a literal \"${\", and $NAME without braces is left to the shell)";
 
 struct part {
-    const char *text;
+    const char *text; /* NULL: an error */
     size_t size;
 };
 
@@ -18,8 +18,8 @@ static bool is_variable(const char *name, size_t size, const char *wanted)
 }
 
 /* What stands for the "${NAME}" at `at`, whose closing brace is `close`. */
-static enum bsc_status look_up(const struct bsc_variables *variables, const char *at,
-                               const char *close, struct part *out, struct bsc_error *error)
+static struct part look_up(const struct bsc_variables *variables, const char *at, const char *close,
+                           struct bsc_error *error)
 {
     const char *name = at + 2, *value;
     size_t size = (size_t)(close - name);
@@ -31,52 +31,51 @@ static enum bsc_status look_up(const struct bsc_variables *variables, const char
         value = variables->slot;
     else if (is_variable(name, size, "INSTANCE"))
         value = variables->instance;
-    else
-        return bsc_error_set(error, BSC_INVALID, "unknown variable %.*s; accepted are %s",
-                             (int)(close - at + 1 < 64 ? close - at + 1 : 64), at, accepted);
+    else {
+        bsc_error_set(error, BSC_INVALID, "unknown variable %.*s; accepted are %s",
+                      (int)(close - at + 1 < 64 ? close - at + 1 : 64), at, accepted);
+        return (struct part){ NULL, 0 };
+    }
     if (value)
-        *out = (struct part){ value, strlen(value) };
-    else
-        *out = (struct part){ at, (size_t)(close - at + 1) };
-    return BSC_OK;
+        return (struct part){ value, strlen(value) };
+    return (struct part){ at, (size_t)(close - at + 1) };
 }
 
 /* The next part of `text`: up to the next "$", or what stands for what begins there. */
-static enum bsc_status next_part(const char **text, const struct bsc_variables *variables,
-                                 struct part *out, struct bsc_error *error)
+static struct part next_part(const char **text, const struct bsc_variables *variables,
+                             struct bsc_error *error)
 {
     const char *at = *text;
     if (!strncmp(at, "$${", 3)) {
-        *out = variables->slot ? (struct part){ "${", 2 } : (struct part){ at, 3 };
         *text = at + 3;
-        return BSC_OK;
+        return variables->slot ? (struct part){ "${", 2 } : (struct part){ at, 3 };
     }
     if (!strncmp(at, "${", 2)) {
         const char *close = strchr(at, '}');
-        if (!close)
-            return bsc_error_set(error, BSC_INVALID, "\"${\" without \"}\"; accepted are %s",
-                                 accepted);
+        if (!close) {
+            bsc_error_set(error, BSC_INVALID, "\"${\" without \"}\"; accepted are %s", accepted);
+            return (struct part){ NULL, 0 };
+        }
         *text = close + 1;
-        return look_up(variables, at, close, out, error);
+        return look_up(variables, at, close, error);
     }
     size_t size = 1 + strcspn(at + 1, "$");
-    *out = (struct part){ at, size };
     *text = at + size;
-    return BSC_OK;
+    return (struct part){ at, size };
 }
 
 /* Measures what `text` expands to, and writes it where `made` is not null. */
 static enum bsc_status expand(const char *text, const struct bsc_variables *variables, char *made,
                               size_t *size, struct bsc_error *error)
 {
-    struct part part = { 0 };
     *size = 0;
-    for (const char *at = text; *at; *size += part.size) {
-        enum bsc_status status = next_part(&at, variables, &part, error);
-        if (status)
-            return status;
+    for (const char *at = text; *at;) {
+        struct part part = next_part(&at, variables, error);
+        if (!part.text)
+            return BSC_INVALID;
         if (made)
             memcpy(made + *size, part.text, part.size);
+        *size += part.size;
     }
     return BSC_OK;
 }

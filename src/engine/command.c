@@ -53,9 +53,10 @@ static enum bsc_status may_begin(const struct bsc_service *service, struct bsc_e
 }
 
 /* The release to go back to: the one named, else the one that was live last and was not taken back.
- * What was there before bascule can't be started again, so it counts only while it stands by. */
-static enum bsc_status rollback_target(const struct bsc_service *service, const char *version,
-                                       const struct bsc_release **out, struct bsc_error *error)
+ * What was there before bascule can't be started again, so it counts only while it stands by.
+ * NULL: there is none, and `error` says why. */
+static const struct bsc_release *rollback_target(const struct bsc_service *service,
+                                                 const char *version, struct bsc_error *error)
 {
     enum bsc_slot live = service->row.slots.live, staging = bsc_slot_other(live);
     bool standby = service->row.slots.state[staging] == BSC_SLOT_STANDBY;
@@ -66,31 +67,33 @@ static enum bsc_status rollback_target(const struct bsc_service *service, const 
         if (release->row.id == service->row.release[live] || (!release->row.live_ms && !here) ||
             (!release->row.spec->version && !here))
             continue;
-        if (version ? !release->row.spec->version || strcmp(release->row.spec->version, version)
-                    : release->row.rejected)
+        if (version
+                ? !release->row.spec->version || strcmp(release->row.spec->version, version) != 0
+                : release->row.rejected)
             continue;
         if (!best || release->row.live_ms >= best->row.live_ms || here)
             best = release;
         if (here)
             break;
     }
-    *out = best;
     if (best)
-        return BSC_OK;
+        return best;
     const struct bsc_release *standing = bsc_release_find(service, service->row.release[staging]);
     if (!version && standby && standing && standing->row.rejected && standing->row.spec->version)
-        return bsc_error_set(error, BSC_NO_ROLLBACK,
-                             "%s has nothing to go back to but %s, which a rollback took back: "
-                             "'bascule rollback %s %s' goes there all the same",
-                             service->name, standing->row.spec->version, service->name,
-                             standing->row.spec->version);
-    if (version)
-        return bsc_error_set(error, BSC_NO_ROLLBACK,
-                             "%s: no release of version '%s' that was live is kept", service->name,
-                             version);
-    return bsc_error_set(error, BSC_NO_ROLLBACK,
-                         "%s has nothing to go back to: no earlier release that was live is kept",
-                         service->name);
+        bsc_error_set(error, BSC_NO_ROLLBACK,
+                      "%s has nothing to go back to but %s, which a rollback took back: "
+                      "'bascule rollback %s %s' goes there all the same",
+                      service->name, standing->row.spec->version, service->name,
+                      standing->row.spec->version);
+    else if (version)
+        bsc_error_set(error, BSC_NO_ROLLBACK,
+                      "%s: no release of version '%s' that was live is kept", service->name,
+                      version);
+    else
+        bsc_error_set(error, BSC_NO_ROLLBACK,
+                      "%s has nothing to go back to: no earlier release that was live is kept",
+                      service->name);
+    return NULL;
 }
 
 /* At once when it stands by with enough healthy instances, else it is started again. */
@@ -215,7 +218,6 @@ static void roll_back(struct bsc_engine *engine, struct bsc_service *service,
                       const struct bsc_event *event)
 {
     struct bsc_error error;
-    const struct bsc_release *target;
     if (bsc_rollout_open(service) && !event->version) {
         const struct bsc_rollout_row *row = &service->rollout->row;
         uint64_t id = row->id;
@@ -235,7 +237,8 @@ static void roll_back(struct bsc_engine *engine, struct bsc_service *service,
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         return;
     }
-    if (rollback_target(service, event->version, &target, &error) != BSC_OK) {
+    const struct bsc_release *target = rollback_target(service, event->version, &error);
+    if (!target) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         return;
     }
@@ -381,10 +384,9 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     if (status != BSC_OK)
         return status;
     if (*kind == BSC_PLAN_ROLLBACK || *kind == BSC_PLAN_REVERT) {
-        const struct bsc_release *target;
-        status = rollback_target(service, version, &target, error);
-        if (status != BSC_OK)
-            return status;
+        const struct bsc_release *target = rollback_target(service, version, error);
+        if (!target)
+            return BSC_NO_ROLLBACK;
         *kind = rollback_kind(service, target);
         return bsc_plan_compile(*kind, target->row.spec, &service->row.slots, occupied(service),
                                 out, error);

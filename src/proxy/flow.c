@@ -147,9 +147,10 @@ static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
                  struct bsc_connection *sink)
 {
     uint32_t unsent = bsc_flow_unsent(flow);
-    ssize_t sent = bsc_connection_send(
-        worker, sink, unsent ? flow->out->bytes + flow->sent : NULL, unsent,
-        flow->ready ? source->in->bytes + source->in->begin : NULL, flow->ready);
+    uint32_t ready = source ? flow->ready : 0; /* an answer of our own has no source */
+    ssize_t sent =
+        bsc_connection_send(worker, sink, unsent ? flow->out->bytes + flow->sent : NULL, unsent,
+                            ready ? source->in->bytes + source->in->begin : NULL, ready);
     if (sent < 0)
         return false;
     uint32_t ours = sent < (ssize_t)unsent ? (uint32_t)sent : unsent;

@@ -112,17 +112,12 @@ static void put_request_line(struct writer *writer, const struct bsc_request *re
 /* The client's X-Request-Id when there is one, once, of visible ASCII and of bearable length. */
 static bool request_id_is_sane(const struct bsc_head *head, const char *bytes)
 {
-    const struct bsc_field *found = NULL;
-    if (!bsc_head_has(head, BSC_FIELD_X_REQUEST_ID))
+    const struct bsc_field *found = bsc_head_find(head, BSC_FIELD_X_REQUEST_ID);
+    if (!found || found->named)
         return false;
-    for (size_t i = 0; i < head->field_count; i++) {
-        const struct bsc_field *field = &head->fields[i];
-        if (field->id != BSC_FIELD_X_REQUEST_ID || field->alias)
-            continue;
-        if (found || field->named)
+    for (const struct bsc_field *next = found + 1; next < head->fields + head->field_count; next++)
+        if (next->id == BSC_FIELD_X_REQUEST_ID && !next->alias)
             return false;
-        found = field;
-    }
     const char *at = bytes + found->value.at, *end = at + found->value.size;
     if (at == end || end - at > BSC_REQUEST_ID_BYTES)
         return false;

@@ -145,24 +145,25 @@ static enum bsc_status take_service(struct bsc_lines *lines, const json_t *objec
     return BSC_OK;
 }
 
-static enum bsc_status find_service(struct bsc_lines *lines, const json_t *object,
-                                    struct bsc_entry **out, struct bsc_error *error)
+/* NULL, and `error` says why. */
+static struct bsc_entry *find_service(struct bsc_lines *lines, const json_t *object,
+                                      struct bsc_error *error)
 {
     const char *name;
     if (bsc_parse_name(object, "service", &name, error))
-        return error->status;
-    *out = entry_of(lines, name);
-    if (!*out)
-        return bsc_error_set(error, BSC_NOT_FOUND, "there is no service %.80s", name);
-    return BSC_OK;
+        return NULL;
+    struct bsc_entry *entry = entry_of(lines, name);
+    if (!entry)
+        bsc_error_set(error, BSC_NOT_FOUND, "there is no service %.80s", name);
+    return entry;
 }
 
 static enum bsc_status take_instances(struct bsc_lines *lines, const json_t *object,
                                       struct bsc_line *out, struct bsc_error *error)
 {
-    struct bsc_entry *entry;
     struct bsc_roster *roster;
-    if (find_service(lines, object, &entry, error) || bsc_parse_roster(object, &roster, error))
+    struct bsc_entry *entry = find_service(lines, object, error);
+    if (!entry || bsc_parse_roster(object, &roster, error))
         return error->status;
     if (!lines->collecting) {
         bsc_roster_settle(roster, entry->roster, entry->service, lines->now_ms);
@@ -179,17 +180,17 @@ static enum bsc_status take_instances(struct bsc_lines *lines, const json_t *obj
 static enum bsc_status take_splits(struct bsc_lines *lines, const json_t *list,
                                    struct bsc_line *out, struct bsc_error *error)
 {
-    struct bsc_entry *entry = NULL;
     struct bsc_split split;
     if (!json_is_array(list))
         return bsc_error_set(error, BSC_INVALID, "'splits' is no list");
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (find_service(lines, json_array_get(list, i), &entry, error) ||
+        if (!find_service(lines, json_array_get(list, i), error) ||
             bsc_parse_split(json_array_get(list, i), &split, error))
             return error->status;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *object = json_array_get(list, i);
-        if (find_service(lines, object, &entry, error) || bsc_parse_split(object, &split, error))
+        struct bsc_entry *entry = find_service(lines, object, error);
+        if (!entry || bsc_parse_split(object, &split, error))
             return error->status;
         entry->split = split;
         entry->has_split = true;

@@ -132,13 +132,12 @@ static uint32_t mask_for(size_t count)
     return size - 1;
 }
 
-static enum bsc_status intern_host(struct bsc_routes *routes, const char *name, struct host **out,
-                                   struct bsc_error *error)
+/* NULL, and `error` says why. */
+static struct host *intern_host(struct bsc_routes *routes, const char *name,
+                                struct bsc_error *error)
 {
-    if (!name) {
-        *out = &routes->any;
-        return BSC_OK;
-    }
+    if (!name)
+        return &routes->any;
     char lower[HOST_BYTES + 1];
     size_t size = strlen(name);
     bool wildcard = name[0] == '*' && name[1] == '.';
@@ -148,17 +147,19 @@ static enum bsc_status intern_host(struct bsc_routes *routes, const char *name, 
     struct bsc_slice rest = { (uint16_t)(2 * skip), (uint16_t)(size - 2 * skip) }, host;
     int port;
     if (size <= 2 * skip || size > HOST_BYTES || name[2 * skip] == '.' ||
-        !bsc_authority_read(name, rest, &host, &port) || port >= 0)
-        return bsc_error_set(error, BSC_INVALID, "route: invalid host '%.100s'", name);
+        !bsc_authority_read(name, rest, &host, &port) || port >= 0) {
+        bsc_error_set(error, BSC_INVALID, "route: invalid host '%.100s'", name);
+        return NULL;
+    }
     size -= skip;
     for (size_t i = 0; i < size; i++)
         lower[i] = bsc_byte_lower(name[skip + i]);
-    *out = find_host(routes, lower, size);
-    if (!(*out)->number)
-        **out = (struct host){ .number = ANY_HOST + ++routes->host_count,
-                               .size = (uint16_t)size,
-                               .name = bsc_arena_copy_bytes(&routes->names, lower, size) };
-    return BSC_OK;
+    struct host *found = find_host(routes, lower, size);
+    if (!found->number)
+        *found = (struct host){ .number = ANY_HOST + ++routes->host_count,
+                                .size = (uint16_t)size,
+                                .name = bsc_arena_copy_bytes(&routes->names, lower, size) };
+    return found;
 }
 
 static bool path_is_valid(const char *path, size_t size)
@@ -172,11 +173,10 @@ static bool path_is_valid(const char *path, size_t size)
 static enum bsc_status add(struct bsc_routes *routes, const struct bsc_routes_rule *rule,
                            struct bsc_error *error)
 {
-    struct host *host;
     size_t size = strlen(rule->path);
-    enum bsc_status status = intern_host(routes, rule->host, &host, error);
-    if (status)
-        return status;
+    struct host *host = intern_host(routes, rule->host, error);
+    if (!host)
+        return BSC_INVALID;
     if (!path_is_valid(rule->path, size))
         return bsc_error_set(error, BSC_INVALID, "route: invalid path '%.100s'", rule->path);
     if (rule->path[size - 1] == '/')

@@ -262,11 +262,9 @@ static void on_retired(void *context, struct bsc_update *update)
 {
     (void)update;
     struct bsc_control *control = context;
-    while (!bsc_list_empty(&control->listens)) {
-        struct bsc_list *node = control->listens.next;
-        bsc_list_remove(node);
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&control->listens)))
         close_listen(BSC_CONTAINER(node, struct bsc_listen, node));
-    }
     control->retired = true;
     bsc_control_say(control, NULL, 0, "retired");
 }

@@ -46,11 +46,9 @@ static void fire_slot(struct bsc_wheel *wheel, unsigned slot, int64_t now_ms,
         return;
     wheel->used[slot / 64] &= ~(1ull << slot % 64);
     bsc_list_init(&due);
-    while (!bsc_list_empty(&wheel->slots[slot])) {
-        struct bsc_list *node = wheel->slots[slot].next;
-        bsc_list_remove(node);
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&wheel->slots[slot])))
         bsc_list_add_tail(&due, node);
-    }
     while (!bsc_list_empty(&due)) {
         struct bsc_timer *timer = BSC_CONTAINER(due.next, struct bsc_timer, node);
         bsc_timer_stop(timer);
