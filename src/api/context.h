@@ -47,7 +47,9 @@ struct bsc_api {
     size_t upload_bytes; /* of all requests */
     bsc_token next_token;
 
-    enum bsc_status ready; /* BSC_OK, or why not */
+    int64_t refusal_told_ms;  /* the last one that was recorded, boot clock; 0: none yet */
+    unsigned refusals_untold; /* since then */
+    enum bsc_status ready;    /* BSC_OK, or why not */
     char *ready_text;
     json_t *changed; /* services whose streams have not been told yet: an object used as a set */
     int64_t changes_told_ms;

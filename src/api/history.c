@@ -19,10 +19,13 @@ static void view_history(struct bsc_api_request *request, const struct bsc_engin
     const struct bsc_api_reads *reads = &request->api->options.reads;
     struct bsc_error error;
     json_t *list = json_array();
-    enum bsc_status status = reads->history(reads->self, request->parameter, 0,
+    const char *older = bsc_api_input_string(request, "before");
+    uint64_t before = older ? bsc_api_id_parse('d', older) : 0;
+    enum bsc_status status = reads->history(reads->self, request->parameter, before,
                                             (unsigned)bsc_api_input_integer(request, "limit", 1000),
                                             add_record, list, &error);
-    bool unknown = !json_array_size(list) && !bsc_engine_service(engine, request->parameter);
+    bool unknown =
+        !before && !json_array_size(list) && !bsc_engine_service(engine, request->parameter);
     if (status == BSC_OK && !unknown) {
         bsc_api_answer_json(request, MHD_HTTP_OK, list);
         return;
@@ -36,7 +39,11 @@ static void view_history(struct bsc_api_request *request, const struct bsc_engin
 
 void bsc_api_get_history(struct bsc_api_request *request)
 {
-    bsc_api_query(request, view_history);
+    const char *before = bsc_api_input_string(request, "before");
+    if (before && !bsc_api_id_parse('d', before))
+        bsc_api_answer_malformed(request, "'before' must be the id of a record, as \"d12\"");
+    else
+        bsc_api_query(request, view_history);
 }
 
 static void take_version(void *argument, const struct bsc_record *record)

@@ -40,6 +40,8 @@ static const struct bsc_api_field plan[] = {
 static const struct bsc_api_field history[] = {
     { "limit", BSC_API_INTEGER, BSC_API_OPTIONAL, .least = 1, .most = 1000,
       .summary = "only the newest; else 1,000" },
+    { "before", BSC_API_STRING, BSC_API_OPTIONAL,
+      .summary = "only what is older than this record, \"d12\"" },
     { 0 },
 };
 

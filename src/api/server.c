@@ -19,7 +19,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { DISCARD_BYTES = 16 * 1024 * 1024, IDLE_S = 30, SWEEP_MS = 250 };
+enum {
+    DISCARD_BYTES = 16 * 1024 * 1024,
+    IDLE_S = 30,
+    SWEEP_MS = 250,
+    REFUSAL_EVERY_MS = 60000,
+};
 
 static void on_timer(uv_timer_t *timer);
 
@@ -108,6 +113,25 @@ static void on_completed(void *closure, struct MHD_Connection *connection, void 
     free(request);
 }
 
+/* In the audit, but not so often that it could be filled on purpose. */
+static void record_refusal(struct bsc_api *api, const char *actor)
+{
+    char text[128], more[64] = "";
+    int64_t now_ms = bsc_clock_boot_ms();
+    if (api->refusal_told_ms && now_ms < api->refusal_told_ms + REFUSAL_EVERY_MS) {
+        api->refusals_untold++;
+        return;
+    }
+    if (api->refusals_untold)
+        snprintf(more, sizeof more, ", after %u other refusals", api->refusals_untold);
+    snprintf(text, sizeof text, "%s may not use the API's socket%s", actor, more);
+    api->refusal_told_ms = now_ms;
+    api->refusals_untold = 0;
+    bsc_log_warning("API: refused: %s", text);
+    struct bsc_event event = { .kind = BSC_EVENT_REFUSED, .actor = actor, .text = text };
+    api->options.submit(api->options.argument, &event);
+}
+
 static void answer_denied(struct bsc_api_request *request)
 {
     const struct bsc_api_options *options = &request->api->options;
@@ -116,7 +140,7 @@ static void answer_denied(struct bsc_api_request *request)
              "only root, the daemon's user%s%s may use this socket; you are %s",
              options->group ? " and members of the group " : "",
              options->group ? options->group : "", request->from->peer.actor);
-    bsc_log_warning("API: refused %s", request->from->peer.actor);
+    record_refusal(request->api, request->from->peer.actor);
     bsc_api_answer_error(request, BSC_DENIED, detail);
 }
 

@@ -133,6 +133,7 @@ static void offer_values(const struct bsc_complete_names *names, enum bsc_value 
     case BSC_VALUE_NONE:
     case BSC_VALUE_DURATION:
     case BSC_VALUE_NUMBER:
+    case BSC_VALUE_DEPLOYMENT:
         break;
     }
 }

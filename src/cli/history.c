@@ -15,7 +15,8 @@ static void print_history(const struct bsc_cli *cli, const json_t *records)
     size_t index;
     const json_t *record;
     if (!json_array_size(records)) {
-        printf("%s: nothing was deployed yet\n", cli->call.arguments[0]);
+        printf("%s: nothing was deployed %s\n", cli->call.arguments[0],
+               bsc_cli_given(cli, BSC_OPTION_BEFORE) ? "before" : "yet");
         return;
     }
     bsc_grid_init(&grid, &cli->output, titles);
@@ -46,6 +47,10 @@ int bsc_run_history(struct bsc_cli *cli)
     bsc_text_puts(&tail, "/history");
     if (bsc_cli_given(cli, BSC_OPTION_LINES))
         bsc_text_printf(&tail, "?limit=%lld", (long long)cli->call.number[BSC_OPTION_LINES]);
+    if (bsc_cli_given(cli, BSC_OPTION_BEFORE)) {
+        bsc_text_puts(&tail, bsc_cli_given(cli, BSC_OPTION_LINES) ? "&before=" : "?before=");
+        bsc_client_escape(&tail, cli->call.text[BSC_OPTION_BEFORE]);
+    }
     char *path = bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);
     json_t *records = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);

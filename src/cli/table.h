@@ -28,6 +28,7 @@ enum bsc_option {
     BSC_OPTION_SLOT,
     BSC_OPTION_INSTANCE,
     BSC_OPTION_LINES,
+    BSC_OPTION_BEFORE,
     BSC_OPTION_FOLLOW,
     BSC_OPTION_FILE,
     BSC_OPTION_STRICT,
@@ -48,6 +49,7 @@ enum bsc_value {
     BSC_VALUE_SERVICE,
     BSC_VALUE_RELEASE, /* a version of the service named before */
     BSC_VALUE_ROLLOUT,
+    BSC_VALUE_DEPLOYMENT, /* an id of the history */
     BSC_VALUE_INSTANCE,
     BSC_VALUE_COMMAND,
 };

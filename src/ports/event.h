@@ -35,6 +35,7 @@ enum bsc_event_kind {
     BSC_EVENT_TERMINATE, /* stop every instance, then reply */
     /* results */
     BSC_EVENT_TICK,       /* the time that bsc_engine_next_ms named has come */
+    BSC_EVENT_REFUSED,    /* api: somebody may not use it: actor, text, for the audit */
     BSC_EVENT_LOADED,     /* store: state, or status and text */
     BSC_EVENT_COMMITTED,  /* store: status and text */
     BSC_EVENT_ROOM,       /* store: its reserve is whole again */

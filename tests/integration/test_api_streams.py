@@ -265,9 +265,14 @@ def test_a_stranger_is_refused_and_told_which_group_to_join(daemon):
         assert as_stranger(connect) == "refused"
         os.chmod(opened, 0o666)  # whatever opened it up: the peer's credentials still count
         answer = as_stranger(ask)
+        for _ in range(5):
+            as_stranger(ask)
     finally:
         os.chmod(daemon.socket, 0o600)
         opened.unlink()
         folder.rmdir()
     assert answer.startswith("403 urn:bascule:denied ")
     assert "group bascule" in answer and "nobody" in answer
+    told = [event for event in daemon.get("/v1/events?limit=1000").json if event["kind"] == "refused"]
+    assert [(event["actor"], event["error"]) for event in told] == [("nobody", "denied")], "once a minute"
+    assert "may not use the API's socket" in told[0]["text"]

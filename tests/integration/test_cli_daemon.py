@@ -184,6 +184,7 @@ def test_a_rollback_goes_back_at_once_and_history_tells_it(daemon):
     assert [record["status"] for record in records][-2:] == ["rolled-back", "live"]
     assert {"id", "environment", "version", "status", "deployed_at", "switched_at", "rolled_back_at",
             "reason"} <= records[0].keys()
+    assert daemon.json("history", "web", "-n", "1", "--before", records[-1]["id"]) == records[-2:-1]
     newest = daemon.run("history", "web", "-n", "2").stdout.splitlines()
     assert len(newest) == 3 and newest[0].split()[:4] == ["ID", "VERSION", "SLOT", "STATUS"]
 
