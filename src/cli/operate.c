@@ -87,6 +87,18 @@ int bsc_run_cleanup(struct bsc_cli *cli)
     return BSC_EXIT_DONE;
 }
 
+/* Prints the answer as JSON, or what it says to people. Frees both. */
+static int print_said(struct bsc_cli *cli, json_t *answer, struct bsc_text *said)
+{
+    if (cli->output.json)
+        bsc_cli_print_json(answer);
+    else
+        print_line(cli, BSC_STYLE_PLAIN, bsc_text_get(said));
+    bsc_text_deinit(said);
+    json_decref(answer);
+    return BSC_EXIT_DONE;
+}
+
 int bsc_run_traffic(struct bsc_cli *cli)
 {
     int exit_status;
@@ -97,16 +109,9 @@ int bsc_run_traffic(struct bsc_cli *cli)
     free(path);
     if (!answer)
         return exit_status;
-    if (cli->output.json) {
-        bsc_cli_print_json(answer);
-    } else {
-        struct bsc_text said = { 0 };
-        bsc_text_printf(&said, "%s: %s", cli->call.arguments[0], bsc_json_text(answer, "traffic"));
-        print_line(cli, BSC_STYLE_PLAIN, bsc_text_get(&said));
-        bsc_text_deinit(&said);
-    }
-    json_decref(answer);
-    return BSC_EXIT_DONE;
+    struct bsc_text said = { 0 };
+    bsc_text_printf(&said, "%s: %s", cli->call.arguments[0], bsc_json_text(answer, "traffic"));
+    return print_said(cli, answer, &said);
 }
 
 int bsc_run_upgrade(struct bsc_cli *cli)
@@ -115,18 +120,10 @@ int bsc_run_upgrade(struct bsc_cli *cli)
     json_t *answer = bsc_cli_request(cli, "POST", "/v1/upgrade", json_object(), 0, &exit_status);
     if (!answer)
         return exit_status;
-    if (cli->output.json) {
-        bsc_cli_print_json(answer);
-    } else {
-        struct bsc_text said = { 0 };
-        bsc_text_printf(&said,
-                        "a new proxy serves (generation %lld); the old one finishes what it has",
-                        bsc_json_number(answer, "generation"));
-        print_line(cli, BSC_STYLE_PLAIN, bsc_text_get(&said));
-        bsc_text_deinit(&said);
-    }
-    json_decref(answer);
-    return BSC_EXIT_DONE;
+    struct bsc_text said = { 0 };
+    bsc_text_printf(&said, "a new proxy serves (generation %lld); the old one finishes what it has",
+                    bsc_json_number(answer, "generation"));
+    return print_said(cli, answer, &said);
 }
 
 /* Reads the file whose text the daemon gets; the daemon itself may not be allowed to. */

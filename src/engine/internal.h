@@ -139,7 +139,6 @@ uint64_t bsc_id_next(struct bsc_engine *engine);
 /* Commits what was written down, or releases the effects at once when nothing is to be stored. */
 void bsc_settle(struct bsc_engine *engine);
 void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event *event);
-void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, const char *text);
 void bsc_transaction_clear(struct bsc_engine *engine); /* frees what was written down */
 
 /* effect.c */

@@ -253,22 +253,6 @@ void bsc_settle(struct bsc_engine *engine)
                                     (unsigned)engine->change_count, engine->commit_token);
 }
 
-void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event *event)
-{
-    if (event->token != engine->commit_token)
-        return;
-    engine->commit_token = 0;
-    if (event->status != BSC_OK) {
-        bsc_transaction_discard(engine, event->status, event->text ? event->text : "store failed");
-        return;
-    }
-    engine->store_full = event->full;
-    engine->unproved = false;
-    engine->retry_pause_ms = 0;
-    changes_clear(engine);
-    release_effects(engine);
-}
-
 static void disappoint(struct bsc_engine *engine, bsc_token *token, enum bsc_status status,
                        const char *text)
 {
@@ -279,7 +263,7 @@ static void disappoint(struct bsc_engine *engine, bsc_token *token, enum bsc_sta
 }
 
 /* The store did not take it: whoever waits is told so, everything else never happened. */
-void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, const char *text)
+static void discard(struct bsc_engine *engine, enum bsc_status status, const char *text)
 {
     for (size_t i = 0; i < engine->effect_count; i++)
         if (engine->effects[i].kind == BSC_EFFECT_REPLY)
@@ -302,4 +286,20 @@ void bsc_transaction_discard(struct bsc_engine *engine, enum bsc_status status, 
         bsc_load_later(engine, status, text);
     else
         bsc_load_begin(engine);
+}
+
+void bsc_transaction_committed(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    if (event->token != engine->commit_token)
+        return;
+    engine->commit_token = 0;
+    if (event->status != BSC_OK) {
+        discard(engine, event->status, event->text ? event->text : "store failed");
+        return;
+    }
+    engine->store_full = event->full;
+    engine->unproved = false;
+    engine->retry_pause_ms = 0;
+    changes_clear(engine);
+    release_effects(engine);
 }

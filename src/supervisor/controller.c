@@ -17,7 +17,7 @@ enum {
     EXIT_WAIT_MS = 5000, /* from its channel's end to its own */
 };
 
-void bsc_controller_start(struct bsc_supervisor *supervisor)
+static void start(struct bsc_supervisor *supervisor)
 {
     struct bsc_controller *controller = &supervisor->controller;
     const struct bsc_supervisor_options *options = supervisor->options;
@@ -223,7 +223,7 @@ int64_t bsc_controller_on_time(struct bsc_supervisor *supervisor)
     struct bsc_controller *controller = &supervisor->controller;
     int64_t now_ms = bsc_clock_boot_ms();
     if (now_ms >= controller->start_ms)
-        bsc_controller_start(supervisor);
+        start(supervisor);
     if (now_ms >= controller->kill_ms && controller->pid) {
         bsc_log_warning("controller (pid %d) is killed: its channel is closed and it stays",
                         (int)controller->pid);

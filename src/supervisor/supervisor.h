@@ -141,7 +141,6 @@ int64_t bsc_proxy_on_time(struct bsc_supervisor *supervisor, bool late);
 
 /* --- controller.c --- */
 
-void bsc_controller_start(struct bsc_supervisor *supervisor);
 /* Sends unless it is not there. The descriptors stay the caller's. */
 void bsc_controller_tell(struct bsc_supervisor *supervisor, const int *fds, unsigned fd_count,
                          const char *format, ...) BSC_PRINTF(4, 5);

@@ -3,8 +3,9 @@
 import os
 import pathlib
 import re
-import socket
 import subprocess
+
+from daemon import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("BASCULE_BUILD", ROOT / "build")).resolve() / "src"
@@ -16,12 +17,6 @@ def blocks():
     tour = (ROOT / "README.md").read_text().split("## Five minutes")[1].split("\n## ")[0]
     found = re.findall(r"^```(\w+)\n(.*?)^```$", tour, re.S | re.M)
     return [(language, text) for language, text in found if "meson" not in text]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def script(port):

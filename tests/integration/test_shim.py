@@ -13,27 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from daemon import alive, wait_until
+
 BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
 SHIM = BUILD / "src" / "shim" / "bascule-shim"
 SLOW = 20.0 * float(os.environ.get("BASCULE_SLOW", 1))  # a bound for what takes milliseconds when the machine is free
-
-
-def wait_until(condition, what, seconds=SLOW):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.005)
-    pytest.fail(f"waited {seconds} s in vain: {what}")
-
-
-def alive(pid):
-    """Runs, and is not a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 class Instance:

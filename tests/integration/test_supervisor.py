@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_peers import (BUILD, SLOW, SUPERVISOR, Daemon, alive, ask, free_address, memfd,
-                              reachable, receive, wait_until)
+from daemon import alive, wait_until
+from supervisor_peers import BUILD, SLOW, SUPERVISOR, Daemon, ask, free_address, memfd, reachable, receive
 
 
 @pytest.fixture

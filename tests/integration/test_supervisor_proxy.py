@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from supervisor_peers import (BUILD, SLOW, Daemon, alive, free_address, reachable, wait_until)
+from daemon import alive, wait_until
+from supervisor_peers import BUILD, SLOW, Daemon, free_address, reachable
 
 PROXY = BUILD / "src" / "proxy" / "bascule-proxy"
 pytestmark = pytest.mark.skipif(not PROXY.exists(), reason="bascule-proxy is not built")
