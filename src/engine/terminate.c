@@ -37,18 +37,19 @@ void bsc_terminate_blindly(struct bsc_engine *engine)
 
 static void stop_found(struct bsc_engine *engine)
 {
-    for (size_t i = 0; i < engine->found_count;) {
-        struct bsc_found_copy *found = &engine->found[i];
-        if (!found->pid) {
-            free(found->text);
-            *found = engine->found[--engine->found_count];
+    size_t running = 0;
+    for (size_t i = 0; i < engine->found_count; i++) {
+        struct bsc_found_copy found = engine->found[i];
+        if (!found.pid) {
+            free(found.text);
             continue;
         }
-        const struct bsc_runtime *runtime = &engine->ports.runtimes[found->runtime];
-        found->stop = bsc_token_next(engine, NULL);
-        runtime->ops->stop(runtime->self, found->id, blind_grace_ms, found->stop);
-        i++;
+        const struct bsc_runtime *runtime = &engine->ports.runtimes[found.runtime];
+        found.stop = bsc_token_next(engine, NULL);
+        runtime->ops->stop(runtime->self, found.id, blind_grace_ms, found.stop);
+        engine->found[running++] = found;
     }
+    engine->found_count = running;
 }
 
 void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event)
