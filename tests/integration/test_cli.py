@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import sanitizers
-
 BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
 BASCULE = BUILD / "src" / "bascule"
 
@@ -32,7 +30,7 @@ services:
 
 
 def run(*words, env=None, binary=BASCULE, **more):
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", **sanitizers.OPTIONS, **(env or {})}
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", **(env or {})}
     return subprocess.run([binary, *map(str, words)], env=environment, capture_output=True, text=True, timeout=30,
                           **more)
 

@@ -15,7 +15,6 @@ import time
 
 import pytest
 
-import sanitizers
 from daemon import BASCULE, free_port
 
 SLOW = float(os.environ.get("BASCULE_SLOW", 1))
@@ -66,7 +65,7 @@ class Daemon:
 
     def environment(self):
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "TERM": "xterm-256color",
-                "TZ": "UTC", "BASCULE_STATE": str(self.state), **sanitizers.OPTIONS}
+                "TZ": "UTC", "BASCULE_STATE": str(self.state)}
 
     def configure(self, interval):
         (self.folder / "bascule.yaml").write_text(CONFIG.format(

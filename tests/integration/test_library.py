@@ -37,7 +37,8 @@ class Installed:
         (package,) = folder.rglob("bascule.pc")
         self.libraries = package.parents[1]
         self.environment = {**os.environ, "PKG_CONFIG_LIBDIR": str(package.parent),
-                            "PKG_CONFIG_SYSROOT_DIR": str(folder), "LD_LIBRARY_PATH": str(self.libraries)}
+                            "PKG_CONFIG_SYSROOT_DIR": str(folder), "LD_LIBRARY_PATH": str(self.libraries),
+                            "UBSAN_OPTIONS": "halt_on_error=1"}  # a user's program knows no better
 
     def flags(self, *words):
         return shlex.split(call("pkg-config", *words, "bascule", env=self.environment))

@@ -459,7 +459,7 @@ def test_idle_costs_no_wakeup(instance):
     assert switches() == before
 
 
-@pytest.mark.skipif(b"__asan_init" in SHIM.read_bytes() if SHIM.exists() else False,
+@pytest.mark.skipif(b"san_init" in SHIM.read_bytes() if SHIM.exists() else False,
                     reason="a sanitizer needs memory of its own")
 def test_it_needs_less_than_500_kib(instance):
     instance.start("sleep", "1000")

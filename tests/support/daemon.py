@@ -14,8 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import sanitizers
-
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BASCULE_BUILD", ROOT / "build")).resolve()
 BASCULE = BUILD / "src" / "bascule"
@@ -66,7 +64,7 @@ def processes_of(folder):
 def hello(folder, **more):
     """A service of examples/hello whose releases are folders below `folder`."""
     return {"command": [PYTHON, str(HELLO / "app.py")], "directory": f"{folder}/releases/${{VERSION}}",
-            "environment": {"OF": str(folder), **sanitizers.OPTIONS}, "replicas": 2, "route": {"path": "/"},
+            "environment": {"OF": str(folder)}, "replicas": 2, "route": {"path": "/"},
             "health": {"path": "/health", "interval": "200ms", "timeout": "5s", "deadline": "20s"},
             "deploy": {"bake": "0s", "standby": "10m", "drain": "10s"}, **more}
 
@@ -100,8 +98,7 @@ class Daemon:
 
     def environment(self):
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "TZ": "UTC",
-                "BASCULE_STATE": str(self.state), "BASCULE_CONFIG": str(self.file), "OF": str(self.folder),
-                **sanitizers.OPTIONS}
+                "BASCULE_STATE": str(self.state), "BASCULE_CONFIG": str(self.file), "OF": str(self.folder)}
 
     def spawn(self, *words):
         """`bascule serve`, not waited for."""
