@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import sanitizers
-from dataplane import BUILD, Proxy, PATIENCE_S
+from dataplane import BUILD, PATIENCE_S, SANITIZED, Proxy
 
 FAILCALL = BUILD / "tests/faults/failcall.so"
-pytestmark = pytest.mark.skipif(bool(sanitizers.OPTIONS), reason="a sanitizer opens files whenever it likes")
+pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer opens files whenever it likes")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
 
 
