@@ -7,11 +7,12 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
-from daemon import processes_of, wait_until
+from daemon import BASCULE, processes_of, wait_until
 from load import Client
 
 FAILED = 1
@@ -168,3 +169,21 @@ def test_a_new_supervisor_takes_over_what_runs_and_says_that_it_is_there(daemon)
         put_in_place(daemon, copy)
         mended(daemon)
         assert daemon.instance_pids() == instances
+
+
+def test_who_waits_for_a_rollout_is_told_when_the_store_breaks_in_the_middle_of_it(make_daemon):
+    daemon = make_daemon()
+    daemon.services["web"]["deploy"]["bake"] = "1m"
+    daemon.start()
+    waiting = subprocess.Popen([BASCULE, "deploy", "web", "v1"], env=daemon.environment(), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: daemon.service()["slots"]["green"]["weight_bp"] == 10000, "it is being watched")
+    copy = backup(daemon)
+    break_store(daemon)
+    output, errors = waiting.communicate(timeout=60)
+    assert waiting.returncode == FAILED, output + errors
+    assert all(text in errors for text in DAMAGED)
+    put_in_place(daemon, copy)
+    wait_until(lambda: daemon.run("status", "-q").returncode == 0, "the file is used")
+    daemon.do("abort", "web")
+    assert daemon.settled()["status"] == "cancelled"
