@@ -2,6 +2,7 @@
  * adapters/supervisor_link.c - see supervisor_link.h. */
 #include "adapters/supervisor_link.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,20 @@ void bsc_supervisor_link_route(struct bsc_supervisor_link *link,
 
 /* -- what the controller says ---------------------------------------------------------------- */
 
+/* Opened here, because neither the proxy nor the supervisor reads the configuration; a pipe that
+ * nobody reads is an error and not a wait. -1 with BSC_OK: there shall be none. */
+static enum bsc_status open_access_log(const char *path, int *out, struct bsc_error *error)
+{
+    *out = -1;
+    if (!path)
+        return BSC_OK;
+    *out =
+        !strcmp(path, "-")
+            ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+            : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    return *out == -1 ? bsc_error_errno(error, "access log %s", path) : BSC_OK;
+}
+
 enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
                                               const struct bsc_config *config,
                                               struct bsc_error *error)
@@ -210,15 +225,26 @@ enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
         [BSC_SANDBOX_PREFERRED] = "preferred",
         [BSC_SANDBOX_OFF] = "off",
     };
+    static const char *const formats[] = {
+        [BSC_ACCESS_LOG_JSON] = "json",
+        [BSC_ACCESS_LOG_COMBINED] = "combined",
+    };
     const struct bsc_proxy_spec *proxy = &config->proxy;
     struct bsc_text list = { 0 };
+    int log;
+    if (open_access_log(proxy->access_log, &log, error))
+        return error->status;
     for (unsigned i = 0; i < config->listen_http.count; i++)
         bsc_text_printf(&list, "%s%s", i ? "," : "", config->listen_http.items[i]);
     enum bsc_status status =
-        bsc_channel_send(link->channel, NULL, 0, error,
-                         "configure workers=%u drain_ms=%" PRId64 " sandbox=%s user=%s listen=%s",
+        bsc_channel_send(link->channel, &log, log != -1, error,
+                         "configure workers=%u drain_ms=%" PRId64
+                         " sandbox=%s user=%s access_log=%s access_addresses=%s listen=%s",
                          proxy->workers, proxy->drain_ms, sandboxes[proxy->sandbox],
-                         proxy->user ? proxy->user : "", bsc_text_get(&list));
+                         proxy->user ? proxy->user : "", formats[proxy->access_format],
+                         proxy->access_anonymous ? "anonymous" : "full", bsc_text_get(&list));
+    if (log != -1)
+        close(log);
     bsc_text_deinit(&list);
     return status;
 }

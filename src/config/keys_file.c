@@ -26,6 +26,18 @@ static const struct bsc_choice traces[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice access_formats[] = {
+    { "json", BSC_ACCESS_LOG_JSON, false },
+    { "combined", BSC_ACCESS_LOG_COMBINED, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_choice access_addresses[] = {
+    { "full", 0, false },
+    { "anonymous", 1, false },
+    { NULL, 0, false },
+};
+
 static const struct bsc_key config_keys[] = {
     { .path = "listen.http",
       .type = &bsc_type_listen,
@@ -60,6 +72,29 @@ static const struct bsc_key config_keys[] = {
       .text = "Whom the proxy becomes when root starts the daemon. Sockets of `unix:` targets must "
               "be open to that user.",
       .example = "www-data" },
+    { .path = "proxy.access_log.path",
+      .type = &bsc_type_output,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(access_log),
+      .absent = "no access log",
+      .text = "A line for each request, appended to this file. It is opened again by every `apply` "
+              "and SIGHUP, so that it can be rotated.",
+      .example = "/var/log/bascule/access.log" },
+    { .path = "proxy.access_log.format",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(access_format),
+      .choices = access_formats,
+      .otherwise = "json",
+      .text = "A JSON object a line, or the combined format of other web servers." },
+    { .path = "proxy.access_log.addresses",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(access_anonymous),
+      .choices = access_addresses,
+      .otherwise = "full",
+      .text = "`anonymous` leaves out the last byte of clients' IPv4 addresses and the last ten of "
+              "their IPv6 addresses." },
     { .path = "proxy.drain",
       .type = &bsc_type_duration,
       .effect = BSC_EFFECT_NOW,

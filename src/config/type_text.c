@@ -213,6 +213,35 @@ static bool read_directory(struct bsc_reader *reader, const struct bsc_key *key,
 const struct bsc_type bsc_type_directory = { expect_directory, read_directory, write_text,
                                              schema_text };
 
+static const char *expect_output(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    (void)key, (void)arena;
+    return "the path of a file, or - for the daemon's standard output";
+}
+
+static bool read_output(struct bsc_reader *reader, const struct bsc_key *key,
+                        const struct bsc_node *node, void *base)
+{
+    struct stat found;
+    if (reader->stored || node->kind != BSC_NODE_TEXT)
+        return read_stored(reader, key, node, base);
+    if (!bsc_text_is_clean(node->text))
+        return false;
+    if (!strcmp(node->text, "-")) {
+        *(const char **)bsc_key_field(key, base) = "-";
+        return true;
+    }
+    if (!bsc_argument_check(reader, key, node, key->path))
+        return true;
+    const char *path = bsc_path_resolve(reader, node->text);
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        bsc_reader_problem(reader, node->line, key->path, "%s is a directory", path);
+    *(const char **)bsc_key_field(key, base) = path;
+    return true;
+}
+
+const struct bsc_type bsc_type_output = { expect_output, read_output, write_text, schema_text };
+
 static const char *expect_route_host(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;

@@ -24,6 +24,7 @@ extern const struct bsc_type bsc_type_target; /* of a health request: "/health?f
 extern const struct bsc_type bsc_type_authority;
 extern const struct bsc_type bsc_type_user;
 extern const struct bsc_type bsc_type_directory;
+extern const struct bsc_type bsc_type_output; /* a file that need not be there yet */
 extern const struct bsc_type bsc_type_route_host;
 extern const struct bsc_type bsc_type_route_path;
 /* struct bsc_command */

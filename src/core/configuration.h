@@ -16,12 +16,17 @@ enum bsc_trace {
     BSC_TRACE_PASS       /* what is there goes on as it is */
 };
 
+enum bsc_access_log_format { BSC_ACCESS_LOG_JSON, BSC_ACCESS_LOG_COMBINED };
+
 /* proxy: what holds for the whole proxy, whatever the service. */
 struct bsc_proxy_spec {
     unsigned workers; /* default: the cores */
     enum bsc_sandbox sandbox;
-    const char *user; /* whom a proxy of root's becomes; NULL: bascule or nobody */
-    int64_t drain_ms; /* a proxy that is replaced may go on so long */
+    const char *user;       /* whom a proxy of root's becomes; NULL: bascule or nobody */
+    const char *access_log; /* path; "-": standard output; NULL: none */
+    enum bsc_access_log_format access_format;
+    unsigned access_anonymous; /* 0 or 1: addresses are cut */
+    int64_t drain_ms;          /* a proxy that is replaced may go on so long */
     int64_t head_ms, keep_alive_ms, tunnel_ms, linger_ms;
     int64_t pooled_ms;   /* of a connection to an instance that waits for the next request ... */
     unsigned pooled_max; /* ... of which so many are kept, to each instance, in each worker */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/network.h"
-#include "proxy/exchange.h"
+#include "proxy/access.h"
 #include "proxy/h2.h"
 #include "proxy/head.h"
 #include "proxy/worker.h"
@@ -112,6 +112,7 @@ static void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigne
     struct bsc_answer answer = { .status = status, .reason = reason, .text = text, .minor = 1 };
     size_t size = bsc_answer_build(&answer, bytes, sizeof bytes);
     bsc_counter_add(&worker->shard->own_answers, 1);
+    bsc_access_refused(worker, client, status, reason);
     if (bsc_connection_send(worker, connection, bytes, size, NULL, 0) < 0) {
         bsc_client_close(worker, client, false);
         return;

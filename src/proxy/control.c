@@ -110,12 +110,15 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
     control->worker_count = count;
     if (make_counters(control, &counters, error))
         return error->status;
+    if (bsc_access_log_start(&control->access, count, error))
+        return error->status;
     for (unsigned i = 0; i < count; i++) {
         struct bsc_worker_options options = { .number = i,
                                               .count = count,
                                               .peers = control->workers,
                                               .shard = &counters->shards[i],
                                               .news = control->news,
+                                              .access = &control->access,
                                               .client_max = clients_per_worker(count),
                                               .options = control->lines.options };
         if (bsc_worker_start(&options, &control->workers[i], error))
@@ -244,6 +247,7 @@ enum bsc_status bsc_control_run(int channel, struct bsc_error *error)
     bsc_controller_init(&control.controller);
     while (!control.over)
         turn(&control);
+    bsc_access_log_flush(&control.access);
     bsc_controller_bye(&control.controller);
     exit(0);
 }

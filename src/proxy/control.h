@@ -6,6 +6,7 @@
 #define BASCULE_PROXY_CONTROL_H
 
 #include "base/channel.h"
+#include "proxy/access_log.h"
 #include "proxy/controller.h"
 #include "proxy/counters.h"
 #include "proxy/worker.h"
@@ -19,6 +20,7 @@ struct bsc_control {
     unsigned generation, worker_count;
     struct bsc_worker *workers[BSC_COUNTERS_WORKERS_MAX];
     struct bsc_list updates; /* posted, oldest first; workers go through them in order */
+    struct bsc_access_log access;
     struct bsc_lines lines;
     struct bsc_controller controller;
     struct bsc_list listens;

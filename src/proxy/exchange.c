@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "proxy/access.h"
+#include "proxy/access_log.h"
 #include "proxy/forwarded.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
@@ -13,13 +15,13 @@
 
 static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-static void write_id(struct bsc_random *random, char out[static 17])
+const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_ID_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t value = bsc_random_next(random);
-    for (unsigned i = 0; i < 16; i++, value >>= 4)
-        out[i] = digits[value & 15];
-    out[16] = '\0';
+    for (unsigned i = 0; i < BSC_ID_BYTES - 1; i++, id >>= 4)
+        out[i] = digits[id & 15];
+    out[BSC_ID_BYTES - 1] = '\0';
+    return out;
 }
 
 /* Random, and never zero. */
@@ -36,15 +38,15 @@ static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchan
 {
     const struct bsc_request *request = &worker->request;
     const struct bsc_options *options = worker->options;
-    char id[17], trace[BSC_TRACEPARENT_BYTES];
-    write_id(&worker->random, id); /* used unless the client sent one that is fit for logs */
+    char id[BSC_ID_BYTES], trace[BSC_TRACEPARENT_BYTES];
+    exchange->id = bsc_random_next(&worker->random); /* unless the client sent one fit for logs */
     bool new_trace = options->tracing != BSC_TRACING_PASS && !bsc_traceparent_valid(request, bytes);
     if (new_trace)
         write_trace(&worker->random, options->tracing, trace);
     struct bsc_forwarding with = { .client = exchange->client->address,
                                    .scheme = "http",
                                    .host = exchange->service->shared->name,
-                                   .request_id = id,
+                                   .request_id = bsc_exchange_write_id(exchange->id, id),
                                    .traceparent = new_trace ? trace : NULL,
                                    .trusted = exchange->by_proxy };
     size_t needed = (size_t)(request->head.bytes - request->head.start) + BSC_HEAD_ADDED_BYTES;
@@ -134,6 +136,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
         if (exchange->service->shared->identity)
             identify(worker, exchange, bytes);
     }
+    if (bsc_access_log_on(worker->access))
+        bsc_access_begin(worker, exchange, bytes);
     bsc_connection_consume(worker, &client->connection, request->head.bytes);
     if (routing == BSC_ROUTING_REFUSED)
         bsc_exchange_own(worker, exchange, 400, "bad-request",
@@ -173,6 +177,7 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     struct bsc_client *client = exchange->client;
     bool tunnel = exchange->phase == BSC_EXCHANGE_TUNNEL;
     bsc_exchange_charge(worker, exchange);
+    bsc_access_end(worker, exchange, whole);
     bsc_exchange_unhold(worker, exchange);
     bsc_queue_leave(worker, exchange, false);
     if (exchange->upstream) {
@@ -261,6 +266,7 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
         (uint32_t)bsc_answer_build(&answer, out->bytes + out->end, out->capacity - out->end);
     bsc_flow_begin(&exchange->answer, BSC_FRAMING_NONE, 0);
     exchange->status = (uint16_t)status;
+    exchange->reason = reason;
     exchange->answered_us = worker->now_us;
     exchange->phase = BSC_EXCHANGE_OWN;
     exchange->until_ms = worker->now_ms + worker->options->keep_alive_ms;

@@ -43,30 +43,33 @@ struct bsc_exchange {
     struct bsc_local_instance *instance; /* the claim; NULL: none */
     struct bsc_list held;                /* among those that are held, or queued */
     struct bsc_flow request, answer;
-    int64_t started_us;     /* the request's head was complete */
-    int64_t answered_us;    /* the answer's head was; 0: not yet */
-    int64_t until_ms;       /* end of holding, or of sending an own answer */
-    uint64_t identity;      /* of the client, when `identified` (identity.h) */
-    uint64_t cookie;        /* the number that makes it, when `give_cookie` */
-    uint32_t cell;          /* what it is charged to, once `charged` */
-    uint16_t status;        /* of the answer; 0: none yet */
-    uint8_t phase, cause;   /* enum bsc_exchange_phase, enum bsc_cause */
-    uint8_t slot;           /* where it is now */
-    uint8_t tries;          /* claims so far */
-    uint8_t method, minor;  /* of the request */
-    uint8_t retry_after_s;  /* for an own answer */
-    bool charged : 1;       /* the coin was tossed: `cell` is its unit */
-    bool keep_alive : 1;    /* the client's connection goes on afterwards */
-    bool reusable : 1;      /* the upstream's does */
-    bool replayable : 1;    /* may be sent again although it was sent once */
-    bool upgrade : 1;       /* asks for it */
-    bool json : 1;          /* own answers in JSON */
-    bool retrying : 1;      /* counted in service->retrying */
-    bool request_stuck : 1; /* the upstream takes no more of the request; it may still answer */
-    bool answer_begun : 1;  /* the upstream sent something: too late to try again */
-    bool asking : 1;        /* the client sent FIN: it will be asked whether it is still there */
-    bool asked : 1;         /* it was */
-    bool client_left : 1;   /* it went away first */
+    int64_t started_us;      /* the request's head was complete */
+    int64_t answered_us;     /* the answer's head was; 0: not yet */
+    int64_t until_ms;        /* end of holding, or of sending an own answer */
+    uint64_t identity;       /* of the client, when `identified` (identity.h) */
+    uint64_t id;             /* for X-Request-Id; 0: it went nowhere */
+    const char *reason;      /* of an own answer; NULL: none */
+    struct bsc_buffer *note; /* for the access log (access.h); NULL: it is off */
+    uint64_t cookie;         /* the number that makes it, when `give_cookie` */
+    uint32_t cell;           /* what it is charged to, once `charged` */
+    uint16_t status;         /* of the answer; 0: none yet */
+    uint8_t phase, cause;    /* enum bsc_exchange_phase, enum bsc_cause */
+    uint8_t slot;            /* where it is now */
+    uint8_t tries;           /* claims so far */
+    uint8_t method, minor;   /* of the request */
+    uint8_t retry_after_s;   /* for an own answer */
+    bool charged : 1;        /* the coin was tossed: `cell` is its unit */
+    bool keep_alive : 1;     /* the client's connection goes on afterwards */
+    bool reusable : 1;       /* the upstream's does */
+    bool replayable : 1;     /* may be sent again although it was sent once */
+    bool upgrade : 1;        /* asks for it */
+    bool json : 1;           /* own answers in JSON */
+    bool retrying : 1;       /* counted in service->retrying */
+    bool request_stuck : 1;  /* the upstream takes no more of the request; it may still answer */
+    bool answer_begun : 1;   /* the upstream sent something: too late to try again */
+    bool asking : 1;         /* the client sent FIN: it will be asked whether it is still there */
+    bool asked : 1;          /* it was */
+    bool client_left : 1;    /* it went away first */
     bool identified : 1;
     bool give_cookie : 1; /* the answer brings the client a cookie of ours */
     bool placed : 1;      /* it has one of the instance's places (queue.h) */
@@ -82,6 +85,9 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange);
  * behind it. Numeric; in `buffer` or with the client. */
 const char *bsc_exchange_address(const struct bsc_exchange *exchange,
                                  char buffer[static INET6_ADDRSTRLEN]);
+/* An id as it stands in X-Request-Id; returns `out`. */
+enum { BSC_ID_BYTES = 17 };
+const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_ID_BYTES]);
 void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The service's traffic mode changed: what it holds looks again. */

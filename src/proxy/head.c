@@ -109,21 +109,20 @@ static void put_request_line(struct writer *writer, const struct bsc_request *re
     puts_to(writer, " HTTP/1.1\r\n");
 }
 
-/* The client's X-Request-Id when there is one, once, of visible ASCII and of bearable length. */
-static bool request_id_is_sane(const struct bsc_head *head, const char *bytes)
+const struct bsc_field *bsc_request_id(const struct bsc_head *head, const char *bytes)
 {
     const struct bsc_field *found = bsc_head_find(head, BSC_FIELD_X_REQUEST_ID);
     if (!found || found->named)
-        return false;
+        return NULL;
     for (const struct bsc_field *next = found + 1; next < head->fields + head->field_count; next++)
         if (next->id == BSC_FIELD_X_REQUEST_ID && !next->alias)
-            return false;
+            return NULL;
     const char *at = bytes + found->value.at, *end = at + found->value.size;
     if (at == end || end - at > BSC_REQUEST_ID_BYTES)
-        return false;
+        return NULL;
     while (at<end && * at> ' ' && *at < 0x7f)
         at++;
-    return at == end;
+    return at == end ? found : NULL;
 }
 
 static void put_request_connection(struct writer *writer, const struct bsc_request *request,
@@ -210,7 +209,7 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
 {
     const struct bsc_head *head = &request->head;
     struct writer writer = { out, out, out + capacity };
-    bool keep_id = request_id_is_sane(head, bytes);
+    bool keep_id = bsc_request_id(head, bytes) != NULL;
     bool new_trace = with->traceparent && !bsc_traceparent_valid(request, bytes);
     uint64_t drop = ends_here | (with->trusted ? appended_to : said_of_the_way);
     if (request->absolute)

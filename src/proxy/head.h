@@ -35,6 +35,10 @@ struct bsc_forwarding {
 size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
                          const struct bsc_forwarding *with, char *out, size_t capacity);
 
+/* The client's X-Request-Id when there is one, once, of visible ASCII and of bearable length: then
+ * it is kept. Else NULL. */
+const struct bsc_field *bsc_request_id(const struct bsc_head *head, const char *bytes);
+
 /* How the body of `response` reaches a client of HTTP/1.`minor`: chunked and until-close become
  * chunked for 1.1, until-close for 1.0. */
 enum bsc_framing bsc_response_framing(const struct bsc_response *response, unsigned minor);

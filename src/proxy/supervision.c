@@ -284,6 +284,20 @@ static void retire(struct bsc_control *control, struct bsc_message *message)
     bsc_control_post(control, update, on_retired);
 }
 
+/* Where the access log goes; without a descriptor there is none. */
+static void access_log(struct bsc_control *control, struct bsc_message *message)
+{
+    char format[16], addresses[16];
+    bsc_message_value(message, "format", format, sizeof format);
+    bsc_message_value(message, "addresses", addresses, sizeof addresses);
+    const struct bsc_access_style style = {
+        .format = !strcmp(format, "combined") ? BSC_ACCESS_COMBINED : BSC_ACCESS_JSON,
+        .anonymous = !strcmp(addresses, "anonymous"),
+    };
+    if (control->worker_count)
+        bsc_access_log_use(&control->access, take_fd(message, 0), &style);
+}
+
 void bsc_control_obey(struct bsc_control *control, struct bsc_message *message)
 {
     static const struct {
@@ -292,7 +306,7 @@ void bsc_control_obey(struct bsc_control *control, struct bsc_message *message)
     } verbs[] = {
         { "start", start },       { "listen", listen_on },      { "unlisten", unlisten },
         { "snapshot", snapshot }, { "controller", controller }, { "ping", ping },
-        { "retire", retire },
+        { "retire", retire },     { "access-log", access_log },
     };
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (!bsc_message_is(message, verbs[i].verb))

@@ -207,6 +207,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     worker->count = options->count;
     worker->peers = options->peers;
     worker->shard = options->shard;
+    worker->access = options->access;
     worker->news = options->news;
     worker->client_max = options->client_max;
     worker->options = options->options;

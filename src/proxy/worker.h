@@ -46,6 +46,7 @@ struct bsc_worker {
     int epoll;
     int64_t now_us, now_ms; /* read once a turn of the loop */
     struct bsc_shard *shard;
+    struct bsc_access_log *access; /* of all workers; this one's ring is its own */
     struct bsc_random random;
     struct bsc_wheel wheel;
     struct bsc_buffers buffers;
@@ -77,6 +78,7 @@ struct bsc_worker_options {
     int news;
     unsigned client_max;
     const struct bsc_options *options; /* the first ones, lent */
+    struct bsc_access_log *access;
 };
 enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
                                  struct bsc_error *error) BSC_MUST_CHECK;

@@ -85,7 +85,22 @@ static bool serves(const struct bsc_supervisor *supervisor)
     return bsc_proxy_count(supervisor, 1U << BSC_GENERATION_READY | 1U << BSC_GENERATION_CURRENT);
 }
 
-static void on_configure(struct bsc_supervisor *supervisor, const struct bsc_message *message)
+static void take_access_log(struct bsc_supervisor *supervisor, struct bsc_message *message)
+{
+    char format[16], addresses[16];
+    if (!bsc_message_value(message, "access_log", format, sizeof format))
+        return; /* a controller that knows nothing of it */
+    bsc_message_value(message, "access_addresses", addresses, sizeof addresses);
+    if (supervisor->access_log != -1)
+        close(supervisor->access_log);
+    supervisor->access_log = message->fd_count ? message->fds[0] : -1;
+    message->fds[0] = -1;
+    snprintf(supervisor->access_words, sizeof supervisor->access_words,
+             "access-log format=%s addresses=%s", format, addresses);
+    bsc_proxy_tell_access_log(supervisor);
+}
+
+static void on_configure(struct bsc_supervisor *supervisor, struct bsc_message *message)
 {
     char addresses[BSC_CHANNEL_BYTES];
     struct bsc_error error;
@@ -108,6 +123,7 @@ static void on_configure(struct bsc_supervisor *supervisor, const struct bsc_mes
     bsc_message_value(message, "sandbox", supervisor->sandbox, sizeof supervisor->sandbox);
     bsc_message_value(message, "user", supervisor->user, sizeof supervisor->user);
     supervisor->drain_ms = bsc_message_number(message, "drain_ms", supervisor->drain_ms);
+    take_access_log(supervisor, message);
     supervisor->configured = true;
     bsc_controller_tell(supervisor, NULL, 0, "configured");
     bsc_proxy_ensure(supervisor);

@@ -101,6 +101,20 @@ void bsc_proxy_tell_snapshot(struct bsc_supervisor *supervisor)
             tell_snapshot(supervisor, &supervisor->proxies[i]);
 }
 
+static void tell_access_log(const struct bsc_supervisor *supervisor, struct bsc_proxy *proxy)
+{
+    if (*supervisor->access_words)
+        bsc_proxy_tell(proxy, &supervisor->access_log, supervisor->access_log != -1,
+                       supervisor->access_words);
+}
+
+void bsc_proxy_tell_access_log(struct bsc_supervisor *supervisor)
+{
+    for (size_t i = 0; i < BSC_PROXIES_MAX; i++)
+        if (supervisor->proxies[i].state != BSC_GENERATION_NONE)
+            tell_access_log(supervisor, &supervisor->proxies[i]);
+}
+
 void bsc_proxy_introduce(struct bsc_supervisor *supervisor, struct bsc_proxy *proxy)
 {
     int ends[2];
@@ -163,6 +177,7 @@ static enum bsc_status start(struct bsc_supervisor *supervisor, bool upgrade, co
     snprintf(line, sizeof line, "start generation=%lld workers=%u control=1 sandbox=%s user=%s",
              proxy->generation, supervisor->workers, supervisor->sandbox, supervisor->user);
     bsc_proxy_tell(proxy, &control, 1, line);
+    tell_access_log(supervisor, proxy);
     for (size_t i = 0; i < supervisor->listeners.count; i++)
         tell_listener(proxy, &supervisor->listeners.list[i]);
     tell_snapshot(supervisor, proxy);

@@ -74,6 +74,8 @@ struct bsc_supervisor {
 
     struct bsc_listeners listeners;
     unsigned workers;
+    int access_log;             /* where the proxies log requests; -1: nowhere */
+    char access_words[64];      /* how */
     char sandbox[16], user[64]; /* what a proxy is told of its sandbox */
     bool configured;
     int64_t drain_ms;
@@ -126,6 +128,8 @@ void bsc_proxy_introduce(struct bsc_supervisor *supervisor, struct bsc_proxy *pr
 /* Tells every generation that still serves: new and dropped addresses, the newest snapshot. */
 void bsc_proxy_tell_listeners(struct bsc_supervisor *supervisor);
 void bsc_proxy_tell_snapshot(struct bsc_supervisor *supervisor);
+/* Every generation, also one that retires, writes to the newest access log. */
+void bsc_proxy_tell_access_log(struct bsc_supervisor *supervisor);
 
 /* Sends one line to it. Who does not take a message dies, or is found hung by its next ping. */
 void bsc_proxy_tell(struct bsc_proxy *proxy, const int *fds, unsigned fd_count, const char *line);

@@ -237,7 +237,7 @@ class Proxy:
              "connect_failed", "reset", "timed_out", "client_left", "retries", "bytes_in",
              "bytes_out", "latency_sum_us"]
     SHARD = ["connections_opened", "connections_closed", "held", "held_refused", "held_timed_out",
-             "own_answers", "loops"]
+             "own_answers", "loops", "access_dropped"]
 
     def _words(self, offset, count):
         if not hasattr(self, "_map"):
