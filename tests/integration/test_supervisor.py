@@ -136,6 +136,34 @@ def test_a_proxy_that_serves_outlives_an_unusable_configuration(daemon):
     assert ask(address) == (1, "one")
 
 
+def test_an_unusable_store_ends_the_start_where_nothing_serves(daemon):
+    process = daemon.start()
+    controller = daemon.controller()
+    controller.send("unusable")
+    assert process.wait(SLOW) == 2
+    assert not list(daemon.left())
+
+
+def test_an_unusable_store_leaves_what_serves_and_systemd_is_told_that_it_is_there(daemon, tmp_path):
+    process, controller, address = daemon.serve()
+    process.kill()
+    process.wait()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "notify"))
+        notify.settimeout(SLOW)
+        process = daemon.start(env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")})
+        controller = daemon.controller()
+        controller.send("unusable")
+        assert notify.recv(4096) == f"READY=1\nMAINPID={process.pid}".encode()
+        assert ask(address)[1] == "one"
+        controller.send("unusable")  # on its way to the end that means nothing
+        process.terminate()
+        controller.expect("terminate")
+        controller.send("unusable")
+        controller.send("terminated")
+        assert process.wait(SLOW) == 0
+
+
 # --- listening ---
 
 def test_a_port_in_use_is_refused_with_its_holder_and_can_be_freed(daemon):
