@@ -57,7 +57,7 @@ static void add_id(struct bsc_access_record *record, const struct bsc_exchange *
                    const struct bsc_request *request, const char *bytes)
 {
     const struct bsc_field *own = bsc_request_id(&request->head, bytes);
-    char id[BSC_ID_BYTES];
+    char id[BSC_EXCHANGE_ID_BYTES];
     if (own)
         add_slice(record, BSC_ACCESS_ID, bytes, own->value);
     else if (exchange->id)

@@ -15,12 +15,12 @@
 
 static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_ID_BYTES])
+const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_EXCHANGE_ID_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
-    for (unsigned i = 0; i < BSC_ID_BYTES - 1; i++, id >>= 4)
+    for (unsigned i = 0; i < BSC_EXCHANGE_ID_BYTES - 1; i++, id >>= 4)
         out[i] = digits[id & 15];
-    out[BSC_ID_BYTES - 1] = '\0';
+    out[BSC_EXCHANGE_ID_BYTES - 1] = '\0';
     return out;
 }
 
@@ -38,7 +38,7 @@ static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchan
 {
     const struct bsc_request *request = &worker->request;
     const struct bsc_options *options = worker->options;
-    char id[BSC_ID_BYTES], trace[BSC_TRACEPARENT_BYTES];
+    char id[BSC_EXCHANGE_ID_BYTES], trace[BSC_TRACEPARENT_BYTES];
     exchange->id = bsc_random_next(&worker->random); /* unless the client sent one fit for logs */
     bool new_trace = options->tracing != BSC_TRACING_PASS && !bsc_traceparent_valid(request, bytes);
     if (new_trace)

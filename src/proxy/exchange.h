@@ -86,8 +86,8 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange);
 const char *bsc_exchange_address(const struct bsc_exchange *exchange,
                                  char buffer[static INET6_ADDRSTRLEN]);
 /* An id as it stands in X-Request-Id; returns `out`. */
-enum { BSC_ID_BYTES = 17 };
-const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_ID_BYTES]);
+enum { BSC_EXCHANGE_ID_BYTES = 17 };
+const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_EXCHANGE_ID_BYTES]);
 void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The service's traffic mode changed: what it holds looks again. */
