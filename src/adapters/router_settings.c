@@ -89,9 +89,22 @@ static enum bsc_status put_options(struct bsc_settings *settings,
         const char *key;
         int64_t value;
     } numbers[] = {
-        { "head_ms", proxy->head_ms },     { "keep_alive_ms", proxy->keep_alive_ms },
-        { "tunnel_ms", proxy->tunnel_ms }, { "linger_ms", proxy->linger_ms },
-        { "pooled_ms", proxy->pooled_ms }, { "pooled_max", proxy->pooled_max },
+        { "head_ms", proxy->head_ms },
+        { "keep_alive_ms", proxy->keep_alive_ms },
+        { "tunnel_ms", proxy->tunnel_ms },
+        { "linger_ms", proxy->linger_ms },
+        { "pooled_ms", proxy->pooled_ms },
+        { "pooled_max", proxy->pooled_max },
+        { "connections_max", proxy->connections_max },
+        { "address_connections_max", proxy->address_connections_max },
+        { "requests_max", proxy->requests_max },
+        { "head_bytes", proxy->head_bytes },
+        { "line_bytes", proxy->line_bytes },
+        { "fields_max", proxy->fields_max },
+        { "body_bytes", proxy->body_bytes },
+        { "body_rate", proxy->body_rate },
+        { "request_ms", proxy->request_ms },
+        { "buffer_bytes", proxy->buffer_bytes },
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new(options, numbers[i].key, json_integer(numbers[i].value));

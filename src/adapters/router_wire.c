@@ -27,6 +27,20 @@ static enum bsc_status write_body(json_t *object, struct bsc_text *out, const ch
     return BSC_OK;
 }
 
+static json_t *edge_of(const struct bsc_edge_spec *edge)
+{
+    json_t *object = json_object();
+    if (edge->rate_requests) {
+        unsigned burst = edge->rate_burst ? edge->rate_burst : edge->rate_requests;
+        json_object_set_new(object, "rate_requests", json_integer(edge->rate_requests));
+        json_object_set_new(object, "rate_period_s", json_integer(edge->rate_period_s));
+        json_object_set_new(object, "rate_burst", json_integer(burst));
+    }
+    json_object_set_new(object, "body_bytes", json_integer(edge->body_bytes));
+    json_object_set_new(object, "proxy_protocol", json_integer((json_int_t)edge->proxy_protocol));
+    return object;
+}
+
 enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_text *out,
                                  struct bsc_error *error)
 {
@@ -46,6 +60,7 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
         bsc_traffic_name(routing->traffic), "connect_ms", (json_int_t)traffic->connect_ms,
         "answer_ms", (json_int_t)traffic->answer_ms, "idle_ms", (json_int_t)traffic->idle_ms,
         "hold_ms", (json_int_t)traffic->hold_ms, "hold_max", (json_int_t)traffic->hold_max);
+    json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
     return write_body(object, out, spec->name, error);
 }
 

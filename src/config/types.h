@@ -12,7 +12,10 @@ extern const struct bsc_type bsc_type_percent;
 extern const struct bsc_type bsc_type_choice; /* any enum */
 /* int64_t, milliseconds */
 extern const struct bsc_type bsc_type_duration;
+/* int64_t, bytes; 0 is not written where it is no default */
+extern const struct bsc_type bsc_type_size;
 /* two unsigned, one after the other */
+extern const struct bsc_type bsc_type_rate; /* requests, and in how many seconds; 0: none */
 extern const struct bsc_type bsc_type_statuses;
 extern const struct bsc_type bsc_type_ports;
 /* enum bsc_probe_kind: true is TCP */

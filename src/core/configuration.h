@@ -30,6 +30,15 @@ struct bsc_proxy_spec {
     int64_t head_ms, keep_alive_ms, tunnel_ms, linger_ms;
     int64_t pooled_ms;   /* of a connection to an instance that waits for the next request ... */
     unsigned pooled_max; /* ... of which so many are kept, to each instance, in each worker */
+    unsigned connections_max;         /* of clients; 0: as many as there are descriptors for */
+    unsigned address_connections_max; /* of one client; 0: no limit */
+    unsigned requests_max;            /* on one connection; 0: no limit */
+    int64_t head_bytes, line_bytes;
+    unsigned fields_max;
+    int64_t body_bytes;         /* of a request; 0: no limit */
+    int64_t body_rate;          /* bytes a second that a body must come with; 0: any */
+    int64_t request_ms;         /* for a request to arrive whole; 0: any */
+    int64_t buffer_bytes;       /* for all that is under way */
     struct bsc_strings trusted; /* networks of proxies before us: "10.0.0.0/8" */
     enum bsc_trace trace;
 };

@@ -55,6 +55,17 @@ struct bsc_traffic_spec {
     unsigned hold_max;  /* held requests at once; more get 503 */
 };
 
+/* Version of the PROXY protocol that connections to instances begin with. */
+enum bsc_proxy_protocol { BSC_PROXY_PROTOCOL_OFF, BSC_PROXY_PROTOCOL_V1, BSC_PROXY_PROTOCOL_V2 };
+
+/* Limits for the service's clients, and how its instances learn who they are. */
+struct bsc_edge_spec {
+    int64_t body_bytes;                    /* of a request; 0: as for all services */
+    unsigned rate_requests, rate_period_s; /* of each client; 0: no limit */
+    unsigned rate_burst;                   /* at once; 0: as many as rate_requests */
+    enum bsc_proxy_protocol proxy_protocol;
+};
+
 struct bsc_health_spec {
     enum bsc_probe_kind kind;
     const char *path;                 /* HTTP: request target */
@@ -89,6 +100,7 @@ struct bsc_spec {
     unsigned route_count;
     const struct bsc_route *routes;
     struct bsc_traffic_spec traffic;
+    struct bsc_edge_spec edge;
 
     /* takes effect: next release */
     const char *version; /* NULL in a file's specification, set in a release's */

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "proxy/admit.h"
 #include "proxy/client.h"
 
 enum { ACCEPTS_AT_ONCE = 64, PAUSE_MS = 100 };
@@ -113,7 +114,7 @@ void bsc_accept_resume(struct bsc_worker *worker)
 void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener)
 {
     for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
-        if (worker->client_count >= worker->client_max) {
+        if (worker->client_count >= worker->client_max && !bsc_admit_reclaim(worker, true)) {
             pause_all(worker);
             return;
         }
@@ -128,6 +129,8 @@ void bsc_accept_event(struct bsc_worker *worker, struct bsc_listener *listener)
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
         if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO)
+            continue;
+        if ((errno == EMFILE || errno == ENFILE) && bsc_admit_reclaim(worker, false))
             continue;
         if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
             bsc_log_warning("accept on %s: error %d", listener->listen->address, errno);

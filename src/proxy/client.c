@@ -10,6 +10,8 @@
 
 #include "base/network.h"
 #include "proxy/access.h"
+#include "proxy/admit.h"
+#include "proxy/exchange.h"
 #include "proxy/h2.h"
 #include "proxy/head.h"
 #include "proxy/worker.h"
@@ -24,8 +26,9 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);
     client->connection.phase = BSC_CLIENT_IDLE;
     bsc_ip_of(peer, client->address);
+    bsc_list_add_tail(&worker->all_clients, &client->node);
     bsc_worker_count_client(worker, +1);
-    if (!bsc_connection_watch(worker, &client->connection)) {
+    if (!bsc_admit_client(worker, client) || !bsc_connection_watch(worker, &client->connection)) {
         bsc_client_close(worker, client, true);
         return;
     }
@@ -47,8 +50,11 @@ void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool
 {
     bsc_connection_close(worker, &client->connection, reset);
     bsc_worker_bury(worker, &client->connection);
-    if (!client->connection.stream)
-        bsc_worker_count_client(worker, -1);
+    if (client->connection.stream)
+        return;
+    bsc_list_remove(&client->node);
+    bsc_admit_leave(worker, client);
+    bsc_worker_count_client(worker, -1);
 }
 
 void bsc_client_next(struct bsc_worker *worker, struct bsc_client *client)
@@ -121,6 +127,13 @@ static void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigne
     bsc_client_end(worker, client);
 }
 
+/* There is no buffer for its head. */
+static void refuse_overloaded(struct bsc_worker *worker, struct bsc_client *client)
+{
+    bsc_counter_add(&worker->shard->overloaded, 1);
+    refuse(worker, client, 503, "overloaded", "The proxy has no memory left for this request.");
+}
+
 /* True when the head is complete and became an exchange, or the client is gone. */
 static bool read_head(struct bsc_worker *worker, struct bsc_client *client)
 {
@@ -132,6 +145,10 @@ static bool read_head(struct bsc_worker *worker, struct bsc_client *client)
     switch (bsc_request_parse(&connection->scan, in->bytes + in->begin, bsc_buffer_size(in),
                               &worker->request, &fault)) {
     case BSC_PARSE_DONE:
+        if (worker->options->head_limited && !bsc_admit_head(worker, &fault)) {
+            refuse(worker, client, fault.status, "bad-request", fault.text);
+            return true;
+        }
         connection->scan = (struct bsc_head_scan){ 0 };
         connection->phase = BSC_CLIENT_EXCHANGE;
         bsc_exchange_begin(worker, client);
@@ -144,7 +161,10 @@ static bool read_head(struct bsc_worker *worker, struct bsc_client *client)
             refuse(worker, client, fault.status, "bad-request", fault.text);
         return true;
     case BSC_PARSE_MORE:
-        break;
+        if (bsc_buffer_size(in) <= worker->options->head_bytes)
+            break;
+        refuse(worker, client, 431, "bad-request", "The request's head is too large.");
+        return true;
     }
     if (connection->phase == BSC_CLIENT_IDLE) {
         connection->phase = BSC_CLIENT_HEAD;
@@ -159,6 +179,11 @@ static void receive_head(struct bsc_worker *worker, struct bsc_client *client)
     for (;;) {
         if (read_head(worker, client))
             return;
+        if (bsc_worker_overloaded(worker) && !client->connection.in &&
+            client->connection.readable) {
+            refuse_overloaded(worker, client);
+            return;
+        }
         switch (bsc_connection_receive(worker, &client->connection)) {
         case BSC_RECEIVED_BYTES:
             continue;

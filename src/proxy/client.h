@@ -25,6 +25,9 @@ struct bsc_client {
     struct bsc_connection connection; /* first */
     struct bsc_h2_session *session;   /* BSC_CLIENT_SESSION */
     char address[INET6_ADDRSTRLEN];   /* numeric, for X-Forwarded-For */
+    bool counted;                     /* among its address's connections */
+    unsigned requests;                /* begun, while they are limited */
+    struct bsc_list node;             /* in worker->all_clients */
 };
 
 /* Takes over a connection that came in at `listener`; its role says how it begins. */

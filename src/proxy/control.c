@@ -112,6 +112,10 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
         return error->status;
     if (bsc_access_log_start(&control->access, count, error))
         return error->status;
+    struct bsc_random random;
+    bsc_random_seed(&random);
+    struct bsc_limiter *limiter =
+        bsc_limiter_create(bsc_random_next(&random), bsc_random_next(&random));
     for (unsigned i = 0; i < count; i++) {
         struct bsc_worker_options options = { .number = i,
                                               .count = count,
@@ -120,7 +124,8 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
                                               .news = control->news,
                                               .access = &control->access,
                                               .client_max = clients_per_worker(count),
-                                              .options = control->lines.options };
+                                              .options = control->lines.options,
+                                              .limiter = limiter };
         if (bsc_worker_start(&options, &control->workers[i], error))
             return error->status;
     }

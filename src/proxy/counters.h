@@ -18,7 +18,7 @@
 #include "core/histogram.h"
 
 enum {
-    BSC_COUNTERS_VERSION = 2,
+    BSC_COUNTERS_VERSION = 3,
     BSC_COUNTERS_WORKERS_MAX = 64,
     BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
     BSC_GAUGES = 65536, /* index 0 is never handed out: "no instance" */
@@ -47,9 +47,14 @@ struct bsc_gauge {
 struct bsc_shard {
     bsc_counter connections_opened, connections_closed; /* of clients */
     bsc_counter held, held_refused, held_timed_out;     /* `held`: now */
-    bsc_counter own_answers;    /* without a service: 400, 404, 414, 431 ... */
-    bsc_counter loops;          /* grows while the worker is alive */
-    bsc_counter access_dropped; /* records that the access log had no room for */
+    bsc_counter own_answers;         /* without a service: 400, 404, 414, 431 ... */
+    bsc_counter loops;               /* grows while the worker is alive */
+    bsc_counter access_dropped;      /* records that the access log had no room for */
+    bsc_counter rate_limited;        /* requests: 429 */
+    bsc_counter connections_refused; /* their address had enough */
+    bsc_counter overloaded;          /* requests for which there was no memory: 503 */
+    bsc_counter scarce;              /* how often descriptors began to run out ... */
+    bsc_counter idle_closed;         /* ... and what was closed for others */
     _Alignas(64) struct bsc_gauge gauges[BSC_GAUGES];
     _Alignas(64) struct bsc_cell cells[BSC_CELLS];
 };

@@ -88,7 +88,10 @@ static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client 
     exchange->started_us = worker->now_us;
     exchange->method = request->method;
     exchange->minor = request->head.minor;
-    exchange->keep_alive = request->head.keep_alive && !worker->retiring;
+    exchange->keep_alive = request->head.keep_alive && !worker->retiring && !worker->scarce;
+    exchange->streams = request->head.te_trailers;
+    if (worker->options->requests_max && ++client->requests >= worker->options->requests_max)
+        exchange->keep_alive = false;
     exchange->replayable = request->replayable;
     exchange->upgrade = request->head.upgrade.size != 0;
     exchange->json = bsc_request_wants_json(request, bytes);
@@ -148,7 +151,7 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
     else if (!built)
         bsc_exchange_own(worker, exchange, 431, "bad-request", "The request's head is too large.");
     else
-        bsc_exchange_go(worker, exchange);
+        bsc_exchange_admit(worker, exchange);
 }
 
 void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchange,
@@ -281,6 +284,22 @@ bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange,
     return bsc_exchange_own(worker, exchange, status, reason, text);
 }
 
+/* More of the body must come in time. */
+static bool await_body(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_connection *upstream = &exchange->upstream->connection;
+    int64_t until_ms = worker->now_ms + exchange->service->shared->idle_ms;
+    int64_t request_ms = worker->options->request_ms;
+    if (!exchange->body_us)
+        exchange->body_us = worker->now_us;
+    if (upstream->writable && bsc_exchange_body_late(worker, exchange))
+        return bsc_exchange_late(worker, exchange);
+    if (request_ms && exchange->body_us / 1000 + request_ms < until_ms)
+        until_ms = exchange->body_us / 1000 + request_ms + 1;
+    bsc_timer_set(&worker->wheel, &upstream->timer, until_ms);
+    return true;
+}
+
 static bool send_request(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *client = &exchange->client->connection;
@@ -302,16 +321,21 @@ static bool send_request(struct bsc_worker *worker, struct bsc_exchange *exchang
     case BSC_FLOWED_SINK_BROKEN:
         exchange->request_stuck = upstream->readable = true; /* it may have said why */
         return true;
+    case BSC_FLOWED_TOO_LARGE:
+        if (exchange->phase == BSC_EXCHANGE_WAITING && !exchange->answer_begun)
+            return bsc_exchange_too_large(worker, exchange);
+        return bsc_exchange_leave(worker, exchange);
     case BSC_FLOWED_MALFORMED:
         if (exchange->phase == BSC_EXCHANGE_WAITING && !exchange->answer_begun)
             return bsc_exchange_own(worker, exchange, 400, "bad-request",
                                     "The body's chunks are malformed.");
         return bsc_exchange_leave(worker, exchange);
     }
-    if (exchange->phase == BSC_EXCHANGE_WAITING)
-        bsc_timer_set(&worker->wheel, &upstream->timer,
-                      worker->now_ms +
-                          (flowed == BSC_FLOWED_DONE ? service->answer_ms : service->idle_ms));
+    if (exchange->phase != BSC_EXCHANGE_WAITING)
+        return true;
+    if (flowed != BSC_FLOWED_DONE)
+        return await_body(worker, exchange);
+    bsc_timer_set(&worker->wheel, &upstream->timer, worker->now_ms + service->answer_ms);
     return true;
 }
 
@@ -479,9 +503,7 @@ void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *
         return;
     case BSC_EXCHANGE_WAITING:
         if (!exchange->request.done && upstream->writable) {
-            exchange->keep_alive = false;
-            bsc_exchange_own(worker, exchange, 408, "request-timeout",
-                             "The request's body did not arrive in time.");
+            bsc_exchange_late(worker, exchange);
             return;
         }
         bsc_exchange_fail(worker, exchange, 504, BSC_CAUSE_TIME_OUT, "answer-timeout",

@@ -73,7 +73,9 @@ struct bsc_exchange {
     bool identified : 1;
     bool give_cookie : 1; /* the answer brings the client a cookie of ours */
     bool placed : 1;      /* it has one of the instance's places (queue.h) */
+    bool streams : 1;     /* its body may come slowly: a stream of messages */
     bool by_proxy : 1;    /* a trusted proxy passed it on ... */
+    int64_t body_us;      /* since when its body is waited for; 0: it was not */
     struct bsc_ip behind; /* ... for this client */
 };
 
@@ -95,6 +97,12 @@ void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service 
 
 /* Between the files of the exchange. */
 
+/* Goes on when limits allow, or answers that they do not. */
+bool bsc_exchange_admit(struct bsc_worker *worker, struct bsc_exchange *exchange);
+bool bsc_exchange_too_large(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Whether the body comes too slowly, and the answer to that. */
+bool bsc_exchange_body_late(const struct bsc_worker *worker, const struct bsc_exchange *exchange);
+bool bsc_exchange_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Goes where the service's traffic mode and the current split say. */
 bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Sends the request again, or answers with `status` when that may not be. `untouched`: nothing of

@@ -20,6 +20,7 @@ void bsc_flow_begin(struct bsc_flow *flow, enum bsc_framing framing, uint64_t le
     flow->done = false;
     flow->ready = 0;
     flow->data_bytes = 0;
+    flow->most = UINT64_MAX;
     flow->chunked = (struct bsc_chunked){ 0 };
 }
 
@@ -41,7 +42,7 @@ static bool digest(struct bsc_flow *flow, struct bsc_connection *source)
         enum bsc_parse parse =
             bsc_chunked_pass(&flow->chunked, source->in->bytes + source->in->begin + flow->ready,
                              fresh, &used, &flow->data_bytes, &fault);
-        if (parse == BSC_PARSE_REFUSED)
+        if (parse == BSC_PARSE_REFUSED || flow->data_bytes > flow->most)
             return false;
         flow->complete = parse == BSC_PARSE_DONE;
         fresh = (uint32_t)used;
@@ -179,7 +180,7 @@ enum bsc_flowed bsc_flow_run(struct bsc_worker *worker, struct bsc_flow *flow,
 {
     for (unsigned round = 0; round < ROUNDS; round++) {
         if (source && !prepare(worker, flow, source))
-            return BSC_FLOWED_MALFORMED;
+            return flow->data_bytes > flow->most ? BSC_FLOWED_TOO_LARGE : BSC_FLOWED_MALFORMED;
         while (bsc_flow_unsent(flow) || flow->ready) {
             if (!sink->writable)
                 return sink->broken ? BSC_FLOWED_SINK_BROKEN : BSC_FLOWED_WAIT;

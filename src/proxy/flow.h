@@ -27,6 +27,7 @@ struct bsc_flow {
     bool done;              /* and was passed on */
     uint64_t left;          /* BSC_FRAMING_LENGTH: bytes that still have to arrive */
     uint64_t data_bytes;    /* of the body so far */
+    uint64_t most;          /* bytes of a chunked body */
     struct bsc_chunked chunked;
 };
 
@@ -37,7 +38,8 @@ enum bsc_flowed {
     BSC_FLOWED_SOURCE_ENDED,  /* too early */
     BSC_FLOWED_SOURCE_BROKEN, /* reset */
     BSC_FLOWED_SINK_BROKEN,
-    BSC_FLOWED_MALFORMED /* the body's framing is wrong */
+    BSC_FLOWED_MALFORMED, /* the body's framing is wrong */
+    BSC_FLOWED_TOO_LARGE
 };
 
 void bsc_flow_begin(struct bsc_flow *flow, enum bsc_framing framing, uint64_t length);

@@ -31,6 +31,7 @@ struct bsc_buffer *bsc_buffer_lend(struct bsc_buffers *buffers, size_t at_least)
         buffer->capacity = capacities[kind];
         buffer->kind = kind;
     }
+    buffers->lent_bytes += buffer->capacity;
     buffer->next = NULL;
     buffer->begin = buffer->end = 0;
     return buffer;
@@ -42,6 +43,7 @@ void bsc_buffer_return(struct bsc_buffers *buffers, struct bsc_buffer **from)
     *from = NULL;
     if (!buffer)
         return;
+    buffers->lent_bytes -= buffer->capacity;
     if (buffers->idle_count[buffer->kind] >= kept[buffer->kind]) {
         free(buffer);
         return;

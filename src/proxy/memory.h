@@ -34,6 +34,7 @@ static inline uint32_t bsc_buffer_size(const struct bsc_buffer *buffer)
 struct bsc_buffers {
     struct bsc_buffer *idle[BSC_BUFFER_KINDS];
     unsigned idle_count[BSC_BUFFER_KINDS];
+    uint64_t lent_bytes;
 };
 
 /* An empty buffer of at least `at_least` (up to BSC_BUFFER_LARGE) bytes. */

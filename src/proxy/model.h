@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "core/slots.h"
+#include "proxy/edge.h"
 #include "proxy/options.h"
 #include "proxy/roles.h"
 #include "proxy/routes.h"
@@ -73,6 +74,7 @@ struct bsc_service {
     enum bsc_traffic_mode traffic;
     int64_t connect_ms, answer_ms, idle_ms, hold_ms;
     unsigned hold_max;
+    struct bsc_edge edge;
     enum bsc_identity identity;
     char *identity_name;   /* of the header or the cookie */
     bool sticky;           /* the identity chooses the slot, too, and its instance at any load */

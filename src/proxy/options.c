@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "proxy/http1.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 enum { TRUSTED_MAX = 1000 };
 
-/* Times are int64_t, counts unsigned; by their keys in the line. */
+/* Times and large sizes have 64 bits, counts are unsigned; by their keys in the line. */
 static const struct number {
     const char *key;
     size_t offset;
@@ -26,6 +27,16 @@ static const struct number {
     { TIME(linger_ms), 1, HOUR, 2 * SECOND },
     { TIME(pooled_ms), 1, DAY, 30 * SECOND },
     { COUNT(pooled_max), 0, 100000, 256 },
+    { COUNT(connections_max), 0, 1000000, 0 },
+    { COUNT(address_connections_max), 0, 1000000, 0 },
+    { COUNT(requests_max), 0, 1000000000, 0 },
+    { COUNT(head_bytes), 1024, BSC_HEAD_BYTES, BSC_HEAD_BYTES },
+    { COUNT(line_bytes), 256, BSC_LINE_BYTES, BSC_LINE_BYTES },
+    { COUNT(fields_max), 1, BSC_HEAD_FIELDS, BSC_HEAD_FIELDS },
+    { TIME(body_bytes), 0, (json_int_t)1 << 50, 0 },
+    { TIME(body_rate), 0, 1 << 30, 100 },
+    { TIME(request_ms), 0, DAY, 0 },
+    { TIME(buffer_bytes), 1, (json_int_t)1 << 50, 256 << 20 },
 #undef TIME
 #undef COUNT
 };
@@ -107,6 +118,9 @@ enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out
         bsc_options_destroy(options);
         return error->status;
     }
+    options->head_limited = options->head_bytes < BSC_HEAD_BYTES ||
+                            options->line_bytes < BSC_LINE_BYTES ||
+                            options->fields_max < BSC_HEAD_FIELDS;
     *out = options;
     return BSC_OK;
 }

@@ -18,12 +18,21 @@
 enum bsc_tracing { BSC_TRACING_SAMPLED, BSC_TRACING_UNSAMPLED, BSC_TRACING_PASS };
 
 struct bsc_options {
-    int64_t head_ms;       /* from a request's first byte to the end of its head */
-    int64_t keep_alive_ms; /* an idle client connection */
-    int64_t tunnel_ms;     /* nothing moves in a tunnel */
-    int64_t linger_ms;     /* reading on after the last answer, so that it is not reset away */
-    int64_t pooled_ms;     /* an idle connection to an instance */
-    unsigned pooled_max;   /* of them, to one instance, in one worker */
+    int64_t head_ms;          /* from a request's first byte to the end of its head */
+    int64_t keep_alive_ms;    /* an idle client connection */
+    int64_t tunnel_ms;        /* nothing moves in a tunnel */
+    int64_t linger_ms;        /* reading on after the last answer, so that it is not reset away */
+    int64_t pooled_ms;        /* an idle connection to an instance */
+    unsigned pooled_max;      /* of them, to one instance, in one worker */
+    unsigned connections_max; /* of clients, in all workers; 0: no limit but descriptors */
+    unsigned address_connections_max; /* of one client; 0: no limit */
+    unsigned requests_max;            /* on one connection; 0: no limit */
+    unsigned head_bytes, line_bytes, fields_max;
+    bool head_limited;    /* one of them is narrower than the parser's */
+    uint64_t body_bytes;  /* of a request; 0: no limit */
+    uint64_t body_rate;   /* bytes a second; 0: any */
+    int64_t request_ms;   /* for a body to arrive; 0: any */
+    int64_t buffer_bytes; /* lent in all workers */
     enum bsc_tracing tracing;
     unsigned trusted_count;
     struct bsc_network *trusted; /* proxies before us */

@@ -204,7 +204,8 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
         if (parse_number(object, keys[i].key, 1, day_ms, keys[i].otherwise, &times[i], error))
             return error->status;
     if (parse_identity(json_object_get(object, "identity"), service, error) ||
-        parse_limits(object, service, error))
+        parse_limits(object, service, error) ||
+        bsc_edge_parse(json_object_get(object, "edge"), service->name, &service->edge, error))
         return error->status;
     service->balancing = (enum bsc_balancing)balancing;
     service->traffic = (enum bsc_traffic_mode)traffic;

@@ -24,6 +24,7 @@ static bool pass_body(struct bsc_worker *worker, struct bsc_exchange *exchange)
     case BSC_FLOWED_SOURCE_ENDED:
     case BSC_FLOWED_SOURCE_BROKEN:
     case BSC_FLOWED_MALFORMED:
+    case BSC_FLOWED_TOO_LARGE: /* is said of requests only */
         exchange->cause = BSC_CAUSE_RESET;
         bsc_exchange_end(worker, exchange, false);
         return false;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/admit.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
@@ -48,7 +49,10 @@ static struct bsc_upstream *connect_new(struct bsc_worker *worker,
                                         struct bsc_local_instance *instance)
 {
     const struct bsc_instance *shared = instance->shared;
-    int fd = socket(shared->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd;
+    do
+        fd = socket(shared->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (fd == -1 && (errno == EMFILE || errno == ENFILE) && bsc_admit_reclaim(worker, false));
     if (fd == -1)
         return NULL;
     if (shared->address.any.sa_family != AF_UNIX) {
@@ -106,6 +110,16 @@ void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream)
     bsc_list_add_head(&instance->idle, &upstream->idle);
     instance->idle_count++;
     bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + worker->options->pooled_ms);
+}
+
+bool bsc_upstream_close_oldest(struct bsc_worker *worker, struct bsc_local_instance *instance)
+{
+    if (bsc_list_empty(&instance->idle))
+        return false;
+    struct bsc_upstream *upstream = BSC_CONTAINER(instance->idle.previous, struct bsc_upstream, idle);
+    unkeep(upstream);
+    bsc_upstream_close(worker, upstream);
+    return true;
 }
 
 void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance)

@@ -29,6 +29,8 @@ struct bsc_upstream *bsc_upstream_get(struct bsc_worker *worker,
 /* Keeps it for the next request. The caller knows that the last answer was complete. */
 void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream);
 void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream);
+/* Closes the one that waits longest; false: none waits. */
+bool bsc_upstream_close_oldest(struct bsc_worker *worker, struct bsc_local_instance *instance);
 void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance);
 
 void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/accept.h"
+#include "proxy/admit.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
 #include "proxy/h2.h"
@@ -65,19 +66,30 @@ void bsc_worker_count_client(struct bsc_worker *worker, int by)
     if (by > 0) {
         worker->client_count++;
         bsc_counter_add(&worker->shard->connections_opened, 1);
+        bsc_admit_look(worker);
         return;
     }
     worker->client_count--;
+    bsc_admit_look(worker);
     bsc_counter_add(&worker->shard->connections_closed, 1);
     if (worker->paused)
         bsc_accept_resume(worker);
     report_if_done(worker);
 }
 
+static void use_options(struct bsc_worker *worker, const struct bsc_options *options)
+{
+    unsigned share = (options->connections_max + worker->count - 1) / worker->count;
+    worker->options = options;
+    worker->buffer_bytes = (uint64_t)options->buffer_bytes / worker->count;
+    worker->client_max = share && share < worker->client_share ? share : worker->client_share;
+    bsc_accept_resume(worker);
+}
+
 static void apply(struct bsc_worker *worker, struct bsc_update *update)
 {
     if (update->options)
-        worker->options = update->options;
+        use_options(worker, update->options);
     bsc_local_apply(worker, update);
     if (update->unlisten)
         bsc_accept_remove(worker, update->unlisten);
@@ -209,8 +221,8 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     worker->shard = options->shard;
     worker->access = options->access;
     worker->news = options->news;
-    worker->client_max = options->client_max;
-    worker->options = options->options;
+    worker->client_share = options->client_max;
+    worker->limiter = options->limiter;
     read_clock(worker);
     bsc_random_seed(&worker->random);
     bsc_wheel_init(&worker->wheel, worker->now_ms);
@@ -224,6 +236,8 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     bsc_list_init(&worker->graves);
     bsc_list_init(&worker->listeners);
     bsc_list_init(&worker->dead_listeners);
+    bsc_list_init(&worker->all_clients);
+    use_options(worker, options->options);
 }
 
 enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,

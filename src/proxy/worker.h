@@ -14,6 +14,7 @@
 #include "proxy/counters.h"
 #include "proxy/http1.h"
 #include "proxy/inbox.h"
+#include "proxy/limiter.h"
 #include "proxy/local.h"
 #include "proxy/options.h"
 
@@ -62,7 +63,14 @@ struct bsc_worker {
     size_t service_count, service_capacity;
 
     struct bsc_list listeners, dead_listeners;
+    struct bsc_limiter *limiter; /* of all workers */
+    uint64_t buffer_bytes;       /* that it may lend */
+
+    struct bsc_list all_clients;       /* with a socket of their own */
     unsigned client_count, client_max; /* more wait in the listen queue */
+    unsigned client_share;             /* what there are descriptors for */
+    bool scarce;                       /* no client is kept between two requests */
+    int64_t scarce_until_ms, scarce_log_ms;
     bool paused;
     struct bsc_timer pause; /* end of a pause that no closing connection ends */
     bool retiring;
@@ -79,11 +87,19 @@ struct bsc_worker_options {
     unsigned client_max;
     const struct bsc_options *options; /* the first ones, lent */
     struct bsc_access_log *access;
+    struct bsc_limiter *limiter;       /* of all workers */
 };
 enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
                                  struct bsc_error *error) BSC_MUST_CHECK;
 
 /* For the files of the worker's own thread. */
+
+/* So much is under way that nothing new may begin. */
+static inline bool bsc_worker_overloaded(const struct bsc_worker *worker)
+{
+    return worker->buffers.lent_bytes > worker->buffer_bytes;
+}
+
 void bsc_worker_later(struct bsc_worker *worker, struct bsc_connection *connection);
 /* Tells the control thread to look for instances to eject. */
 void bsc_worker_suspect(struct bsc_worker *worker);

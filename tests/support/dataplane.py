@@ -237,7 +237,9 @@ class Proxy:
              "connect_failed", "reset", "timed_out", "client_left", "retries", "bytes_in",
              "bytes_out", "latency_sum_us"]
     SHARD = ["connections_opened", "connections_closed", "held", "held_refused", "held_timed_out",
-             "own_answers", "loops", "access_dropped"]
+             "own_answers", "loops", "access_dropped", "rate_limited", "connections_refused", "overloaded", "scarce",
+             "idle_closed"]
+    SHARD_BYTES = (8 * len(SHARD) + 63) // 64 * 64
 
     def _words(self, offset, count):
         if not hasattr(self, "_map"):
@@ -248,7 +250,7 @@ class Proxy:
 
     def _shards(self):
         cell_bytes = 8 * (len(self.NAMES) + self.BUCKETS)
-        shard = 64 + 16 * self.GAUGES + cell_bytes * self.CELLS
+        shard = self.SHARD_BYTES + 16 * self.GAUGES + cell_bytes * self.CELLS
         shard += -shard % 4096  # shards are an array of structs aligned to 64 only
         size = os.fstat(self.counters_fd).st_size
         stride = (size - 4096) // self.workers
@@ -263,7 +265,7 @@ class Proxy:
         started = finished = 0
         number = self.gauges[(name, slot, address)]
         for at, _ in self._shards():
-            pair = self._words(at + 64 + 16 * number, 2)
+            pair = self._words(at + self.SHARD_BYTES + 16 * number, 2)
             started, finished = started + pair[0], finished + pair[1]
         return started, finished
 
@@ -271,7 +273,7 @@ class Proxy:
         self.ping()
         number, total = self.cells[(name, slot)], [0] * len(self.NAMES)
         for at, cell_bytes in self._shards():
-            words = self._words(at + 64 + 16 * self.GAUGES + cell_bytes * number, len(total))
+            words = self._words(at + self.SHARD_BYTES + 16 * self.GAUGES + cell_bytes * number, len(total))
             total = [a + b for a, b in zip(total, words)]
         return dict(zip(self.NAMES, total))
 
