@@ -69,8 +69,11 @@ void bsc_control_on_line(void *context, const struct bsc_line *line)
     if (line->listeners && control->opened)
         bsc_control_serve(control, line->update);
     bsc_control_post(control, line->update, on_acknowledged);
-    if (line->end)
+    bsc_control_look_soon(control);
+    if (line->end) {
+        bsc_control_tell_ejected(control);
         bsc_control_open(control);
+    }
 }
 
 /* Clients so many that there is a descriptor left for the upstream of each. */
@@ -137,6 +140,9 @@ static void check_workers(struct bsc_control *control)
     eventfd_t unused;
     eventfd_read(control->news, &unused);
     finish_updates(control);
+    for (unsigned i = 0; i < control->worker_count; i++)
+        if (atomic_exchange(&control->workers[i]->suspects, false))
+            control->look_at_ms = 0;
     bool idle = control->retired;
     for (unsigned i = 0; idle && i < control->worker_count; i++)
         idle = atomic_load(&control->workers[i]->idle_retired);
@@ -200,9 +206,12 @@ static void serve_controller(struct bsc_control *control, short events)
 
 static int wait_ms(const struct bsc_control *control)
 {
-    if (!control->exit_at_ms)
+    int64_t at_ms = control->look_at_ms;
+    if (control->exit_at_ms && control->exit_at_ms < at_ms)
+        at_ms = control->exit_at_ms;
+    if (at_ms == INT64_MAX)
         return -1;
-    int64_t left_ms = control->exit_at_ms - bsc_clock_boot_ms();
+    int64_t left_ms = at_ms - bsc_clock_boot_ms();
     return left_ms < 0 ? 0 : left_ms > 1000000 ? 1000000 : (int)left_ms;
 }
 
@@ -231,6 +240,7 @@ static void turn(struct bsc_control *control)
         read_supervisor(control);
     if (polls[TAKEOVER].revents)
         accept_supervisor(control);
+    bsc_control_look(control);
     if (control->exit_at_ms && bsc_clock_boot_ms() >= control->exit_at_ms)
         control->over = true;
 }

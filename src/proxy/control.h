@@ -27,6 +27,7 @@ struct bsc_control {
     bool opened; /* routes are in force, the workers were told to accept */
     bool ready;  /* and they do */
     bool retiring, retired;
+    int64_t look_at_ms; /* when instances are judged next (eject.h) */
     int64_t exit_at_ms; /* end of the drain time; 0: not retiring */
     long long snapshot_id;
     int snapshot; /* memfd; -1: none yet */
@@ -54,6 +55,12 @@ void bsc_control_open(struct bsc_control *control);
 /* Sends words to the supervisor, if there is one. */
 void bsc_control_say(struct bsc_control *control, const int *fds, unsigned fd_count,
                      const char *format, ...) BSC_PRINTF(4, 5);
+/* Ejects and takes back instances, when it is time for that. */
+void bsc_control_look(struct bsc_control *control);
+/* Instances or rules changed: it will soon be time. */
+void bsc_control_look_soon(struct bsc_control *control);
+/* Tells a controller that began anew whom the proxy has ejected. */
+void bsc_control_tell_ejected(struct bsc_control *control);
 /* Posts what a line brought. */
 void bsc_control_on_line(void *control, const struct bsc_line *line);
 /* Makes the counters and the workers. */

@@ -166,6 +166,24 @@ void bsc_controller_acknowledge(struct bsc_controller *controller, const struct 
                         update->number);
 }
 
+void bsc_controller_eject(struct bsc_controller *controller, const char *service,
+                          const struct bsc_instance *instance, bool ejected, int64_t now_ms)
+{
+    const struct bsc_outlier *outlier = &instance->outlier;
+    if (controller->fd == -1)
+        return;
+    json_t *line = ejected ? json_pack("{s:{s:s,s:s,s:s,s:I}}", "ejected", "service", service,
+                                       "instance", instance->id, "reason", outlier->reason,
+                                       "for_ms", (json_int_t)(outlier->until_ms - now_ms))
+                           : json_pack("{s:{s:s,s:s}}", "returned", "service", service, "instance",
+                                       instance->id);
+    char *text = json_dumps(line, JSON_COMPACT);
+    if (text)
+        bsc_text_printf(&controller->out, "%s\n", text);
+    free(text);
+    json_decref(line);
+}
+
 void bsc_controller_bye(struct bsc_controller *controller)
 {
     if (controller->fd == -1)

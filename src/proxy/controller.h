@@ -40,6 +40,9 @@ bool bsc_controller_read(struct bsc_controller *controller, struct bsc_lines *li
 bool bsc_controller_write(struct bsc_controller *controller);
 /* Every worker has swapped. */
 void bsc_controller_acknowledge(struct bsc_controller *controller, const struct bsc_update *update);
+/* Says that an instance is ejected (its outlier says why), or that it is back. */
+void bsc_controller_eject(struct bsc_controller *controller, const char *service,
+                          const struct bsc_instance *instance, bool ejected, int64_t now_ms);
 void bsc_controller_bye(struct bsc_controller *controller);
 
 #endif

@@ -95,6 +95,7 @@ struct bsc_outlier {
     int64_t calm_ms;  /* since when it is not */
     unsigned times;   /* ejections, each longer than the last; calm makes them fewer */
     char reason[80];
+    bool sampled;
     uint64_t finished, errors; /* at the last comparison */
 };
 

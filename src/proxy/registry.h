@@ -17,7 +17,8 @@ struct bsc_entry {
     struct bsc_roster *roster;
     bool has_split;
     struct bsc_split split;
-    size_t at; /* its place in `entries` */
+    int64_t compare_ms; /* when its instances are compared next (eject.h) */
+    size_t at;          /* its place in `entries` */
     struct bsc_entry *next;
 };
 

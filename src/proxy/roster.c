@@ -77,6 +77,17 @@ static bool is_warm(const struct bsc_roster *roster, enum bsc_slot slot, int64_t
     return false;
 }
 
+/* Whoever is healthy is better than nobody, whatever its answers were. */
+static void readmit_the_last(struct bsc_roster *roster)
+{
+    bool open[BSC_SLOT_COUNT] = { false, false };
+    for (unsigned i = 0; i < roster->count; i++)
+        open[roster->items[i].instance->slot] |= bsc_roster_item_open(&roster->items[i]);
+    for (unsigned i = 0; i < roster->count; i++)
+        if (!open[roster->items[i].instance->slot])
+            roster->items[i].ejected = false;
+}
+
 void bsc_roster_settle(struct bsc_roster *roster, const struct bsc_roster *old,
                        const struct bsc_service *service, int64_t now_ms)
 {
@@ -102,6 +113,7 @@ void bsc_roster_settle(struct bsc_roster *roster, const struct bsc_roster *old,
             atomic_store_explicit(&item->instance->errors_in_row, 0, memory_order_relaxed);
         }
     }
+    readmit_the_last(roster);
 }
 
 bool bsc_roster_wants_ring(const struct bsc_service *service)
