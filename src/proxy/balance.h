@@ -15,6 +15,8 @@ struct bsc_local_instance {
     struct bsc_instance *shared;
     struct bsc_list idle; /* upstream connections kept for reuse, newest first */
     unsigned idle_count;
+    struct bsc_list sessions; /* of HTTP/2, that take requests */
+    unsigned session_count;
     unsigned active; /* claims of this worker */
     unsigned weight;
     bool open;              /* gets requests: healthy, and not ejected */

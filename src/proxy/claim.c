@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/identity.h"
 #include "proxy/queue.h"
 #include "proxy/worker.h"
@@ -110,7 +111,13 @@ static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
     enum bsc_upstream_want want = exchange->tries++      ? BSC_UPSTREAM_NEW
                                   : exchange->replayable ? BSC_UPSTREAM_ANY
                                                          : BSC_UPSTREAM_FRESH;
-    struct bsc_upstream *upstream = bsc_upstream_get(worker, instance, want);
+    /* An instance may refuse a stream that was sent already. */
+    if (service->shared->protocol == BSC_PROTOCOL_H2)
+        exchange->request.keep_out = true;
+    struct bsc_upstream *upstream =
+        service->shared->protocol == BSC_PROTOCOL_H2
+            ? bsc_h2_upstream_get(worker, instance, service->shared->connect_ms)
+            : bsc_upstream_get(worker, instance, want);
     if (!upstream)
         return connect_failed(worker, exchange);
     exchange->upstream = upstream;

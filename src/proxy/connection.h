@@ -65,6 +65,7 @@ struct bsc_connection {
     bool client : 1; /* and not an upstream; also when it is closed */
     bool stream : 1; /* one of many of a session (proxy/h2.h), not a socket */
     bool served : 1; /* a request was answered on it */
+    bool untouched : 1;    /* broken, and the other side did nothing about what it was sent */
     struct bsc_buffer *in; /* received, not passed on; NULL when there is nothing */
     struct bsc_exchange *exchange;
     struct bsc_timer timer;

@@ -134,7 +134,8 @@ static bool prepare(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc
     if (flow->framing == BSC_FRAMING_UNTIL_CLOSE && source->ended)
         flow->complete = true;
     struct bsc_buffer *out = flow->out;
-    if (flow->ready && flow->ready <= JOINED_BYTES && bsc_flow_unsent(flow) &&
+    bool join = bsc_flow_unsent(flow) || (flow->keep_out && out && !flow->past);
+    if (flow->ready && flow->ready <= JOINED_BYTES && join &&
         flow->ready <= out->capacity - out->end) {
         put(out, source->in->bytes + source->in->begin, flow->ready);
         bsc_connection_consume(worker, source, flow->ready);
@@ -160,6 +161,7 @@ static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
         bsc_buffer_return(&worker->buffers, &flow->out);
     uint32_t passed = (uint32_t)sent - ours;
     if (passed) {
+        flow->past = true;
         flow->ready -= passed;
         bsc_connection_consume(worker, source, passed);
     }

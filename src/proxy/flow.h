@@ -23,6 +23,7 @@ struct bsc_flow {
     uint8_t framing;        /* enum bsc_framing, of the source */
     uint8_t recoding;       /* enum bsc_recoding */
     bool keep_out;          /* for sending it again */
+    bool past;              /* something was sent that is not in `out` */
     bool complete;          /* the last byte of the body arrived */
     bool done;              /* and was passed on */
     uint64_t left;          /* BSC_FRAMING_LENGTH: bytes that still have to arrive */

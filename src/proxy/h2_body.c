@@ -48,12 +48,6 @@ void bsc_h2_inbound_put(struct bsc_buffers *buffers, struct bsc_h2_inbound *inbo
     append(buffers, &inbound->data, bytes, size);
 }
 
-bool bsc_h2_inbound_pending(const struct bsc_h2_inbound *inbound)
-{
-    return inbound->data || inbound->staged < inbound->staged_size || inbound->trailers ||
-           (inbound->chunked && inbound->ended && !inbound->said);
-}
-
 static void stage(struct bsc_h2_inbound *inbound, const char *text, size_t size)
 {
     memcpy(inbound->staging, text, size);
@@ -82,8 +76,8 @@ static bool next_frame(struct bsc_buffers *buffers, struct bsc_h2_inbound *inbou
     return true;
 }
 
-/* Copies what it can of *from. */
-static size_t copy(struct bsc_buffers *buffers, struct bsc_buffer **from, char *out, size_t size)
+size_t bsc_h2_text_read(struct bsc_buffers *buffers, struct bsc_buffer **from, char *out,
+                        size_t size)
 {
     uint32_t held = bsc_buffer_size(*from);
     if (size > held)
@@ -100,7 +94,7 @@ size_t bsc_h2_inbound_read(struct bsc_buffers *buffers, struct bsc_h2_inbound *i
     *data_bytes = 0;
     if (!inbound->chunked) {
         if (inbound->data)
-            used = copy(buffers, &inbound->data, out, size);
+            used = bsc_h2_text_read(buffers, &inbound->data, out, size);
         *data_bytes = used;
         return used;
     }
@@ -109,14 +103,14 @@ size_t bsc_h2_inbound_read(struct bsc_buffers *buffers, struct bsc_h2_inbound *i
             out[used++] = inbound->staging[inbound->staged++];
         } else if (inbound->chunk) {
             size_t room = size - used < inbound->chunk ? size - used : inbound->chunk;
-            size_t copied = copy(buffers, &inbound->data, out + used, room);
+            size_t copied = bsc_h2_text_read(buffers, &inbound->data, out + used, room);
             used += copied;
             *data_bytes += copied;
             inbound->chunk -= (uint32_t)copied;
             if (!inbound->chunk)
                 stage(inbound, "\r\n", 2);
         } else if (inbound->said && inbound->trailers) {
-            used += copy(buffers, &inbound->trailers, out + used, size - used);
+            used += bsc_h2_text_read(buffers, &inbound->trailers, out + used, size - used);
         } else if (!next_frame(buffers, inbound)) {
             break;
         }

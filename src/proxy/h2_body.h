@@ -31,8 +31,9 @@ void bsc_h2_inbound_put(struct bsc_buffers *buffers, struct bsc_h2_inbound *inbo
  * them are DATA. */
 size_t bsc_h2_inbound_read(struct bsc_buffers *buffers, struct bsc_h2_inbound *inbound, char *out,
                            size_t size, size_t *data_bytes);
-/* True when there is something to read. */
-bool bsc_h2_inbound_pending(const struct bsc_h2_inbound *inbound);
+/* Takes up to `size` bytes out of *text, and gives it back when it is empty. */
+size_t bsc_h2_text_read(struct bsc_buffers *buffers, struct bsc_buffer **text, char *out,
+                        size_t size);
 
 /* A body of HTTP/1.1 on its way into DATA. */
 struct bsc_h2_outbound {

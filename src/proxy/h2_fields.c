@@ -110,6 +110,41 @@ size_t bsc_h2_response_read(struct bsc_h2_fields *fields, const char *text, size
     return body ? (size_t)(body - text) : 0;
 }
 
+void bsc_h2_fields_drop(struct bsc_h2_fields *fields, const char *name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < fields->count; i++)
+        if (!is((const char *)fields->nv[i].name, fields->nv[i].namelen, name))
+            fields->nv[kept++] = fields->nv[i];
+    fields->count = kept;
+}
+
+size_t bsc_h2_request_read(struct bsc_h2_fields *fields, const char *text, size_t size)
+{
+    enum { AUTHORITY = 3 };
+    const char *end = text + size, *newline = line_end(text, end);
+    fields->count = 0;
+    fields->framing = BSC_FRAMING_NONE;
+    fields->length = 0;
+    const char *method_end = newline ? memchr(text, ' ', (size_t)(newline - text)) : NULL;
+    const char *target = method_end ? method_end + 1 : NULL;
+    const char *target_end = target ? memchr(target, ' ', (size_t)(newline - target)) : NULL;
+    if (!target_end)
+        return 0;
+    add(fields, ":method", 7, text, (size_t)(method_end - text));
+    add(fields, ":scheme", 7, "http", 4);
+    add(fields, ":path", 5, target, (size_t)(target_end - target));
+    add(fields, ":authority", 10, "", 0);
+    const char *body = read_lines(fields, newline + 1, end);
+    for (size_t i = AUTHORITY + 1; i < fields->count; i++)
+        if (is((const char *)fields->nv[i].name, fields->nv[i].namelen, "host")) {
+            fields->nv[AUTHORITY].value = fields->nv[i].value;
+            fields->nv[AUTHORITY].valuelen = fields->nv[i].valuelen;
+        }
+    bsc_h2_fields_drop(fields, "host");
+    return body ? (size_t)(body - text) : 0;
+}
+
 void bsc_h2_trailers_read(struct bsc_h2_fields *fields, const char *text, size_t size)
 {
     fields->count = 0;

@@ -28,6 +28,11 @@ struct bsc_h2_fields {
 /* Reads the response head at the beginning of `text`; returns its size. 0: it is not whole. */
 size_t bsc_h2_response_read(struct bsc_h2_fields *fields, const char *text, size_t size);
 
+/* The same for a request head. */
+size_t bsc_h2_request_read(struct bsc_h2_fields *fields, const char *text, size_t size);
+/* Takes a field out again. */
+void bsc_h2_fields_drop(struct bsc_h2_fields *fields, const char *name);
+
 /* Reads a trailer section, with the empty line at its end or without it. */
 void bsc_h2_trailers_read(struct bsc_h2_fields *fields, const char *text, size_t size);
 

@@ -253,6 +253,51 @@ bool bsc_h2_request_end(struct bsc_buffers *buffers, struct bsc_h2_head *head, b
     return true;
 }
 
+static bool begin_response(struct bsc_buffers *buffers, struct bsc_h2_head *head, const char *value,
+                           size_t size)
+{
+    if (head->begun || size != 3 || !clean(value, size, BSC_BYTE_DIGIT))
+        return false;
+    head->status = (uint16_t)((value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0'));
+    head->begun = true;
+    head->sized = false;
+    puts_to(buffers, &head->text, "HTTP/1.1 ");
+    put(buffers, &head->text, value, size);
+    puts_to(buffers, &head->text, " \r\n");
+    return head->status != 101; /* RFC 9113 section 8.6 */
+}
+
+bool bsc_h2_response_field(struct bsc_buffers *buffers, struct bsc_h2_head *head, const char *name,
+                           size_t name_size, const char *value, size_t value_size)
+{
+    head->list_bytes += (uint32_t)(name_size + value_size + 32);
+    if (head->list_bytes > BSC_H2_LIST_BYTES)
+        return false;
+    if (same(name, name_size, ":status"))
+        return begin_response(buffers, head, value, value_size);
+    if (!head->begun || !well_formed(name, name_size, value, value_size) ||
+        of_connection(name, name_size))
+        return false;
+    if (same(name, name_size, "content-length"))
+        head->sized = true;
+    put_line(buffers, &head->text, name, name_size, value, value_size);
+    return true;
+}
+
+bool bsc_h2_response_end(struct bsc_buffers *buffers, struct bsc_h2_head *head, bool body)
+{
+    if (!head->begun)
+        return false;
+    bool bodiless =
+        head->is_head || head->status < 200 || head->status == 204 || head->status == 304;
+    if (!bodiless && !head->sized)
+        puts_to(buffers, &head->text,
+                body ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 0\r\n");
+    puts_to(buffers, &head->text, "\r\n");
+    head->begun = false;
+    return true;
+}
+
 bool bsc_h2_trailer_field(struct bsc_buffers *buffers, struct bsc_buffer **text, const char *name,
                           size_t name_size, const char *value, size_t value_size)
 {

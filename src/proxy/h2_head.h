@@ -20,6 +20,7 @@ enum {
 struct bsc_h2_head {
     struct bsc_buffer *text; /* the head; its owner may take it after the end */
     struct bsc_slice method, scheme, path, authority, protocol; /* in front of the text */
+    uint16_t status;                                            /* of a response */
     uint32_t list_bytes;                                        /* RFC 9113 section 6.5.2 */
     uint32_t cookie_end; /* where the one Cookie field may grow; 0: there is none yet */
     bool begun : 1;      /* the first line is written */
@@ -36,6 +37,13 @@ bool bsc_h2_request_field(struct bsc_buffers *buffers, struct bsc_h2_head *head,
  * as it is. `key`: Sec-WebSocket-Key of a tunnel. */
 bool bsc_h2_request_end(struct bsc_buffers *buffers, struct bsc_h2_head *head, bool body,
                         const char *key);
+
+/* The same for the head of a response; several may come one after the other into one text. */
+bool bsc_h2_response_field(struct bsc_buffers *buffers, struct bsc_h2_head *head, const char *name,
+                           size_t name_size, const char *value, size_t value_size);
+/* False: there was no status. Afterwards head->status and head->sized are those of this head, until
+ * the next one begins. */
+bool bsc_h2_response_end(struct bsc_buffers *buffers, struct bsc_h2_head *head, bool body);
 
 /* A field of a trailer section, written behind what is in *text already. */
 bool bsc_h2_trailer_field(struct bsc_buffers *buffers, struct bsc_buffer **text, const char *name,

@@ -161,15 +161,8 @@ static int on_invalid_frame(nghttp2_session *engine, const nghttp2_frame *frame,
     return 0;
 }
 
-struct bsc_h2 *bsc_h2_create(void)
+static void make_server(struct bsc_h2 *h2)
 {
-    struct bsc_h2 *h2 = bsc_alloc(sizeof *h2);
-    bsc_h2_pool_init(&h2->pool);
-    bsc_slab_init(&h2->sessions, sizeof(struct bsc_h2_session));
-    bsc_slab_init(&h2->streams, sizeof(struct bsc_h2_stream));
-    bsc_list_init(&h2->open);
-    if (nghttp2_session_callbacks_new(&h2->server) || nghttp2_option_new(&h2->option))
-        abort();
     bsc_h2_session_callbacks(h2->server);
     nghttp2_session_callbacks_set_on_begin_frame_callback(h2->server, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(h2->server, on_begin_headers);
@@ -177,6 +170,20 @@ struct bsc_h2 *bsc_h2_create(void)
     nghttp2_session_callbacks_set_on_invalid_header_callback(h2->server, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(h2->server, on_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(h2->server, on_invalid_frame);
+}
+
+struct bsc_h2 *bsc_h2_create(void)
+{
+    struct bsc_h2 *h2 = bsc_alloc(sizeof *h2);
+    bsc_h2_pool_init(&h2->pool);
+    bsc_slab_init(&h2->sessions, sizeof(struct bsc_h2_session));
+    bsc_slab_init(&h2->streams, sizeof(struct bsc_h2_stream));
+    bsc_list_init(&h2->open);
+    if (nghttp2_session_callbacks_new(&h2->server) || nghttp2_session_callbacks_new(&h2->client) ||
+        nghttp2_option_new(&h2->option))
+        abort();
+    make_server(h2);
+    bsc_h2_upstream_callbacks(h2->client);
     nghttp2_option_set_no_auto_window_update(h2->option, 1);
     nghttp2_option_set_no_closed_streams(h2->option, 1);
     return h2;
@@ -191,14 +198,9 @@ void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client)
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
     };
     struct bsc_h2 *h2 = worker->h2;
-    struct bsc_h2_session *session = bsc_slab_take(&h2->sessions);
-    session->worker = worker;
-    session->connection = &client->connection;
-    session->active_ms = worker->now_ms;
-    bsc_list_init(&session->streams);
-    bsc_list_init(&session->node);
+    struct bsc_h2_session *session = bsc_h2_session_create(worker, &client->connection);
+    session->connected = true;
     bsc_list_add_tail(&h2->open, &session->node);
-    bsc_h2_calm_init(&session->calm, worker->now_ms);
     if (nghttp2_session_server_new3(&session->engine, h2->server, session, h2->option,
                                     &h2->pool.mem))
         abort();

@@ -12,6 +12,19 @@ enum {
     EARNED_BYTES = 256 /* DATA of this size brings a WINDOW_UPDATE or two along */
 };
 
+struct bsc_h2_session *bsc_h2_session_create(struct bsc_worker *worker,
+                                             struct bsc_connection *connection)
+{
+    struct bsc_h2_session *session = bsc_slab_take(&worker->h2->sessions);
+    session->worker = worker;
+    session->connection = connection;
+    session->active_ms = worker->now_ms;
+    bsc_list_init(&session->streams);
+    bsc_list_init(&session->node);
+    bsc_h2_calm_init(&session->calm, worker->now_ms);
+    return session;
+}
+
 void bsc_h2_session_touch(struct bsc_h2_session *session)
 {
     if (!session->ending)
@@ -30,6 +43,7 @@ static void abort_stream(struct bsc_worker *worker, struct bsc_h2_stream *stream
     stream->closed = stream->reset = true;
     if (connection) {
         connection->broken = connection->readable = true;
+        connection->untouched = stream->id == 0;
         if (connection->exchange)
             bsc_exchange_run(worker, connection->exchange);
         else
@@ -110,7 +124,7 @@ static int on_frame_send(nghttp2_session *engine, const nghttp2_frame *frame, vo
 {
     bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
                 frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-    (void)context;
+    struct bsc_h2_session *session = context;
     if (!ends)
         return 0;
     struct bsc_h2_stream *stream =
@@ -118,7 +132,7 @@ static int on_frame_send(nghttp2_session *engine, const nghttp2_frame *frame, vo
     if (!stream)
         return 0;
     stream->sent_end = true;
-    if (!stream->connection && !stream->in.ended)
+    if (!session->upstream && !stream->connection && !stream->in.ended)
         nghttp2_submit_rst_stream(engine, 0, stream->id, NGHTTP2_NO_ERROR);
     return 0;
 }

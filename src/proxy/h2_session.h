@@ -19,8 +19,9 @@ struct bsc_h2_session {
     struct bsc_worker *worker;
     struct bsc_connection *connection; /* what the frames go over */
     nghttp2_session *engine;
-    struct bsc_list node; /* in worker->h2->open */
+    struct bsc_list node; /* in worker->h2->open, or in instance->sessions */
     struct bsc_list streams;
+    unsigned stream_count;
     unsigned attached;             /* streams with a connection of their own */
     struct bsc_buffer *out;        /* frames that are not sent yet */
     struct bsc_h2_stream *heading; /* whose fields are arriving */
@@ -31,6 +32,9 @@ struct bsc_h2_session {
     uint8_t drain; /* enum bsc_h2_drain */
     bool full;     /* there is more than `out` has room for */
     bool ending;   /* no callback and no frame any more */
+    bool upstream; /* we are the client */
+    bool connected;
+    struct bsc_local_instance *instance; /* that gives it requests; NULL: none more */
 };
 
 struct bsc_h2_stream {
@@ -42,9 +46,9 @@ struct bsc_h2_stream {
     struct bsc_h2_inbound in;
     struct bsc_h2_outbound out;
     bool tunnel : 1;   /* extended CONNECT */
-    bool bodiless : 1; /* answers to HEAD */
+    bool bodiless : 1; /* the request is a HEAD */
     bool grpc : 1;
-    bool answered : 1;  /* the final head went to nghttp2 */
+    bool headed : 1;    /* our head went to nghttp2, a final one */
     bool deferred : 1;  /* nghttp2 was told that there is no data now */
     bool sent_end : 1;  /* END_STREAM is on its way */
     bool closed : 1;    /* nghttp2 knows it no more */
@@ -63,7 +67,10 @@ void bsc_h2_session_refuse(struct bsc_h2_session *session, uint32_t error_code);
 /* Sets those callbacks that both roles share. */
 void bsc_h2_session_callbacks(nghttp2_session_callbacks *callbacks);
 
-extern const struct bsc_transport bsc_h2_transport;
+/* For its role's own fields to come. */
+struct bsc_h2_session *bsc_h2_session_create(struct bsc_worker *worker,
+                                             struct bsc_connection *connection);
+
 struct bsc_h2_stream *bsc_h2_stream_create(struct bsc_h2_session *session, int32_t id);
 void bsc_h2_stream_destroy(struct bsc_h2_stream *stream);
 /* Gives it the connection of an exchange. */
@@ -72,6 +79,8 @@ void bsc_h2_stream_attach(struct bsc_h2_stream *stream, struct bsc_connection *c
 void bsc_h2_stream_wake(struct bsc_h2_stream *stream);
 /* nghttp2 closed it. */
 void bsc_h2_stream_closed(struct bsc_h2_stream *stream, uint32_t error_code);
+/* Of sessions in which we are the client. */
+void bsc_h2_upstream_callbacks(nghttp2_session_callbacks *callbacks);
 /* Source of DATA frames. */
 ssize_t bsc_h2_stream_read(nghttp2_session *engine, int32_t id, uint8_t *bytes, size_t size,
                            uint32_t *flags, nghttp2_data_source *source, void *context);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "proxy/bytes.h"
 #include "proxy/h2_session.h"
 #include "proxy/worker.h"
 
@@ -14,6 +13,7 @@ struct bsc_h2_stream *bsc_h2_stream_create(struct bsc_h2_session *session, int32
     stream->id = id;
     bsc_list_init(&stream->node);
     bsc_list_add_tail(&session->streams, &stream->node);
+    session->stream_count++;
     return stream;
 }
 
@@ -28,17 +28,8 @@ void bsc_h2_stream_destroy(struct bsc_h2_stream *stream)
     bsc_buffer_return(&worker->buffers, &stream->out.data);
     bsc_buffer_return(&worker->buffers, &stream->out.trailers);
     bsc_list_remove(&stream->node);
+    stream->session->stream_count--;
     bsc_slab_give(&worker->h2->streams, stream);
-}
-
-void bsc_h2_stream_attach(struct bsc_h2_stream *stream, struct bsc_connection *connection)
-{
-    stream->connection = connection;
-    stream->session->attached++;
-    connection->transport = &bsc_h2_transport;
-    connection->layer = stream;
-    connection->stream = true;
-    connection->writable = true;
 }
 
 void bsc_h2_stream_wake(struct bsc_h2_stream *stream)
@@ -53,12 +44,15 @@ void bsc_h2_stream_closed(struct bsc_h2_stream *stream, uint32_t error_code)
 {
     struct bsc_connection *connection = stream->connection;
     stream->closed = true;
-    stream->reset = error_code != NGHTTP2_NO_ERROR || !stream->sent_end;
+    stream->reset = stream->session->upstream
+                        ? !stream->in.ended /* an answer that is whole is one, whatever follows */
+                        : error_code != NGHTTP2_NO_ERROR || !stream->sent_end;
     if (!connection) {
         bsc_h2_stream_destroy(stream);
         return;
     }
     connection->broken = stream->reset;
+    connection->untouched = error_code == NGHTTP2_REFUSED_STREAM;
     if (connection->client && !connection->exchange)
         /* It was taken back before it had its turn: nobody hears of it. */
         bsc_client_close(stream->session->worker, (struct bsc_client *)(void *)connection, false);
@@ -71,6 +65,8 @@ static ssize_t receive(struct bsc_worker *worker, struct bsc_connection *connect
 {
     struct bsc_h2_stream *stream = connection->layer;
     size_t data_bytes;
+    if (stream->head.text) /* of an answer */
+        return (ssize_t)bsc_h2_text_read(&worker->buffers, &stream->head.text, bytes, size);
     size_t got = bsc_h2_inbound_read(&worker->buffers, &stream->in, bytes, size, &data_bytes);
     if (data_bytes && !stream->closed) {
         nghttp2_session_consume(stream->session->engine, stream->id, data_bytes);
@@ -92,19 +88,33 @@ static bool is_final(const struct bsc_h2_fields *fields)
 /* RFC 8441 section 5: what was 101 is a success, and nothing proves that it was asked for. */
 static void accept_tunnel(struct bsc_h2_fields *fields)
 {
-    static const char accept[] = "sec-websocket-accept";
-    size_t kept = 0;
     fields->nv[0].value = (uint8_t *)(uintptr_t) "200";
-    for (size_t i = 0; i < fields->count; i++)
-        if (!bsc_bytes_equal((const char *)fields->nv[i].name, fields->nv[i].namelen, accept,
-                             sizeof accept - 1))
-            fields->nv[kept++] = fields->nv[i];
-    fields->count = kept;
+    bsc_h2_fields_drop(fields, "sec-websocket-accept");
     fields->framing = BSC_FRAMING_UNTIL_CLOSE;
 }
 
-/* Submits the head of an answer that begins at `bytes`; returns its size, -1: it can't be. */
-static ssize_t send_head(struct bsc_h2_stream *stream, const char *bytes, size_t size)
+/* Submits the head of a request that begins at `bytes`; returns its size, -1: it can't be. */
+static ssize_t send_request(struct bsc_h2_stream *stream, const char *bytes, size_t size)
+{
+    struct bsc_h2_fields *fields = &stream->session->worker->h2->fields;
+    size_t used = bsc_h2_request_read(fields, bytes, size);
+    if (!used)
+        return -1;
+    stream->head.is_head = fields->nv[0].valuelen == 4 && !memcmp(fields->nv[0].value, "HEAD", 4);
+    bsc_h2_outbound_begin(&stream->out, (enum bsc_framing)fields->framing, fields->length);
+    nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = bsc_h2_stream_read };
+    stream->id = nghttp2_submit_request(stream->session->engine, NULL, fields->nv, fields->count,
+                                        stream->out.complete ? NULL : &provider, stream);
+    if (stream->id < 0) {
+        stream->id = 0;
+        return -1;
+    }
+    stream->headed = true;
+    return (ssize_t)used;
+}
+
+/* The same for an answer. */
+static ssize_t send_answer(struct bsc_h2_stream *stream, const char *bytes, size_t size)
 {
     struct bsc_h2_fields *fields = &stream->session->worker->h2->fields;
     nghttp2_session *engine = stream->session->engine;
@@ -124,13 +134,15 @@ static ssize_t send_head(struct bsc_h2_stream *stream, const char *bytes, size_t
     if (fields->own && stream->grpc) {
         bsc_h2_grpc_answer(fields);
         stream->discarded = true;
+    } else if (stream->grpc && fields->framing == BSC_FRAMING_LENGTH && !fields->length) {
+        bsc_h2_fields_drop(fields, "content-length"); /* these are only trailers */
     }
     bsc_h2_outbound_begin(&stream->out, (enum bsc_framing)fields->framing, fields->length);
     nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = bsc_h2_stream_read };
     if (nghttp2_submit_response(engine, stream->id, fields->nv, fields->count,
                                 stream->out.complete ? NULL : &provider))
         return -1;
-    stream->answered = true;
+    stream->headed = true;
     return (ssize_t)used;
 }
 
@@ -139,8 +151,9 @@ static ssize_t take_in(struct bsc_worker *worker, struct bsc_h2_stream *stream, 
                        size_t size)
 {
     size_t used = 0;
-    while (!stream->answered && used < size) {
-        ssize_t head = send_head(stream, bytes + used, size - used);
+    while (!stream->headed && used < size) {
+        ssize_t head = (stream->session->upstream ? send_request
+                                                  : send_answer)(stream, bytes + used, size - used);
         if (head < 0)
             return -1;
         used += (size_t)head;
@@ -191,7 +204,7 @@ static void finish(struct bsc_worker *worker, struct bsc_connection *connection)
 {
     struct bsc_h2_stream *stream = connection->layer;
     (void)worker;
-    if (stream->closed || !stream->answered)
+    if (stream->closed || !stream->headed)
         return;
     stream->out.complete = true;
     resume(stream);
@@ -207,23 +220,35 @@ static void let_go(struct bsc_worker *worker, struct bsc_connection *connection,
     session->attached--;
     if (session->ending)
         return;
-    if (stream->closed) {
+    bsc_h2_session_touch(session);
+    if (stream->closed || !stream->id) { /* the latter: nothing was asked */
         bsc_h2_stream_destroy(stream);
         return;
     }
     if (bsc_buffer_size(stream->in.data))
         nghttp2_session_consume_connection(session->engine, bsc_buffer_size(stream->in.data));
     bsc_buffer_return(&worker->buffers, &stream->in.data);
-    if (reset || !stream->answered || !stream->out.complete)
+    if (session->upstream)
+        nghttp2_submit_rst_stream(session->engine, 0, stream->id, NGHTTP2_CANCEL);
+    else if (reset || !stream->headed || !stream->out.complete)
         nghttp2_submit_rst_stream(session->engine, 0, stream->id, NGHTTP2_INTERNAL_ERROR);
     else if (stream->sent_end && !stream->in.ended)
         nghttp2_submit_rst_stream(session->engine, 0, stream->id, NGHTTP2_NO_ERROR);
-    bsc_h2_session_touch(session);
 }
 
-const struct bsc_transport bsc_h2_transport = {
+static const struct bsc_transport transport = {
     .receive = receive, .send = send_pieces, .finish = finish, .close = let_go
 };
+
+void bsc_h2_stream_attach(struct bsc_h2_stream *stream, struct bsc_connection *connection)
+{
+    stream->connection = connection;
+    stream->session->attached++;
+    connection->transport = &transport;
+    connection->layer = stream;
+    connection->stream = true;
+    connection->writable = stream->session->connected;
+}
 
 static void submit_trailers(struct bsc_h2_stream *stream)
 {

@@ -109,6 +109,7 @@ static struct bsc_local_instance *take_same(struct bsc_local_service *service, u
     }
     struct bsc_local_instance *fresh = bsc_alloc(sizeof *fresh);
     bsc_list_init(&fresh->idle);
+    bsc_list_init(&fresh->sessions);
     fresh->shared = bsc_instance_acquire((struct bsc_instance *)(uintptr_t)shared);
     return fresh;
 }

@@ -67,11 +67,18 @@ struct bsc_service_route {
     char *path;
 };
 
+/* What the instances of a service speak. */
+enum bsc_protocol {
+    BSC_PROTOCOL_HTTP1,
+    BSC_PROTOCOL_H2 /* by prior knowledge */
+};
+
 struct bsc_service {
     _Atomic unsigned references;
     char *name;
     enum bsc_balancing balancing;
     enum bsc_traffic_mode traffic;
+    enum bsc_protocol protocol;
     int64_t connect_ms, answer_ms, idle_ms, hold_ms;
     unsigned hold_max;
     struct bsc_edge edge;

@@ -188,7 +188,8 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
 {
     static const char *const balancings[] = { "round-robin", "least-requests", "hash" };
     static const char *const modes[] = { "serve", "hold", "maintenance", "stop" };
-    unsigned balancing, traffic;
+    static const char *const protocols[] = { "http1", "h2" };
+    unsigned balancing, traffic, protocol;
     json_int_t hold_max, times[4];
     static const struct {
         const char *key;
@@ -198,6 +199,7 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
     };
     if (parse_word(object, "balance", balancings, 3, &balancing, error) ||
         parse_word(object, "traffic", modes, 4, &traffic, error) ||
+        parse_word(object, "protocol", protocols, 2, &protocol, error) ||
         parse_number(object, "hold_max", 0, 1000000, 1000, &hold_max, error))
         return error->status;
     for (unsigned i = 0; i < 4; i++)
@@ -209,6 +211,7 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
         return error->status;
     service->balancing = (enum bsc_balancing)balancing;
     service->traffic = (enum bsc_traffic_mode)traffic;
+    service->protocol = (enum bsc_protocol)protocol;
     service->hold_max = (unsigned)hold_max;
     service->connect_ms = times[0];
     service->answer_ms = times[1];

@@ -174,6 +174,14 @@ static bool read_heads(struct bsc_worker *worker, struct bsc_exchange *exchange)
     return true;
 }
 
+/* The instance said that it did nothing (RFC 9113 section 8.7), and what it was sent is still here.
+ */
+static bool can_start_anew(const struct bsc_exchange *exchange)
+{
+    return exchange->upstream->connection.untouched && exchange->request.out &&
+           !exchange->request.past;
+}
+
 bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     while (exchange->phase == BSC_EXCHANGE_WAITING) {
@@ -197,8 +205,8 @@ bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
             return true;
         case BSC_RECEIVED_ENDED:
         case BSC_RECEIVED_BROKEN:
-            return bsc_exchange_retry(worker, exchange, false, 502, BSC_CAUSE_RESET,
-                                      "upstream-reset",
+            return bsc_exchange_retry(worker, exchange, can_start_anew(exchange), 502,
+                                      BSC_CAUSE_RESET, "upstream-reset",
                                       "The instance closed the connection before it answered.");
         }
     }

@@ -10,6 +10,7 @@
 
 #include "proxy/admit.h"
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/worker.h"
 
 static void unkeep(struct bsc_upstream *upstream)
@@ -45,8 +46,8 @@ static struct bsc_upstream *take_kept(struct bsc_worker *worker,
     return NULL;
 }
 
-static struct bsc_upstream *connect_new(struct bsc_worker *worker,
-                                        struct bsc_local_instance *instance)
+struct bsc_upstream *bsc_upstream_connect(struct bsc_worker *worker,
+                                          struct bsc_local_instance *instance)
 {
     const struct bsc_instance *shared = instance->shared;
     int fd;
@@ -84,7 +85,7 @@ struct bsc_upstream *bsc_upstream_get(struct bsc_worker *worker,
     struct bsc_upstream *kept = NULL;
     if (want != BSC_UPSTREAM_NEW)
         kept = take_kept(worker, instance, want);
-    return kept ? kept : connect_new(worker, instance);
+    return kept ? kept : bsc_upstream_connect(worker, instance);
 }
 
 void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream)
@@ -98,8 +99,8 @@ void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream)
 {
     struct bsc_local_instance *instance = upstream->instance;
     struct bsc_connection *connection = &upstream->connection;
-    bool silent = !connection->readable && !connection->ending && !connection->broken &&
-                  !bsc_buffer_size(connection->in);
+    bool silent = !connection->stream && !connection->readable && !connection->ending &&
+                  !connection->broken && !bsc_buffer_size(connection->in);
     if (!silent || !instance->listed || instance->idle_count >= worker->options->pooled_max) {
         bsc_upstream_close(worker, upstream);
         return;
@@ -124,6 +125,7 @@ bool bsc_upstream_close_oldest(struct bsc_worker *worker, struct bsc_local_insta
 
 void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance)
 {
+    bsc_h2_upstream_leave(instance);
     while (!bsc_list_empty(&instance->idle)) {
         struct bsc_upstream *upstream =
             BSC_CONTAINER(instance->idle.next, struct bsc_upstream, idle);
@@ -138,12 +140,22 @@ static void drop_kept(struct bsc_worker *worker, struct bsc_upstream *upstream)
     bsc_upstream_close(worker, upstream);
 }
 
+void bsc_upstream_run(struct bsc_worker *worker, struct bsc_upstream *upstream)
+{
+    if (upstream->connection.exchange)
+        bsc_exchange_run(worker, upstream->connection.exchange);
+    else if (upstream->session)
+        bsc_h2_upstream_run(worker, upstream);
+}
+
 void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events)
 {
     struct bsc_connection *connection = &upstream->connection;
     bsc_connection_mark(connection, events);
     if (connection->exchange)
         bsc_exchange_run(worker, connection->exchange);
+    else if (upstream->session)
+        bsc_h2_upstream_run(worker, upstream);
     else if (connection->readable || connection->broken)
         drop_kept(worker, upstream); /* it ended, or it speaks without having been asked */
 }
@@ -152,6 +164,8 @@ void bsc_upstream_timer(struct bsc_worker *worker, struct bsc_upstream *upstream
 {
     if (upstream->connection.exchange)
         bsc_exchange_upstream_late(worker, upstream->connection.exchange);
+    else if (upstream->session)
+        bsc_h2_upstream_timer(worker, upstream);
     else
         drop_kept(worker, upstream);
 }

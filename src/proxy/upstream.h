@@ -13,6 +13,7 @@ struct bsc_upstream {
     struct bsc_list idle; /* in instance->idle */
     int64_t idle_since_ms;
     bool reused;
+    struct bsc_h2_session *session; /* it carries streams, and no exchange of its own */
 };
 
 enum bsc_upstream_want {
@@ -26,6 +27,9 @@ enum bsc_upstream_want {
 struct bsc_upstream *bsc_upstream_get(struct bsc_worker *worker,
                                       struct bsc_local_instance *instance,
                                       enum bsc_upstream_want want);
+/* A new one, for whatever purpose. */
+struct bsc_upstream *bsc_upstream_connect(struct bsc_worker *worker,
+                                          struct bsc_local_instance *instance);
 /* Keeps it for the next request. The caller knows that the last answer was complete. */
 void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream);
 void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream);
@@ -33,6 +37,7 @@ void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream
 bool bsc_upstream_close_oldest(struct bsc_worker *worker, struct bsc_local_instance *instance);
 void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instance *instance);
 
+void bsc_upstream_run(struct bsc_worker *worker, struct bsc_upstream *upstream);
 void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events);
 void bsc_upstream_timer(struct bsc_worker *worker, struct bsc_upstream *upstream);
 

@@ -152,8 +152,8 @@ static void run_later(struct bsc_worker *worker)
         bsc_list_remove(&connection->later);
         if (connection->handle.kind == BSC_KIND_CLIENT)
             bsc_client_run(worker, (struct bsc_client *)(void *)connection);
-        else if (connection->exchange)
-            bsc_exchange_run(worker, connection->exchange);
+        else
+            bsc_upstream_run(worker, (struct bsc_upstream *)(void *)connection);
     }
 }
 

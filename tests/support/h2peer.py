@@ -77,8 +77,9 @@ class H2Peer(Peer):
 
     def read(self):
         """Takes one frame in."""
-        if not self.client and self.buffer == b"" and not self.streams and not self.settings:
+        if not self.client and not self.settings:
             assert self.exact(len(PREFACE)) == PREFACE
+            self.settings["preface"] = True
         head = self.exact(9)
         frame, size = frames.Frame.parse_frame_header(memoryview(head))
         frame.parse_body(memoryview(self.exact(size)))
@@ -118,6 +119,8 @@ class H2Peer(Peer):
             self.settings |= frame.settings
             self.settings["seen"] = True
             self.frame(frames.SettingsFrame(0), ["ACK"])
+        elif isinstance(frame, frames.SettingsFrame):
+            self.settings["acknowledged"] = True
         if stream and ("END_STREAM" in frame.flags):
             stream.ended = True
 
