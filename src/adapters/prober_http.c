@@ -389,6 +389,8 @@ static CURLcode ask(struct bsc_http_exchange *exchange, const struct bsc_probe *
             exchange->headers = curl_slist_append(exchange->headers, bsc_text_get(&host));
         }
     }
+    if (probe->speech == BSC_SPEECH_H2 && !probe->health->port)
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, exchange->tcp ? 1L : 0L);

@@ -159,6 +159,7 @@ void bsc_cells_deinit(struct bsc_cells *cells);
 struct bsc_routed_endpoint {
     char *id, *address;
     enum bsc_slot slot;
+    enum bsc_speech speech;
     bool healthy;
     struct bsc_gauge_use *gauge; /* NULL before begin */
 };

@@ -70,6 +70,7 @@ static struct endpoints endpoints_copy(const struct bsc_endpoint *from, unsigned
         copy.items[i] = (struct bsc_routed_endpoint){ .id = bsc_copy(from[i].id),
                                                       .address = bsc_copy(from[i].address),
                                                       .slot = from[i].slot,
+                                                      .speech = from[i].speech,
                                                       .healthy = from[i].healthy };
     return copy;
 }

@@ -13,6 +13,11 @@ static const char *const balance_names[] = {
     [BSC_BALANCE_LEAST_REQUESTS] = "least-requests",
 };
 
+static const char *const speech_names[] = {
+    [BSC_SPEECH_HTTP1] = "http1",
+    [BSC_SPEECH_H2] = "h2",
+};
+
 /* Appends the object's members, without its braces' opening one, as the body of a line. Takes
  * `object`; NULL stands for a text in it that was not UTF-8. */
 static enum bsc_status write_body(json_t *object, struct bsc_text *out, const char *service,
@@ -69,11 +74,12 @@ enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_end
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:b}", "id", endpoints[i].id,
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:b,s:s}", "id", endpoints[i].id,
                                               "slot", bsc_slot_name(endpoints[i].slot), "address",
                                               endpoints[i].address, "gauge",
                                               (json_int_t)endpoints[i].gauge->index, "healthy",
-                                              (int)endpoints[i].healthy));
+                                              (int)endpoints[i].healthy, "protocol",
+                                              speech_names[endpoints[i].speech]));
     if (json_array_size(list) != count) {
         json_decref(list);
         return write_body(NULL, out, name, error);

@@ -18,6 +18,12 @@ static const struct bsc_choice balances[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice speeches[] = {
+    { "http1", BSC_SPEECH_HTTP1, false },
+    { "h2", BSC_SPEECH_H2, false },
+    { NULL, 0, false },
+};
+
 /* Compose's words; `unless-stopped` can't differ from `always`, because who stops an instance here
  * is bascule itself. */
 static const struct bsc_choice restarts[] = {
@@ -163,6 +169,17 @@ static const struct bsc_key service_keys[] = {
       .otherwise = "round-robin",
       .text = "Which healthy instance gets the next request: each in turn, or the one with the "
               "fewest requests in flight." },
+
+    { .path = "protocol",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_RELEASE,
+      .offset = SPEC(speech),
+      .choices = speeches,
+      .otherwise = "http1",
+      .text =
+          "What the instances speak on their port: HTTP/1.1, or HTTP/2 without TLS from the "
+          "first byte on (prior knowledge), as servers of gRPC do. Probes of that port speak it, "
+          "too." },
 
     { .path = "limits.body",
       .type = &bsc_type_size,

@@ -41,6 +41,7 @@ struct bsc_route {
 };
 
 enum bsc_balance { BSC_BALANCE_ROUND_ROBIN, BSC_BALANCE_LEAST_REQUESTS };
+enum bsc_speech { BSC_SPEECH_HTTP1, BSC_SPEECH_H2 }; /* the latter by prior knowledge */
 enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
 enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
 enum bsc_probe_kind { BSC_PROBE_HTTP, BSC_PROBE_TCP, BSC_PROBE_COMMAND };
@@ -112,7 +113,8 @@ struct bsc_spec {
     const char *user;               /* NULL: the daemon's own */
     unsigned replicas;
     enum bsc_restart restart;
-    int64_t grace_ms;                           /* between TERM and KILL */
+    int64_t grace_ms; /* between TERM and KILL */
+    enum bsc_speech speech;
     struct bsc_strings targets[BSC_SLOT_COUNT]; /* STATIC: "host:port", "[v6]:port", "unix:/path" */
     struct bsc_health_spec health;
     struct bsc_deploy_spec deploy;

@@ -158,6 +158,7 @@ static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
         .id = instance->row.id,
         .address = instance->row.address,
         .health = &health,
+        .speech = spec->speech,
     };
     struct bsc_arena arena;
     bsc_arena_init(&arena);

@@ -102,6 +102,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
             .id = instance->row.id,
             .address = instance->row.address,
             .slot = instance->row.slot,
+            .speech = bsc_instance_spec(service, instance)->speech,
             .healthy = instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy,
         };
     }

@@ -13,6 +13,7 @@ struct bsc_endpoint {
     const char *id;      /* of the instance */
     const char *address; /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
     enum bsc_slot slot;
+    enum bsc_speech speech;
     bool healthy; /* gets requests */
 };
 

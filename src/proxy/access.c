@@ -70,7 +70,7 @@ void bsc_access_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     struct bsc_buffer *note = bsc_buffer_lend(&worker->buffers, BSC_BUFFER_SMALL);
     struct bsc_access_record *record = record_of(note);
     char address[INET6_ADDRSTRLEN];
-    bool stream = exchange->client->connection.transport == &bsc_h2_transport;
+    bool stream = exchange->client->connection.stream;
     *record = (struct bsc_access_record){
         .protocol = stream ? 20 : (uint8_t)(10 + request->head.minor),
         .started_us = exchange->started_us,

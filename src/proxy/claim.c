@@ -112,12 +112,11 @@ static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
                                   : exchange->replayable ? BSC_UPSTREAM_ANY
                                                          : BSC_UPSTREAM_FRESH;
     /* An instance may refuse a stream that was sent already. */
-    if (service->shared->protocol == BSC_PROTOCOL_H2)
+    if (instance->shared->h2)
         exchange->request.keep_out = true;
     struct bsc_upstream *upstream =
-        service->shared->protocol == BSC_PROTOCOL_H2
-            ? bsc_h2_upstream_get(worker, instance, service->shared->connect_ms)
-            : bsc_upstream_get(worker, instance, want);
+        instance->shared->h2 ? bsc_h2_upstream_get(worker, instance, service->shared->connect_ms)
+                             : bsc_upstream_get(worker, instance, want);
     if (!upstream)
         return connect_failed(worker, exchange);
     exchange->upstream = upstream;

@@ -99,7 +99,8 @@ enum bsc_status bsc_instance_create(const char *id, enum bsc_slot slot, const ch
 
 bool bsc_instance_same(const struct bsc_instance *a, const struct bsc_instance *b)
 {
-    return a->gauge == b->gauge && a->slot == b->slot && a->address_size == b->address_size &&
+    return a->gauge == b->gauge && a->slot == b->slot && a->h2 == b->h2 &&
+           a->address_size == b->address_size &&
            !memcmp(&a->address, &b->address, a->address_size) && !strcmp(a->id, b->id);
 }
 

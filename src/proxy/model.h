@@ -67,18 +67,11 @@ struct bsc_service_route {
     char *path;
 };
 
-/* What the instances of a service speak. */
-enum bsc_protocol {
-    BSC_PROTOCOL_HTTP1,
-    BSC_PROTOCOL_H2 /* by prior knowledge */
-};
-
 struct bsc_service {
     _Atomic unsigned references;
     char *name;
     enum bsc_balancing balancing;
     enum bsc_traffic_mode traffic;
-    enum bsc_protocol protocol;
     int64_t connect_ms, answer_ms, idle_ms, hold_ms;
     unsigned hold_max;
     struct bsc_edge edge;
@@ -110,6 +103,7 @@ struct bsc_instance {
     _Atomic unsigned references;
     char *id;
     enum bsc_slot slot;
+    bool h2; /* it speaks HTTP/2 by prior knowledge, else HTTP/1.1 */
     uint32_t gauge;
     /* Written when something failed, and by the first success after that; else only read. */
     _Atomic unsigned errors_in_row, errors;

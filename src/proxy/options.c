@@ -26,7 +26,7 @@ static const struct number {
     { TIME(tunnel_ms), 1, 30 * (json_int_t)DAY, HOUR },
     { TIME(linger_ms), 1, HOUR, 2 * SECOND },
     { TIME(pooled_ms), 1, DAY, 30 * SECOND },
-    { COUNT(pooled_max), 0, 100000, 256 },
+    { COUNT(pooled_max), 0, 100000, 1024 },
     { COUNT(connections_max), 0, 1000000, 0 },
     { COUNT(address_connections_max), 0, 1000000, 0 },
     { COUNT(requests_max), 0, 1000000000, 0 },

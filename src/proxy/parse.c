@@ -188,8 +188,7 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
 {
     static const char *const balancings[] = { "round-robin", "least-requests", "hash" };
     static const char *const modes[] = { "serve", "hold", "maintenance", "stop" };
-    static const char *const protocols[] = { "http1", "h2" };
-    unsigned balancing, traffic, protocol;
+    unsigned balancing, traffic;
     json_int_t hold_max, times[4];
     static const struct {
         const char *key;
@@ -199,7 +198,7 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
     };
     if (parse_word(object, "balance", balancings, 3, &balancing, error) ||
         parse_word(object, "traffic", modes, 4, &traffic, error) ||
-        parse_word(object, "protocol", protocols, 2, &protocol, error) ||
+
         parse_number(object, "hold_max", 0, 1000000, 1000, &hold_max, error))
         return error->status;
     for (unsigned i = 0; i < 4; i++)
@@ -211,7 +210,7 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
         return error->status;
     service->balancing = (enum bsc_balancing)balancing;
     service->traffic = (enum bsc_traffic_mode)traffic;
-    service->protocol = (enum bsc_protocol)protocol;
+
     service->hold_max = (unsigned)hold_max;
     service->connect_ms = times[0];
     service->answer_ms = times[1];
@@ -226,9 +225,12 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
     const char *id, *slot_name = json_string_value(json_object_get(object, "slot"));
     const char *address = json_string_value(json_object_get(object, "address"));
     const json_t *healthy = json_object_get(object, "healthy");
+    static const char *const protocols[] = { "http1", "h2" };
     enum bsc_slot slot;
+    unsigned protocol;
     json_int_t gauge, weight;
-    if (bsc_parse_name(object, "id", &id, error) ||
+    if (parse_word(object, "protocol", protocols, 2, &protocol, error) ||
+        bsc_parse_name(object, "id", &id, error) ||
         parse_number(object, "weight", 1, BSC_INSTANCE_WEIGHT_MAX, 1, &weight, error) ||
         parse_number(object, "gauge", 1, BSC_GAUGES - 1, -1, &gauge, error))
         return error->status;
@@ -238,8 +240,11 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
         return bsc_error_set(error, BSC_INVALID, "instance %.80s: 'healthy' is not given", id);
     out->healthy = json_is_true(healthy);
     out->weight = (uint16_t)weight;
-    return bsc_instance_create(id, slot, address ? address : "", (uint32_t)gauge, &out->instance,
-                               error);
+    if (bsc_instance_create(id, slot, address ? address : "", (uint32_t)gauge, &out->instance,
+                            error))
+        return error->status;
+    out->instance->h2 = protocol == 1;
+    return BSC_OK;
 }
 
 enum bsc_status bsc_parse_roster(const json_t *object, struct bsc_roster **out,

@@ -53,6 +53,7 @@ class Proxy:
         self.directory = tempfile.mkdtemp(prefix="bascule-proxy-")
         self.messages, self.lines, self.seq, self.next_id = [], [], 0, 1
         self.gauges, self.cells, self.split_generation = {}, {}, 0
+        self.protocols = {}  # of services whose instances don't speak HTTP/1.1
         self.takeover_path = f"{self.directory}/{generation}.sock"
         takeover = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         takeover.bind(self.takeover_path)
@@ -212,7 +213,8 @@ class Proxy:
                 key = (name, slot, address)
                 gauge = self.gauges.setdefault(key, len(self.gauges) + 1)
                 items.append({"id": f"{name}-{slot}-{gauge}", "slot": slot, "address": address,
-                              "gauge": gauge, "healthy": address not in ill})
+                              "gauge": gauge, "healthy": address not in ill,
+                              "protocol": self.protocols.get(name, "http1")})
         return {"service": name, "list": items}
 
     def split(self, name, weights):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services with `protocol: h2`: the origin speaks HTTP/2, the client what it likes."""
+"""Instances with `protocol: h2`: the origin speaks HTTP/2, the client what it likes."""
 import pytest
 
 pytest.importorskip("hpack", reason="python3-hpack is not installed")
@@ -12,7 +12,8 @@ REFUSED, CANCEL, INTERNAL = 7, 8, 2
 
 @pytest.fixture
 def h2site(site):
-    site.serve(protocol="h2")
+    site.proxy.protocols[site.name] = "h2"
+    site.serve()
     yield site
 
 

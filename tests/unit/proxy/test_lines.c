@@ -197,7 +197,7 @@ static void options_have_defaults_and_the_last_ones_hold(void **unused)
 {
     (void)unused;
     assert_int_equal(lines.options->head_ms, 10000);
-    assert_int_equal(lines.options->pooled_max, 256);
+    assert_int_equal(lines.options->pooled_max, 1024);
     begin_with_web();
     assert_null(line.update->options);
     assert_int_equal(take(OPTIONS("\"head_ms\":500,\"of_a_later_version\":[]")), BSC_OK);
