@@ -191,5 +191,6 @@ int main(void)
         cmocka_unit_test(memory_and_descriptors_still_work),
         cmocka_unit_test(a_socket_of_root_is_out_of_reach),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    enum { SKIPPED = 77 }; /* to meson */
+    return BSC_SANDBOX_IMPOSSIBLE ? SKIPPED : cmocka_run_group_tests(tests, NULL, NULL);
 }
