@@ -35,6 +35,13 @@ static const struct bsc_choice restarts[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice proxy_protocols[] = {
+    { "off", BSC_PROXY_PROTOCOL_OFF, false },
+    { "v1", BSC_PROXY_PROTOCOL_V1, false },
+    { "v2", BSC_PROXY_PROTOCOL_V2, false },
+    { NULL, 0, false },
+};
+
 static const struct bsc_choice strategies[] = {
     { "blue-green", BSC_STRATEGY_BLUE_GREEN, false },
     { NULL, 0, false },
@@ -181,6 +188,14 @@ static const struct bsc_key service_keys[] = {
           "first byte on (prior knowledge), as servers of gRPC do. Probes of that port speak it, "
           "too." },
 
+    { .path = "proxy_protocol",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_NOW,
+      .offset = SPEC(edge.proxy_protocol),
+      .choices = proxy_protocols,
+      .otherwise = "off",
+      .text = "Connections to instances begin with a header of the PROXY protocol that says whose "
+              "they are; each is for one request." },
     { .path = "limits.body",
       .type = &bsc_type_size,
       .effect = BSC_EFFECT_NOW,

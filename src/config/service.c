@@ -145,6 +145,10 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_health(&service);
     check_hook(&service, "hooks.pre_deploy.");
     check_hook(&service, "hooks.post_promote.");
+    if (spec->edge.proxy_protocol && spec->speech == BSC_SPEECH_H2)
+        bsc_reader_problem(reader, given(&service, "proxy_protocol"), "proxy_protocol",
+                           "is for a connection of one client, but one of h2 carries the requests "
+                           "of many");
     unsigned route = given(&service, "route"), routes = given(&service, "routes");
     if (route && routes)
         bsc_reader_problem(reader, routes, "routes",

@@ -108,7 +108,8 @@ static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
     bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
     exchange->instance = instance;
     exchange->placed = limited;
-    enum bsc_upstream_want want = exchange->tries++      ? BSC_UPSTREAM_NEW
+    bool fresh = exchange->tries++ || service->shared->edge.proxy_version;
+    enum bsc_upstream_want want = fresh                  ? BSC_UPSTREAM_NEW
                                   : exchange->replayable ? BSC_UPSTREAM_ANY
                                                          : BSC_UPSTREAM_FRESH;
     /* An instance may refuse a stream that was sent already. */
@@ -127,8 +128,7 @@ static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
                       worker->now_ms + service->shared->connect_ms);
         return true;
     }
-    exchange->phase = BSC_EXCHANGE_WAITING;
-    return bsc_exchange_pass(worker, exchange);
+    return bsc_exchange_connected(worker, exchange);
 }
 
 /* Takes a place among the held requests, or answers that there is none. */

@@ -20,7 +20,6 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
                      const struct sockaddr *peer)
 {
     int on = 1;
-    (void)listener;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct bsc_client *client = bsc_slab_take(&worker->clients);
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);
@@ -28,12 +27,24 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
     bsc_ip_of(peer, client->address);
     bsc_list_add_tail(&worker->all_clients, &client->node);
     bsc_worker_count_client(worker, +1);
-    if (!bsc_admit_client(worker, client) || !bsc_connection_watch(worker, &client->connection)) {
+    if (!bsc_connection_watch(worker, &client->connection))
         bsc_client_close(worker, client, true);
-        return;
+    else if (listener->role.proxy_protocol)
+        bsc_client_await_introduction(worker, client);
+    else
+        bsc_client_start(worker, client);
+}
+
+bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client)
+{
+    if (!bsc_admit_client(worker, client)) {
+        bsc_client_close(worker, client, true);
+        return false;
     }
+    client->connection.phase = BSC_CLIENT_IDLE;
     bsc_timer_set(&worker->wheel, &client->connection.timer,
                   worker->now_ms + worker->options->keep_alive_ms);
+    return true;
 }
 
 struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
@@ -204,6 +215,10 @@ void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client)
     case BSC_CLIENT_HEAD:
         receive_head(worker, client);
         return;
+    case BSC_CLIENT_PROXIED:
+        if (bsc_client_introduced(worker, client))
+            receive_head(worker, client);
+        return;
     case BSC_CLIENT_EXCHANGE:
         bsc_exchange_run(worker, client->connection.exchange);
         return;
@@ -232,6 +247,9 @@ void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client)
         return;
     case BSC_CLIENT_EXCHANGE:
         bsc_exchange_client_late(worker, client->connection.exchange);
+        return;
+    case BSC_CLIENT_PROXIED:
+        bsc_client_close(worker, client, true);
         return;
     case BSC_CLIENT_IDLE:
     case BSC_CLIENT_LINGER:

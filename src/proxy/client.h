@@ -15,6 +15,7 @@ struct bsc_listener;
 
 enum bsc_client_phase {
     BSC_CLIENT_IDLE,     /* between two requests */
+    BSC_CLIENT_PROXIED,  /* the proxy before us has not said whose it is */
     BSC_CLIENT_HEAD,     /* a head is arriving */
     BSC_CLIENT_EXCHANGE, /* a request is being answered */
     BSC_CLIENT_LINGER,   /* everything is said; reading until the client closes, too */
@@ -36,6 +37,13 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
 /* One request of a session, as a client with everything that is known of its connection. */
 struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
                                           const struct bsc_client *session);
+/* It is known whose it is: it may begin, unless its address has enough; then false, and it is gone.
+ */
+bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client);
+/* The connection begins with a header of the PROXY protocol (introduce.c). */
+void bsc_client_await_introduction(struct bsc_worker *worker, struct bsc_client *client);
+/* Reads it; true when it was whole and the client has started. */
+bool bsc_client_introduced(struct bsc_worker *worker, struct bsc_client *client);
 void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events);
 void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client);
 void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client);

@@ -48,7 +48,9 @@ static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchan
                                    .host = exchange->service->shared->name,
                                    .request_id = bsc_exchange_write_id(exchange->id, id),
                                    .traceparent = new_trace ? trace : NULL,
-                                   .trusted = exchange->by_proxy };
+                                   .trusted = exchange->by_proxy,
+                                   .close = exchange->service->shared->edge.proxy_version !=
+                                            BSC_PROXY_NONE };
     size_t needed = (size_t)(request->head.bytes - request->head.start) + BSC_HEAD_ADDED_BYTES;
     struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, needed);
     out->end = (uint32_t)bsc_request_build(request, bytes, &with, out->bytes, out->capacity);
@@ -339,6 +341,16 @@ static bool send_request(struct bsc_worker *worker, struct bsc_exchange *exchang
     return true;
 }
 
+bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    bool tell = exchange->service->shared->edge.proxy_version && !exchange->instance->shared->h2;
+    if (tell && !bsc_exchange_introduce(exchange))
+        return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
+                                  "The instance could not be reached.");
+    exchange->phase = BSC_EXCHANGE_WAITING;
+    return bsc_exchange_pass(worker, exchange);
+}
+
 static bool connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *upstream = &exchange->upstream->connection;
@@ -352,8 +364,7 @@ static bool connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
     if (upstream->readable)
         return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
                                  "The instance answered before it was asked.");
-    exchange->phase = BSC_EXCHANGE_WAITING;
-    return bsc_exchange_pass(worker, exchange);
+    return bsc_exchange_connected(worker, exchange);
 }
 
 /* One direction of a tunnel; false: it broke. */

@@ -97,6 +97,9 @@ void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service 
 
 /* Between the files of the exchange. */
 
+/* Tells the instance whose request it is, on a connection that is new; false: it could not be sent.
+ */
+bool bsc_exchange_introduce(const struct bsc_exchange *exchange);
 /* Goes on when limits allow, or answers that they do not. */
 bool bsc_exchange_admit(struct bsc_worker *worker, struct bsc_exchange *exchange);
 bool bsc_exchange_too_large(struct bsc_worker *worker, struct bsc_exchange *exchange);
@@ -116,6 +119,8 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
 /* The same because the upstream failed. */
 bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
                        enum bsc_cause cause, const char *reason, const char *text);
+/* The connection to the instance is there. */
+bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Sends the request and reads the answer, as far as it goes. */
 bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Reads the upstream's answer, from its first byte on. */

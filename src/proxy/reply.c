@@ -124,8 +124,9 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
     }
     if (response->status == 101)
         return begin_tunnel(worker, exchange);
-    exchange->reusable =
-        response->head.keep_alive && response->head.framing != BSC_FRAMING_UNTIL_CLOSE;
+    exchange->reusable = response->head.keep_alive &&
+                         response->head.framing != BSC_FRAMING_UNTIL_CLOSE &&
+                         !exchange->upstream->introduced;
     /* An answer before the end of the request: whether the rest will come is not known. */
     exchange->keep_alive = exchange->keep_alive && exchange->request.done && !worker->retiring &&
                            outgoing != BSC_FRAMING_UNTIL_CLOSE;

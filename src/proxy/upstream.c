@@ -117,7 +117,8 @@ bool bsc_upstream_close_oldest(struct bsc_worker *worker, struct bsc_local_insta
 {
     if (bsc_list_empty(&instance->idle))
         return false;
-    struct bsc_upstream *upstream = BSC_CONTAINER(instance->idle.previous, struct bsc_upstream, idle);
+    struct bsc_upstream *upstream =
+        BSC_CONTAINER(instance->idle.previous, struct bsc_upstream, idle);
     unkeep(upstream);
     bsc_upstream_close(worker, upstream);
     return true;

@@ -14,6 +14,7 @@ struct bsc_upstream {
     int64_t idle_since_ms;
     bool reused;
     struct bsc_h2_session *session; /* it carries streams, and no exchange of its own */
+    bool introduced;                /* it began by saying whose it is: nobody else's */
 };
 
 enum bsc_upstream_want {

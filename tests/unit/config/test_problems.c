@@ -82,7 +82,8 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "2: services.a: anchors (&name) are not accepted\n"
           "3: services.b: aliases (*name) are not accepted: write the value out\n"
           "3: services.b: expected a map with command, directory, environment, env_file, user, "
-          "replicas, restart, stop_grace_period, route, routes, balance, protocol, limits, "
+          "replicas, restart, stop_grace_period, route, routes, balance, protocol, proxy_protocol, "
+          "limits, "
           "rate_limit, "
           "targets, timeouts, hold, "
           "health, deploy and hooks, found nothing" },
@@ -176,17 +177,19 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "4: services.web.hold.zzz: unknown key 'zzz'; accepted are max and timeout" },
         { WEB "    health.path: /\n", "4: services.web.health.path: unknown key 'health.path'; "
                                       "write its parts as maps, one inside the other" },
-        { WEB "    name: x\n", "4: services.web.name: unknown key 'name'; accepted are command, "
-                               "directory, environment, env_file, user, replicas, restart, "
-                               "stop_grace_period, route, routes, balance, protocol, limits, "
-                               "rate_limit, targets, timeouts, "
-                               "hold, health, deploy and hooks" },
+        { WEB "    name: x\n",
+          "4: services.web.name: unknown key 'name'; accepted are command, "
+          "directory, environment, env_file, user, replicas, restart, "
+          "stop_grace_period, route, routes, balance, protocol, proxy_protocol, limits, "
+          "rate_limit, targets, timeouts, "
+          "hold, health, deploy and hooks" },
         { WEB "    route: { prefix: / }\n", "4: services.web.route.prefix: unknown key 'prefix'; "
                                             "accepted are host and path" },
         { WEB "    ? \"\\x1b\"\n    : 1\n",
           "4: services.web: a key holds the control character 0x1b\n"
           "4: services.web.?: unknown key '?'; accepted are command, directory, environment, "
           "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, protocol, "
+          "proxy_protocol, "
           "limits, "
           "rate_limit, targets, "
           "timeouts, hold, health, deploy and hooks" },

@@ -276,7 +276,8 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "{\"a\":1,\"a\":2}", "specification: duplicate object key near '\"a\"'" },
         { "[]", "specification: : expected a map with name, version, command, directory, "
                 "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
-                "balance, protocol, limits, rate_limit, targets, timeouts, hold, health, deploy "
+                "balance, protocol, proxy_protocol, limits, rate_limit, targets, timeouts, hold, "
+                "health, deploy "
                 "and hooks, "
                 "found a list" },
         { "{\"nmae\":\"web\"}", "specification: nmae: unknown key 'nmae'; did you mean name?" },
