@@ -33,6 +33,7 @@ struct bsc_proxy_spec {
     unsigned connections_max;         /* of clients; 0: as many as there are descriptors for */
     unsigned address_connections_max; /* of one client; 0: no limit */
     unsigned requests_max;            /* on one connection; 0: no limit */
+    unsigned streams_max;             /* at once on one connection of HTTP/2 */
     int64_t head_bytes, line_bytes;
     unsigned fields_max;
     int64_t body_bytes;         /* of a request; 0: no limit */

@@ -14,7 +14,7 @@
 #include "proxy/h2_pool.h"
 
 enum {
-    BSC_H2_STREAMS = 100,               /* of a connection at once */
+    BSC_H2_STREAMS = 100,               /* of a connection to an instance at once */
     BSC_H2_CONNECTIONS = 16,            /* to one instance, in one worker */
     BSC_H2_CONNECTION_WINDOW = 1 << 20, /* bytes of all requests of a connection, not passed on */
     BSC_H2_HEAD_INPUT = 128 * 1024      /* a block of fields as it comes, over all CONTINUATIONs */

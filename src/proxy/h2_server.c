@@ -94,6 +94,15 @@ static void write_key(struct bsc_random *random, char out[static 25])
     memcpy(out + 21, "A==", 4);
 }
 
+static void begin_drain(struct bsc_h2_session *session, int64_t after_ms)
+{
+    struct bsc_worker *worker = session->worker;
+    if (session->drain != BSC_H2_SERVING)
+        return;
+    session->drain = BSC_H2_TO_NOTICE;
+    bsc_timer_set(&worker->wheel, &session->connection->timer, worker->now_ms + after_ms);
+}
+
 static void begin_request(struct bsc_h2_session *session, struct bsc_h2_stream *stream, bool body)
 {
     struct bsc_worker *worker = session->worker;
@@ -108,8 +117,10 @@ static void begin_request(struct bsc_h2_session *session, struct bsc_h2_stream *
     stream->bodiless = stream->head.is_head;
     stream->grpc = stream->head.grpc;
     stream->in.chunked = body && !stream->head.sized && !stream->tunnel;
-    struct bsc_client *client =
-        bsc_client_open_stream(worker, (struct bsc_client *)(void *)session->connection);
+    struct bsc_client *carrier = (struct bsc_client *)(void *)session->connection;
+    struct bsc_client *client = bsc_client_open_stream(worker, carrier);
+    if (worker->options->requests_max && ++carrier->requests >= worker->options->requests_max)
+        begin_drain(session, 0);
     bsc_h2_stream_attach(stream, &client->connection);
     client->connection.in = stream->head.text;
     stream->head.text = NULL;
@@ -191,9 +202,9 @@ struct bsc_h2 *bsc_h2_create(void)
 
 void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client)
 {
-    static const nghttp2_settings_entry settings[] = {
-        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, BSC_H2_STREAMS },
-        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, BSC_HEAD_BYTES },
+    const nghttp2_settings_entry settings[] = {
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, worker->options->streams_max },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, worker->options->head_bytes },
         { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
     };
@@ -269,11 +280,7 @@ void bsc_h2_retire(struct bsc_worker *worker, int64_t spread_ms)
 {
     struct bsc_list *open = &worker->h2->open;
     for (struct bsc_list *node = open->next; node != open; node = node->next) {
-        struct bsc_h2_session *session = BSC_CONTAINER(node, struct bsc_h2_session, node);
         int64_t after_ms = (int64_t)(bsc_random_next(&worker->random) % (uint64_t)(spread_ms + 1));
-        if (session->drain != BSC_H2_SERVING)
-            continue;
-        session->drain = BSC_H2_TO_NOTICE;
-        bsc_timer_set(&worker->wheel, &session->connection->timer, worker->now_ms + after_ms);
+        begin_drain(BSC_CONTAINER(node, struct bsc_h2_session, node), after_ms);
     }
 }

@@ -30,6 +30,7 @@ static const struct number {
     { COUNT(connections_max), 0, 1000000, 0 },
     { COUNT(address_connections_max), 0, 1000000, 0 },
     { COUNT(requests_max), 0, 1000000000, 0 },
+    { COUNT(streams_max), 1, 1000, 100 },
     { COUNT(head_bytes), 1024, BSC_HEAD_BYTES, BSC_HEAD_BYTES },
     { COUNT(line_bytes), 256, BSC_LINE_BYTES, BSC_LINE_BYTES },
     { COUNT(fields_max), 1, BSC_HEAD_FIELDS, BSC_HEAD_FIELDS },

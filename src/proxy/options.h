@@ -27,6 +27,7 @@ struct bsc_options {
     unsigned connections_max; /* of clients, in all workers; 0: no limit but descriptors */
     unsigned address_connections_max; /* of one client; 0: no limit */
     unsigned requests_max;            /* on one connection; 0: no limit */
+    unsigned streams_max;             /* at once on one connection of HTTP/2 */
     unsigned head_bytes, line_bytes, fields_max;
     bool head_limited;    /* one of them is narrower than the parser's */
     uint64_t body_bytes;  /* of a request; 0: no limit */

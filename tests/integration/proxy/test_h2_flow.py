@@ -227,6 +227,25 @@ def test_a_preface_that_stops_or_differs_is_no_session(site):
     assert client.head().startswith(b"HTTP/1.1 505 ")
 
 
+def test_a_connection_that_had_its_share_of_requests_is_told_to_go(h2):
+    h2.site.proxy.tell(options={"requests_max": 2, "streams_max": 7})
+    try:
+        numbers = [ask(h2), ask(h2)]
+        ups = [h2.site.origin.accept() for _ in numbers]
+        h2.wait(lambda: len(h2.goaways) == 2)
+        assert h2.goaways == [(2 ** 31 - 1, 0), (numbers[1], 0)]
+        for up in ups:
+            up.head()
+            up.send(OK)
+        assert [h2.answer(n).status for n in numbers] == [200, 200]
+        h2.end()
+        other = H2Peer(h2.site.client().sock)
+        other.wait(lambda: other.settings.get("seen"))
+        assert other.settings[3] == 7
+    finally:
+        h2.site.proxy.tell(options={})
+
+
 def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
     from wire import Origin
     with Origin() as origin, Proxy() as proxy:
