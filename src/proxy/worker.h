@@ -87,7 +87,7 @@ struct bsc_worker_options {
     unsigned client_max;
     const struct bsc_options *options; /* the first ones, lent */
     struct bsc_access_log *access;
-    struct bsc_limiter *limiter;       /* of all workers */
+    struct bsc_limiter *limiter; /* of all workers */
 };
 enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
                                  struct bsc_error *error) BSC_MUST_CHECK;
