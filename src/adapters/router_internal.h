@@ -161,6 +161,7 @@ struct bsc_routed_endpoint {
     enum bsc_slot slot;
     enum bsc_speech speech;
     bool healthy;
+    unsigned weight;
     struct bsc_gauge_use *gauge; /* NULL before begin */
 };
 

@@ -67,11 +67,13 @@ static struct endpoints endpoints_copy(const struct bsc_endpoint *from, unsigned
 {
     struct endpoints copy = { bsc_alloc(count * sizeof *copy.items), count };
     for (unsigned i = 0; i < count; i++)
-        copy.items[i] = (struct bsc_routed_endpoint){ .id = bsc_copy(from[i].id),
-                                                      .address = bsc_copy(from[i].address),
-                                                      .slot = from[i].slot,
-                                                      .speech = from[i].speech,
-                                                      .healthy = from[i].healthy };
+        copy.items[i] =
+            (struct bsc_routed_endpoint){ .id = bsc_copy(from[i].id),
+                                          .address = bsc_copy(from[i].address),
+                                          .slot = from[i].slot,
+                                          .speech = from[i].speech,
+                                          .healthy = from[i].healthy,
+                                          .weight = from[i].weight ? from[i].weight : 1 };
     return copy;
 }
 

@@ -11,6 +11,7 @@
 static const char *const balance_names[] = {
     [BSC_BALANCE_ROUND_ROBIN] = "round-robin",
     [BSC_BALANCE_LEAST_REQUESTS] = "least-requests",
+    [BSC_BALANCE_HASH] = "hash",
 };
 
 static const char *const speech_names[] = {
@@ -46,6 +47,64 @@ static json_t *edge_of(const struct bsc_edge_spec *edge)
     return object;
 }
 
+static json_t *ejection_of(const struct bsc_ejection_spec *ejection)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "errors", (json_int_t)ejection->errors,
+                     "min_requests", (json_int_t)ejection->min_requests, "max_percent",
+                     (json_int_t)ejection->max_percent, "interval_ms",
+                     (json_int_t)ejection->interval_ms, "time_ms", (json_int_t)ejection->time_ms);
+}
+
+/* The attributes of our cookie (RFC 6265 section 4.1). */
+static json_t *attributes_of(const struct bsc_affinity_spec *affinity)
+{
+    static const char *const same_sites[] = { [BSC_SAME_SITE_LAX] = "Lax",
+                                              [BSC_SAME_SITE_STRICT] = "Strict",
+                                              [BSC_SAME_SITE_NONE] = "None" };
+    char text[512], age[48] = "";
+    if (affinity->ttl_ms)
+        snprintf(age, sizeof age, "; Max-Age=%" PRId64, (affinity->ttl_ms + 999) / 1000);
+    snprintf(text, sizeof text, "; Path=%s%s%s%s; SameSite=%s",
+             affinity->path ? affinity->path : "/", age, affinity->secure ? "; Secure" : "",
+             affinity->http_only ? "; HttpOnly" : "", same_sites[affinity->same_site]);
+    return json_string(text);
+}
+
+/* What of a request says whose it is; affinity decides before `balance: hash`. NULL: nothing. */
+static json_t *identity_of(const struct bsc_traffic_spec *traffic)
+{
+    const struct bsc_affinity_spec *affinity = &traffic->affinity;
+    if (affinity->cookie)
+        return json_pack("{s:s,s:s,s:b,s:o}", "by", "cookie", "name", affinity->cookie, "sticky", 1,
+                         "cookie", attributes_of(affinity));
+    if (affinity->header)
+        return json_pack("{s:s,s:s,s:b}", "by", "header", "name", affinity->header, "sticky", 1);
+    if (affinity->client_address)
+        return json_pack("{s:s,s:b}", "by", "client", "sticky", 1);
+    if (traffic->balance != BSC_BALANCE_HASH)
+        return NULL;
+    if (traffic->hash_header)
+        return json_pack("{s:s,s:s}", "by", "header", "name", traffic->hash_header);
+    if (traffic->hash_cookie)
+        return json_pack("{s:s,s:s}", "by", "cookie", "name", traffic->hash_cookie);
+    return json_pack("{s:s}", "by", traffic->hash_path ? "path" : "client");
+}
+
+static void add_balancing(json_t *service, const struct bsc_traffic_spec *traffic)
+{
+    json_t *identity = identity_of(traffic);
+    json_object_set_new(service, "slow_start_ms", json_integer(traffic->slow_start_ms));
+    if (traffic->requests_max) {
+        json_object_set_new(service, "requests_max", json_integer(traffic->requests_max));
+        json_object_set_new(service, "queue_max", json_integer(traffic->queue_max));
+        json_object_set_new(service, "queue_ms", json_integer(traffic->queue_ms));
+    }
+    if (traffic->ejection.max_percent)
+        json_object_set_new(service, "ejection", ejection_of(&traffic->ejection));
+    if (identity)
+        json_object_set_new(service, "identity", identity);
+}
+
 enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_text *out,
                                  struct bsc_error *error)
 {
@@ -66,6 +125,7 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
         "answer_ms", (json_int_t)traffic->answer_ms, "idle_ms", (json_int_t)traffic->idle_ms,
         "hold_ms", (json_int_t)traffic->hold_ms, "hold_max", (json_int_t)traffic->hold_max);
     json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
+    add_balancing(json_object_get(object, "service"), traffic);
     return write_body(object, out, spec->name, error);
 }
 
@@ -74,12 +134,12 @@ enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_end
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:b,s:s}", "id", endpoints[i].id,
-                                              "slot", bsc_slot_name(endpoints[i].slot), "address",
-                                              endpoints[i].address, "gauge",
-                                              (json_int_t)endpoints[i].gauge->index, "healthy",
-                                              (int)endpoints[i].healthy, "protocol",
-                                              speech_names[endpoints[i].speech]));
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:s,s:I,s:I,s:b,s:s}", "id", endpoints[i].id, "slot",
+                            bsc_slot_name(endpoints[i].slot), "address", endpoints[i].address,
+                            "gauge", (json_int_t)endpoints[i].gauge->index, "weight",
+                            (json_int_t)endpoints[i].weight, "healthy", (int)endpoints[i].healthy,
+                            "protocol", speech_names[endpoints[i].speech]));
     if (json_array_size(list) != count) {
         json_decref(list);
         return write_body(NULL, out, name, error);

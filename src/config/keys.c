@@ -15,6 +15,14 @@ enum { MS = 1, SECOND = 1000 * MS, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY
 static const struct bsc_choice balances[] = {
     { "round-robin", BSC_BALANCE_ROUND_ROBIN, false },
     { "least-requests", BSC_BALANCE_LEAST_REQUESTS, false },
+    { "hash", BSC_BALANCE_HASH, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_choice same_sites[] = {
+    { "lax", BSC_SAME_SITE_LAX, false },
+    { "strict", BSC_SAME_SITE_STRICT, false },
+    { "none", BSC_SAME_SITE_NONE, false },
     { NULL, 0, false },
 };
 
@@ -168,14 +176,7 @@ static const struct bsc_key service_keys[] = {
       .absent = "as `route`",
       .text = "Another spelling of `route`.",
       .example = "[{ host: shop.example }, { host: \"*.shop.example\", path: /api }]" },
-    { .path = "balance",
-      .type = &bsc_type_choice,
-      .effect = BSC_EFFECT_NOW,
-      .offset = SPEC(traffic.balance),
-      .choices = balances,
-      .otherwise = "round-robin",
-      .text = "Which healthy instance gets the next request: each in turn, or the one with the "
-              "fewest requests in flight." },
+#include "config/keys_balancing.inc"
 
     { .path = "protocol",
       .type = &bsc_type_choice,
@@ -469,6 +470,14 @@ static const struct bsc_section service_sections[] = {
     { "targets", "Addresses that something else runs, in place of `command`: bascule checks them "
                  "and moves the traffic, and starts and stops nothing." },
     { "timeouts", "What the proxy waits for." },
+    { "hash", "What of a request decides with `balance: hash`; without this section the client's "
+              "address. No instance gets more than 1.25 times its share of what is in flight." },
+    { "affinity", "Users stay where they are: in the version that a rollout gave them while its "
+                  "share grows, and on one instance while it is healthy. One of `cookie`, `header` "
+                  "and `client_address`." },
+    { "queue", "Where requests wait when every instance has `max_requests` of them." },
+    { "ejection", "An instance whose answers are bad is left out for a while, although its health "
+                  "checks pass." },
     { "limits", "What a request may be." },
     { "rate_limit", "How often one client may ask." },
     { "hold", "Requests wait in the proxy while `bascule traffic SERVICE hold` is in force." },

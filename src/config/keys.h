@@ -49,7 +49,7 @@ struct bsc_section {
     const char *path, *text;
 };
 
-enum { BSC_KEYS_MAX = 64, BSC_KEY_BYTES_MAX = 64 };
+enum { BSC_KEYS_MAX = 128, BSC_KEY_BYTES_MAX = 64 };
 
 struct bsc_key_table {
     unsigned count;

@@ -44,12 +44,18 @@ static void decide(struct bsc_spec *spec)
 
 static const char *const target_keys[] = { "targets.blue", "targets.green" };
 
+static bool same_address(const char *a, const char *b)
+{
+    size_t size = bsc_target_address_size(a);
+    return bsc_target_address_size(b) == size && !strncmp(a, b, size);
+}
+
 /* Where the address `index` of `slot` was before; NULL: it is there for the first time. */
 static const char *seen_in(const struct bsc_spec *spec, unsigned slot, unsigned index)
 {
     for (unsigned other = 0; other <= slot; other++)
         for (unsigned i = 0; i < (other < slot ? spec->targets[other].count : index); i++)
-            if (!strcmp(spec->targets[slot].items[index], spec->targets[other].items[i]))
+            if (same_address(spec->targets[slot].items[index], spec->targets[other].items[i]))
                 return target_keys[other];
     return NULL;
 }
@@ -124,6 +130,46 @@ static void check_hook(const struct service *service, const char *prefix)
         bsc_reader_problem(service->reader, line, command, "is missing");
 }
 
+/* At most one of the keys; returns how many are given. */
+static unsigned check_one_of(const struct service *service, const char *const *keys)
+{
+    unsigned count = 0;
+    for (; *keys; keys++)
+        if (given(service, *keys) && ++count > 1)
+            bsc_reader_problem(service->reader, given(service, *keys), *keys,
+                               "there is another one already; accepted is one of them");
+    return count;
+}
+
+static void check_balancing(const struct service *service)
+{
+    static const char *const hashes[] = { "hash.header", "hash.cookie", "hash.path", NULL };
+    static const char *const affinities[] = { "affinity.cookie", "affinity.header",
+                                              "affinity.client_address", NULL };
+    static const char *const attributes[] = { "affinity.ttl", "affinity.path", "affinity.secure",
+                                              "affinity.samesite", "affinity.httponly" };
+    const struct bsc_affinity_spec *affinity = &service->spec->traffic.affinity;
+    struct bsc_reader *reader = service->reader;
+    unsigned line = given_below(service, "hash.");
+    if (check_one_of(service, hashes) && service->spec->traffic.balance != BSC_BALANCE_HASH)
+        bsc_reader_problem(reader, line, "hash", "is for balance: hash");
+    line = given_below(service, "affinity.");
+    if (line && !check_one_of(service, affinities))
+        bsc_reader_problem(reader, line, "affinity",
+                           "says not by what; accepted is one of cookie, header and "
+                           "client_address");
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+        if (given(service, attributes[i]) && !affinity->cookie)
+            bsc_reader_problem(reader, given(service, attributes[i]), attributes[i],
+                               "is for affinity.cookie");
+    if (affinity->same_site == BSC_SAME_SITE_NONE && !affinity->secure)
+        bsc_reader_problem(reader, given(service, "affinity.samesite"), "affinity.samesite",
+                           "none is refused by browsers without affinity.secure: true");
+    if (affinity->path && (strchr(affinity->path, ';') || strlen(affinity->path) > 200))
+        bsc_reader_problem(reader, given(service, "affinity.path"), "affinity.path",
+                           "expected at most 200 characters without ';'");
+}
+
 static void complete(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
@@ -143,6 +189,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     complete(&service);
     check_runtime(&service);
     check_health(&service);
+    check_balancing(&service);
     check_hook(&service, "hooks.pre_deploy.");
     check_hook(&service, "hooks.post_promote.");
     if (spec->edge.proxy_protocol && spec->speech == BSC_SPEECH_H2)

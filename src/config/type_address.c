@@ -1,34 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0
  * config/type_address.c - where instances and clients are found (see types.h). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/network.h"
 #include "config/address.h"
 #include "config/types.h"
 
-static const char an_endpoint[] =
-    "a numeric address with a port (127.0.0.1:3000, [::1]:3000) or unix:/PATH";
+static const char an_endpoint[] = "a numeric address with a port (127.0.0.1:3000, [::1]:3000) or "
+                                  "unix:/PATH, with or without weight=1 to 100 behind it";
 
+static const char *keep_address(struct bsc_reader *reader, const char *text)
+{
+    enum { SOCKET_PATH_MAX = 107 }; /* struct sockaddr_un, without its NUL */
+    if (!strncmp(text, "unix:/", 6) && bsc_text_is_clean(text) &&
+        strlen(text + 5) <= SOCKET_PATH_MAX)
+        return bsc_arena_copy(reader->arena, text);
+    return bsc_endpoint_parse(reader->arena, text);
+}
+
+/* "ADDRESS" or "ADDRESS weight=N"; a weight of 1 is left out. */
 static const char *keep_endpoint(struct bsc_reader *reader, const struct bsc_key *key,
                                  const struct bsc_node *item, const char *path)
 {
     (void)key;
-    enum { SOCKET_PATH_MAX = 107 }; /* struct sockaddr_un, without its NUL */
-    const char *kept = NULL;
-    if (reader->stored || (!strncmp(item->text, "unix:/", 6) && bsc_text_is_clean(item->text) &&
-                           strlen(item->text + 5) <= SOCKET_PATH_MAX))
-        kept = bsc_arena_copy(reader->arena, item->text);
-    else
-        kept = bsc_endpoint_parse(reader->arena, item->text);
-    if (!kept)
+    if (reader->stored)
+        return bsc_arena_copy(reader->arena, item->text);
+    static const char mark[] = " weight=";
+    size_t size = bsc_target_address_size(item->text);
+    const char *weight = item->text[size] ? item->text + size + sizeof mark - 1 : "1";
+    const char *kept =
+        keep_address(reader, bsc_arena_copy_bytes(reader->scratch, item->text, size));
+    size_t digits = strspn(weight, "0123456789");
+    unsigned value = digits && digits <= 3 && !weight[digits] ? (unsigned)atoi(weight) : 0;
+    if (!kept || value < 1 || value > BSC_WEIGHT_MAX) {
         bsc_reader_expected(reader, item, path, an_endpoint);
-    return kept;
+        return NULL;
+    }
+    return value == 1 ? kept : bsc_arena_printf(reader->arena, "%s%s%u", kept, mark, value);
 }
 
 static const char *expect_targets(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;
-    return "a list of numeric addresses with a port (127.0.0.1:3000, [::1]:3000) or unix:/PATH";
+    return "a list of numeric addresses with a port (127.0.0.1:3000, [::1]:3000) or unix:/PATH, "
+           "each with or without weight=1 to 100 behind it";
 }
 
 static bool read_targets(struct bsc_reader *reader, const struct bsc_key *key,

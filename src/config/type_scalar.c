@@ -161,7 +161,7 @@ static json_t *schema_choice(const struct bsc_key *key)
 
 const struct bsc_type bsc_type_choice = { expect_choice, read_choice, write_choice, schema_choice };
 
-static const char *expect_tcp(const struct bsc_key *key, struct bsc_arena *arena)
+static const char *expect_flag(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;
     return "true or false";
@@ -177,19 +177,37 @@ static bool read_tcp(struct bsc_reader *reader, const struct bsc_key *key,
     return yes || (node->kind == BSC_NODE_TEXT && !strcmp(node->text, "false"));
 }
 
+static bool read_flag(struct bsc_reader *reader, const struct bsc_key *key,
+                      const struct bsc_node *node, void *base)
+{
+    (void)reader;
+    bool yes = node->kind == BSC_NODE_TEXT && !strcmp(node->text, "true");
+    bool no = node->kind == BSC_NODE_TEXT && !strcmp(node->text, "false");
+    if (yes || no)
+        *(bool *)bsc_key_field(key, base) = yes;
+    return yes || no;
+}
+
+static json_t *write_flag(const struct bsc_key *key, const void *base)
+{
+    return json_boolean(*(const bool *)bsc_key_value(key, base));
+}
+
 static json_t *write_tcp(const struct bsc_key *key, const void *base)
 {
     enum bsc_probe_kind kind = *(const enum bsc_probe_kind *)bsc_key_value(key, base);
     return kind == BSC_PROBE_TCP ? json_true() : NULL;
 }
 
-static json_t *schema_tcp(const struct bsc_key *key)
+static json_t *schema_flag(const struct bsc_key *key)
 {
     (void)key;
     return json_pack("{s:s}", "type", "boolean");
 }
 
-const struct bsc_type bsc_type_tcp = { expect_tcp, read_tcp, write_tcp, schema_tcp };
+const struct bsc_type bsc_type_flag = { expect_flag, read_flag, write_flag, schema_flag };
+
+const struct bsc_type bsc_type_tcp = { expect_flag, read_tcp, write_tcp, schema_flag };
 
 /* "200-399" or "200"; false when it is neither or upside down. */
 static bool parse_range(const char *text, int64_t *low, int64_t *high)

@@ -274,6 +274,35 @@ static json_t *schema_route_host(const struct bsc_key *key)
 const struct bsc_type bsc_type_route_host = { expect_route_host, read_route_host, write_text,
                                               schema_route_host };
 
+static const char *expect_token(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    (void)key, (void)arena;
+    return "a name of up to 64 letters, digits and any of !#$%&'*+-.^_`|~";
+}
+
+static bool read_token(struct bsc_reader *reader, const struct bsc_key *key,
+                       const struct bsc_node *node, void *base)
+{
+    static const char accepted[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                   "!#$%&'*+-.^_`|~"; /* RFC 9110 section 5.6.2 */
+    enum { TOKEN_MAX = 64 };
+    if (node->kind != BSC_NODE_TEXT)
+        return false;
+    size_t size = strlen(node->text);
+    if (!reader->stored && (!size || size > TOKEN_MAX || strspn(node->text, accepted) != size))
+        return false;
+    set_text(reader, key, base, node->text);
+    return true;
+}
+
+static json_t *schema_token(const struct bsc_key *key)
+{
+    (void)key;
+    return bsc_schema_text("^[-A-Za-z0-9!#$%&'*+.^_`|~]{1,64}$");
+}
+
+const struct bsc_type bsc_type_token = { expect_token, read_token, write_text, schema_token };
+
 static const char *expect_route_path(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;

@@ -10,6 +10,8 @@
 extern const struct bsc_type bsc_type_count;
 extern const struct bsc_type bsc_type_percent;
 extern const struct bsc_type bsc_type_choice; /* any enum */
+/* bool */
+extern const struct bsc_type bsc_type_flag;
 /* int64_t, milliseconds */
 extern const struct bsc_type bsc_type_duration;
 /* int64_t, bytes; 0 is not written where it is no default */
@@ -24,6 +26,7 @@ extern const struct bsc_type bsc_type_tcp;
 extern const struct bsc_type bsc_type_name;
 extern const struct bsc_type bsc_type_version;
 extern const struct bsc_type bsc_type_target; /* of a health request: "/health?full=1" */
+extern const struct bsc_type bsc_type_token;  /* the name of a header or a cookie */
 extern const struct bsc_type bsc_type_authority;
 extern const struct bsc_type bsc_type_user;
 extern const struct bsc_type bsc_type_directory;

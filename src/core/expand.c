@@ -170,6 +170,12 @@ static void copy_rest(struct bsc_spec *spec)
     spec->routes = spec->route_count ? routes : NULL;
     spec->name = bsc_arena_copy(arena, spec->name);
     spec->user = bsc_arena_copy(arena, spec->user);
+    struct bsc_traffic_spec *traffic = &spec->traffic;
+    traffic->hash_header = bsc_arena_copy(arena, traffic->hash_header);
+    traffic->hash_cookie = bsc_arena_copy(arena, traffic->hash_cookie);
+    traffic->affinity.cookie = bsc_arena_copy(arena, traffic->affinity.cookie);
+    traffic->affinity.header = bsc_arena_copy(arena, traffic->affinity.header);
+    traffic->affinity.path = bsc_arena_copy(arena, traffic->affinity.path);
     spec->health.path = bsc_arena_copy(arena, spec->health.path);
     spec->health.host = bsc_arena_copy(arena, spec->health.host);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)

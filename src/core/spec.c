@@ -2,6 +2,8 @@
  * core/spec.c - a specification's life: created, shared by counting, freed with its arena. */
 #include "core/spec.h"
 
+#include <string.h>
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -31,6 +33,21 @@ void bsc_spec_release(struct bsc_spec *spec)
         return;
     bsc_arena_deinit(&spec->arena);
     free(spec);
+}
+
+static const char weight_mark[] = " weight=";
+
+size_t bsc_target_address_size(const char *target)
+{
+    const char *mark = strstr(target, weight_mark);
+    return mark ? (size_t)(mark - target) : strlen(target);
+}
+
+unsigned bsc_target_weight(const char *target)
+{
+    const char *mark = strstr(target, weight_mark);
+    unsigned long weight = mark ? strtoul(mark + sizeof weight_mark - 1, NULL, 10) : 1;
+    return weight >= 1 && weight <= BSC_WEIGHT_MAX ? (unsigned)weight : 1;
 }
 
 unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot)

@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "core/slots.h"
 
-enum { BSC_NAME_MAX = 63, BSC_VERSION_MAX = 128, BSC_WEIGHT_FULL_BP = 10000 };
+enum { BSC_NAME_MAX = 63, BSC_VERSION_MAX = 128, BSC_WEIGHT_FULL_BP = 10000, BSC_WEIGHT_MAX = 100 };
 
 /* A service name: a-z, 0-9 and inner '-', starting with a letter, up to 63 (a DNS label). */
 enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error) BSC_MUST_CHECK;
@@ -40,20 +40,48 @@ struct bsc_route {
     const char *path; /* prefix, starts with '/'; matches on segment borders */
 };
 
-enum bsc_balance { BSC_BALANCE_ROUND_ROBIN, BSC_BALANCE_LEAST_REQUESTS };
+enum bsc_balance { BSC_BALANCE_ROUND_ROBIN, BSC_BALANCE_LEAST_REQUESTS, BSC_BALANCE_HASH };
+enum bsc_same_site { BSC_SAME_SITE_LAX, BSC_SAME_SITE_STRICT, BSC_SAME_SITE_NONE };
 enum bsc_speech { BSC_SPEECH_HTTP1, BSC_SPEECH_H2 }; /* the latter by prior knowledge */
 enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
 enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
 enum bsc_probe_kind { BSC_PROBE_HTTP, BSC_PROBE_TCP, BSC_PROBE_COMMAND };
 enum bsc_strategy { BSC_STRATEGY_BLUE_GREEN };
 
+/* By one of the first three, or not at all. */
+struct bsc_affinity_spec {
+    const char *cookie; /* one of ours */
+    const char *header;
+    bool client_address;
+    int64_t ttl_ms;   /* of the cookie; 0: the browser's session */
+    const char *path; /* of the cookie; NULL: "/" */
+    enum bsc_same_site same_site;
+    bool secure, http_only;
+};
+
+/* When an instance is left out for its answers. */
+struct bsc_ejection_spec {
+    unsigned errors;       /* in a row; 0: off */
+    unsigned min_requests; /* each in an interval, to be compared; 0: off */
+    unsigned max_percent;  /* of a slot's healthy instances */
+    int64_t interval_ms, time_ms;
+};
+
 struct bsc_traffic_spec {
     enum bsc_balance balance;
-    int64_t connect_ms; /* connecting to an instance */
-    int64_t answer_ms;  /* from the request's end to the answer's head */
-    int64_t idle_ms;    /* nothing moves in the middle of an exchange */
-    int64_t hold_ms;    /* a held request waits at most so long, then 504 */
-    unsigned hold_max;  /* held requests at once; more get 503 */
+    int64_t connect_ms;                    /* connecting to an instance */
+    int64_t answer_ms;                     /* from the request's end to the answer's head */
+    int64_t idle_ms;                       /* nothing moves in the middle of an exchange */
+    int64_t hold_ms;                       /* a held request waits at most so long, then 504 */
+    unsigned hold_max;                     /* held requests at once; more get 503 */
+    const char *hash_header, *hash_cookie; /* HASH: of what; NULL: not of that */
+    bool hash_path;                        /* none of the three: of the client's address */
+    struct bsc_affinity_spec affinity;
+    int64_t slow_start_ms; /* 0: none */
+    unsigned requests_max; /* in flight on one instance; 0: no limit */
+    unsigned queue_max;    /* waiting for a slot's instances; more get 503 */
+    int64_t queue_ms;      /* a request waits there at most so long, then 503 */
+    struct bsc_ejection_spec ejection;
 };
 
 /* Version of the PROXY protocol that connections to instances begin with. */
@@ -115,7 +143,7 @@ struct bsc_spec {
     enum bsc_restart restart;
     int64_t grace_ms; /* between TERM and KILL */
     enum bsc_speech speech;
-    struct bsc_strings targets[BSC_SLOT_COUNT]; /* STATIC: "host:port", "[v6]:port", "unix:/path" */
+    struct bsc_strings targets[BSC_SLOT_COUNT]; /* STATIC: see bsc_target_weight */
     struct bsc_health_spec health;
     struct bsc_deploy_spec deploy;
 
@@ -126,6 +154,10 @@ struct bsc_spec {
 struct bsc_spec *bsc_spec_create(void); /* empty, with one reference */
 struct bsc_spec *bsc_spec_acquire(struct bsc_spec *spec);
 void bsc_spec_release(struct bsc_spec *spec); /* NULL is allowed */
+
+/* A target is an address, or one with " weight=N" behind it. */
+unsigned bsc_target_weight(const char *target); /* 1..100 */
+size_t bsc_target_address_size(const char *target);
 
 /* How many instances slot `slot` of this release has. */
 unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot);

@@ -83,7 +83,8 @@ static bool keep_target(struct bsc_instance *instance, const struct bsc_release 
                         struct bsc_strings targets)
 {
     for (unsigned i = 0; i < targets.count; i++)
-        if (!strcmp(targets.items[i], instance->row.address)) {
+        if (strlen(instance->row.address) == bsc_target_address_size(targets.items[i]) &&
+            !strncmp(targets.items[i], instance->row.address, strlen(instance->row.address))) {
             instance->row.release = release->row.id;
             instance->row.position = i;
             instance->dirty = true;

@@ -46,8 +46,9 @@ static void address_set(struct bsc_engine *engine, struct bsc_instance *instance
                         const struct bsc_spec *spec)
 {
     if (spec->runtime == BSC_RUNTIME_STATIC) {
-        snprintf(instance->row.address, sizeof instance->row.address, "%s",
-                 spec->targets[instance->row.slot].items[instance->row.position]);
+        const char *target = spec->targets[instance->row.slot].items[instance->row.position];
+        snprintf(instance->row.address, sizeof instance->row.address, "%.*s",
+                 (int)bsc_target_address_size(target), target);
         return;
     }
     instance->row.port = port_next(engine);

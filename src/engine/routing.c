@@ -83,6 +83,15 @@ static bool routed(const struct bsc_instance *instance)
            instance->row.phase == BSC_INSTANCE_RESTARTING;
 }
 
+static unsigned weight_of(const struct bsc_service *service, const struct bsc_instance *instance)
+{
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    const struct bsc_strings *targets = &spec->targets[instance->row.slot];
+    if (spec->runtime != BSC_RUNTIME_STATIC || instance->row.position >= targets->count)
+        return 1;
+    return bsc_target_weight(targets->items[instance->row.position]);
+}
+
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
 {
     const struct bsc_service *service = effect->service;
@@ -104,6 +113,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
             .slot = instance->row.slot,
             .speech = bsc_instance_spec(service, instance)->speech,
             .healthy = instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy,
+            .weight = weight_of(service, instance),
         };
     }
     engine->ports.router.ops->publish(engine->ports.router.self, &routing, effect->token);

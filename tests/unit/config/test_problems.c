@@ -82,7 +82,8 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "2: services.a: anchors (&name) are not accepted\n"
           "3: services.b: aliases (*name) are not accepted: write the value out\n"
           "3: services.b: expected a map with command, directory, environment, env_file, user, "
-          "replicas, restart, stop_grace_period, route, routes, balance, protocol, proxy_protocol, "
+          "replicas, restart, stop_grace_period, route, routes, balance, hash, affinity, "
+          "slow_start, max_requests, queue, ejection, protocol, proxy_protocol, "
           "limits, "
           "rate_limit, "
           "targets, timeouts, hold, "
@@ -180,7 +181,8 @@ static void unknown_keys_with_what_was_meant(void **unused)
         { WEB "    name: x\n",
           "4: services.web.name: unknown key 'name'; accepted are command, "
           "directory, environment, env_file, user, replicas, restart, "
-          "stop_grace_period, route, routes, balance, protocol, proxy_protocol, limits, "
+          "stop_grace_period, route, routes, balance, hash, affinity, "
+          "slow_start, max_requests, queue, ejection, protocol, proxy_protocol, limits, "
           "rate_limit, targets, timeouts, "
           "hold, health, deploy and hooks" },
         { WEB "    route: { prefix: / }\n", "4: services.web.route.prefix: unknown key 'prefix'; "
@@ -188,7 +190,9 @@ static void unknown_keys_with_what_was_meant(void **unused)
         { WEB "    ? \"\\x1b\"\n    : 1\n",
           "4: services.web: a key holds the control character 0x1b\n"
           "4: services.web.?: unknown key '?'; accepted are command, directory, environment, "
-          "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, protocol, "
+          "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, hash, "
+          "affinity, "
+          "slow_start, max_requests, queue, ejection, protocol, "
           "proxy_protocol, "
           "limits, "
           "rate_limit, targets, "
@@ -254,7 +258,20 @@ static void values_of_the_wrong_kind(void **unused)
         { WEB "    restart: sometimes\n", "4: services.web.restart: expected always or on-failure "
                                           "or never, found 'sometimes'" },
         { WEB "    balance: random\n", "4: services.web.balance: expected round-robin or "
-                                       "least-requests, found 'random'" },
+                                       "least-requests or hash, found 'random'" },
+        { WEB "    hash: { header: X }\n", "4: services.web.hash: is for balance: hash" },
+        { WEB "    balance: hash\n    hash: { header: X,\n      cookie: Y }\n",
+          "6: services.web.hash.cookie: there is another one already; accepted is one of them" },
+        { WEB "    affinity: { secure: true }\n",
+          "4: services.web.affinity: says not by what; accepted is one of cookie, header and "
+          "client_address\n"
+          "4: services.web.affinity.secure: is for affinity.cookie" },
+        { WEB "    affinity: { cookie: a, samesite: none }\n",
+          "4: services.web.affinity.samesite: none is refused by browsers without "
+          "affinity.secure: true" },
+        { WEB "    affinity: { cookie: a b }\n",
+          "4: services.web.affinity.cookie: expected a name of up to 64 letters, digits and any "
+          "of !#$%&'*+-.^_`|~, found 'a b'" },
         { WEB "    deploy: { strategy: canary }\n",
           "4: services.web.deploy.strategy: expected blue-green, found 'canary'" },
         { "ports: 80-90\n" WEB,
@@ -356,12 +373,18 @@ static void paths_users_and_addresses(void **unused)
           "(127.0.0.1:8080, [::1]:8080), found '::1:80'" },
         { "listen: { http: [] }\n" WEB,
           "1: listen.http: has 0 addresses; from 1 to 16 are accepted" },
-        { "services:\n  web:\n    targets: { blue: [\"db.example:80\", \"unix:run\"], green: [] "
+        { "services:\n  web:\n    targets: { blue: [\"db.example:80\", \"unix:run\", "
+          "\"[::1]:80 weight=101\"], green: [] "
           "}\n",
           "3: services.web.targets.blue[0]: expected a numeric address with a port "
-          "(127.0.0.1:3000, [::1]:3000) or unix:/PATH, found 'db.example:80'\n"
+          "(127.0.0.1:3000, [::1]:3000) or unix:/PATH, with or without weight=1 to 100 "
+          "behind it, found 'db.example:80'\n"
           "3: services.web.targets.blue[1]: expected a numeric address with a port "
-          "(127.0.0.1:3000, [::1]:3000) or unix:/PATH, found 'unix:run'\n"
+          "(127.0.0.1:3000, [::1]:3000) or unix:/PATH, with or without weight=1 to 100 "
+          "behind it, found 'unix:run'\n"
+          "3: services.web.targets.blue[2]: expected a numeric address with a port "
+          "(127.0.0.1:3000, [::1]:3000) or unix:/PATH, with or without weight=1 to 100 "
+          "behind it, found '[::1]:80 weight=101'\n"
           "3: services.web.targets.green: expected at least one address, found an empty list" },
     };
     EACH_IS_TOLD(cases);

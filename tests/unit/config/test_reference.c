@@ -99,6 +99,8 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
         bool command = !strcmp(key->path, "command"), targets = !strncmp(key->path, "targets.", 8);
         if (table == &bsc_service_keys && !command && !targets)
             bsc_text_puts(&text, "    command: app\n");
+        if (!strncmp(key->path, "hash.", 5))
+            bsc_text_puts(&text, "    balance: hash\n");
         const char *at = key->path;
         char margin[64];
         snprintf(margin, sizeof margin, "%s", indent);
@@ -107,6 +109,9 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             strncat(margin, "  ", sizeof margin - strlen(margin) - 1);
         }
         bsc_text_printf(&text, "%s%s: %s\n", margin, at, example);
+        if (!strncmp(key->path, "affinity.", 9) && strcmp(at, "cookie") != 0 &&
+            strcmp(at, "header") != 0 && strcmp(at, "client_address") != 0)
+            bsc_text_printf(&text, "%scookie: c\n", margin);
         if (targets)
             bsc_text_printf(&text, "      %s: 127.0.0.1:9\n",
                             strstr(key->path, "blue") ? "green" : "blue");

@@ -73,7 +73,27 @@ static int64_t random_ms(void)
 static void random_rest(struct bsc_spec *spec)
 {
     spec->traffic = (struct bsc_traffic_spec){
-        .balance = below(2),
+        .balance = below(3),
+        .hash_header = maybe_text(&spec->arena),
+        .hash_cookie = maybe_text(&spec->arena),
+        .hash_path = below(2),
+        .affinity = { .cookie = maybe_text(&spec->arena),
+                      .header = maybe_text(&spec->arena),
+                      .client_address = below(2),
+                      .ttl_ms = random_ms(),
+                      .path = random_text(&spec->arena),
+                      .same_site = below(3),
+                      .secure = below(2),
+                      .http_only = below(2) },
+        .slow_start_ms = random_ms(),
+        .requests_max = below(1000),
+        .queue_max = below(1000),
+        .queue_ms = random_ms(),
+        .ejection = { .errors = below(100),
+                      .min_requests = below(100),
+                      .max_percent = below(101),
+                      .interval_ms = random_ms(),
+                      .time_ms = random_ms() },
         .connect_ms = random_ms(),
         .answer_ms = random_ms(),
         .idle_ms = random_ms(),
@@ -171,6 +191,26 @@ static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
     assert_int_equal(a->traffic.idle_ms, b->traffic.idle_ms);
     assert_int_equal(a->traffic.hold_ms, b->traffic.hold_ms);
     assert_int_equal(a->traffic.hold_max, b->traffic.hold_max);
+    same_text(a->traffic.hash_header, b->traffic.hash_header);
+    same_text(a->traffic.hash_cookie, b->traffic.hash_cookie);
+    assert_int_equal(a->traffic.hash_path, b->traffic.hash_path);
+    same_text(a->traffic.affinity.cookie, b->traffic.affinity.cookie);
+    same_text(a->traffic.affinity.header, b->traffic.affinity.header);
+    assert_int_equal(a->traffic.affinity.client_address, b->traffic.affinity.client_address);
+    assert_int_equal(a->traffic.affinity.ttl_ms, b->traffic.affinity.ttl_ms);
+    same_text(a->traffic.affinity.path, b->traffic.affinity.path);
+    assert_int_equal(a->traffic.affinity.same_site, b->traffic.affinity.same_site);
+    assert_int_equal(a->traffic.affinity.secure, b->traffic.affinity.secure);
+    assert_int_equal(a->traffic.affinity.http_only, b->traffic.affinity.http_only);
+    assert_int_equal(a->traffic.slow_start_ms, b->traffic.slow_start_ms);
+    assert_int_equal(a->traffic.requests_max, b->traffic.requests_max);
+    assert_int_equal(a->traffic.queue_max, b->traffic.queue_max);
+    assert_int_equal(a->traffic.queue_ms, b->traffic.queue_ms);
+    assert_int_equal(a->traffic.ejection.errors, b->traffic.ejection.errors);
+    assert_int_equal(a->traffic.ejection.min_requests, b->traffic.ejection.min_requests);
+    assert_int_equal(a->traffic.ejection.max_percent, b->traffic.ejection.max_percent);
+    assert_int_equal(a->traffic.ejection.interval_ms, b->traffic.ejection.interval_ms);
+    assert_int_equal(a->traffic.ejection.time_ms, b->traffic.ejection.time_ms);
     assert_int_equal(a->runtime, b->runtime);
     same_command(&a->command, &b->command);
     same_text(a->directory, b->directory);
@@ -276,7 +316,9 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "{\"a\":1,\"a\":2}", "specification: duplicate object key near '\"a\"'" },
         { "[]", "specification: : expected a map with name, version, command, directory, "
                 "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
-                "balance, protocol, proxy_protocol, limits, rate_limit, targets, timeouts, hold, "
+                "balance, hash, affinity, "
+                "slow_start, max_requests, queue, ejection, protocol, proxy_protocol, limits, "
+                "rate_limit, targets, timeouts, hold, "
                 "health, deploy "
                 "and hooks, "
                 "found a list" },
