@@ -9,7 +9,7 @@
 #include "proxy/queue.h"
 #include "proxy/worker.h"
 
-enum { RETRYING_AT_LEAST = 3, RETRY_AFTER_S = 30 };
+enum { RETRY_AFTER_S = 30 };
 
 /* The slot is chosen once, by who asks or by the coin. A retry stays in it, unless the traffic left
  * it since. */
@@ -38,7 +38,7 @@ static bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *excha
                                  "The proxy has no file descriptor left.");
     }
     exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
-    return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
+    return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
                               "The instance could not be reached.");
 }
 
@@ -85,8 +85,17 @@ static bool choose_below_limit(struct bsc_worker *worker, struct bsc_exchange *e
     return *out != NULL;
 }
 
-/* Claims an instance and connects; own answer when there is none. */
-static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
+/* A chunked body may yet turn out too long to be kept. */
+static enum bsc_upstream_want wanted_connection(struct bsc_exchange *exchange)
+{
+    if (exchange->tries++ || exchange->service->shared->edge.proxy_version)
+        return BSC_UPSTREAM_NEW; /* the PROXY protocol names one client a connection */
+    return exchange->replayable && exchange->request.framing != BSC_FRAMING_CHUNKED
+               ? BSC_UPSTREAM_ANY
+               : BSC_UPSTREAM_FRESH;
+}
+
+bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_local_service *service = exchange->service;
     if (!service->has_split)
@@ -108,13 +117,10 @@ static bool claim(struct bsc_worker *worker, struct bsc_exchange *exchange)
     bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
     exchange->instance = instance;
     exchange->placed = limited;
-    bool fresh = exchange->tries++ || service->shared->edge.proxy_version;
-    enum bsc_upstream_want want = fresh                  ? BSC_UPSTREAM_NEW
-                                  : exchange->replayable ? BSC_UPSTREAM_ANY
-                                                         : BSC_UPSTREAM_FRESH;
     /* An instance may refuse a stream that was sent already. */
     if (instance->shared->h2)
         exchange->request.keep_out = true;
+    enum bsc_upstream_want want = wanted_connection(exchange);
     struct bsc_upstream *upstream =
         instance->shared->h2 ? bsc_h2_upstream_get(worker, instance, service->shared->connect_ms)
                              : bsc_upstream_get(worker, instance, want);
@@ -155,7 +161,7 @@ bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange)
         return bsc_exchange_own(worker, exchange, 404, "no-route", "The service was removed.");
     switch (exchange->service->shared->traffic) {
     case BSC_TRAFFIC_SERVE:
-        return claim(worker, exchange);
+        return bsc_exchange_claim(worker, exchange);
     case BSC_TRAFFIC_HOLD:
         return hold(worker, exchange);
     case BSC_TRAFFIC_MAINTENANCE:
@@ -185,37 +191,4 @@ void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service 
         struct bsc_exchange *exchange = BSC_CONTAINER(node, struct bsc_exchange, held);
         bsc_worker_later(worker, &exchange->client->connection);
     }
-}
-
-/* Takes a retry out of the budget (docs/decisions/0004-retry-budget.md). */
-static bool spend_retry(struct bsc_exchange *exchange)
-{
-    struct bsc_local_service *service = exchange->service;
-    if (service->retry_fifths >= BSC_RETRY_FIFTHS)
-        service->retry_fifths -= BSC_RETRY_FIFTHS;
-    else if (service->retrying - exchange->retrying >= RETRYING_AT_LEAST)
-        return false;
-    if (!exchange->retrying)
-        service->retrying++;
-    exchange->retrying = true;
-    return true;
-}
-
-bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, bool untouched,
-                        unsigned status, enum bsc_cause cause, const char *reason, const char *text)
-{
-    bool may = (untouched || exchange->replayable) && !exchange->answer_begun &&
-               exchange->tries < BSC_TRIES_MAX && !exchange->service->removed &&
-               spend_retry(exchange);
-    if (!may)
-        return bsc_exchange_fail(worker, exchange, status, cause, reason, text);
-    if (exchange->upstream)
-        bsc_upstream_close(worker, exchange->upstream);
-    exchange->upstream = NULL;
-    exchange->request.done = false;
-    exchange->request_stuck = false;
-    if (exchange->request.out)
-        exchange->request.sent = exchange->request.out->begin;
-    bsc_counter_add(&worker->shard->cells[exchange->cell].retries, 1);
-    return claim(worker, exchange);
 }

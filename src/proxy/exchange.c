@@ -137,6 +137,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
     bool built = false;
     if (exchange->service) {
         bsc_local_service_enter(exchange->service);
+        if (!request->replayable)
+            bsc_exchange_keep_body(worker, exchange, bytes);
         built = build_request(worker, exchange, bytes);
         if (exchange->service->shared->identity)
             identify(worker, exchange, bytes);
@@ -356,7 +358,7 @@ static bool connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
     struct bsc_connection *upstream = &exchange->upstream->connection;
     if (upstream->broken || upstream->ending) {
         exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
-        return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
+        return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
                                   "The instance could not be reached.");
     }
     if (!upstream->writable)
@@ -509,7 +511,7 @@ void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *
     switch ((enum bsc_exchange_phase)exchange->phase) {
     case BSC_EXCHANGE_CONNECTING:
         exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
-        bsc_exchange_retry(worker, exchange, true, 504, BSC_CAUSE_CONNECT, "connect-timeout",
+        bsc_exchange_retry(worker, exchange, 504, BSC_CAUSE_CONNECT, "connect-timeout",
                            "The instance did not accept the connection in time.");
         return;
     case BSC_EXCHANGE_WAITING:
@@ -517,8 +519,8 @@ void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *
             bsc_exchange_late(worker, exchange);
             return;
         }
-        bsc_exchange_fail(worker, exchange, 504, BSC_CAUSE_TIME_OUT, "answer-timeout",
-                          "The instance did not answer in time.");
+        bsc_exchange_retry(worker, exchange, 504, BSC_CAUSE_TIME_OUT, "answer-timeout",
+                           "The instance did not answer in time.");
         return;
     case BSC_EXCHANGE_ANSWERING:
     case BSC_EXCHANGE_TUNNEL:

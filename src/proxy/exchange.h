@@ -108,11 +108,22 @@ bool bsc_exchange_body_late(const struct bsc_worker *worker, const struct bsc_ex
 bool bsc_exchange_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Goes where the service's traffic mode and the current split say. */
 bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange);
-/* Sends the request again, or answers with `status` when that may not be. `untouched`: nothing of
- * the request was sent. */
-bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, bool untouched,
-                        unsigned status, enum bsc_cause cause, const char *reason,
-                        const char *text);
+/* Claims an instance and connects; answers itself when there is none. */
+bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* The request in worker->request has a body, or an unsafe method: will it be kept, so that it can
+ * be sent again all the same? */
+void bsc_exchange_keep_body(const struct bsc_worker *worker, struct bsc_exchange *exchange,
+                            const char *bytes);
+/* Could the whole request be sent once more, and may it? */
+bool bsc_exchange_repeatable(const struct bsc_exchange *exchange);
+/* Sends it once more, without asking. */
+bool bsc_exchange_again(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Sends it once more, or fails it with `status` when that may not be. */
+bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
+                        enum bsc_cause cause, const char *reason, const char *text);
+/* The server error in worker->response need not be the last word. True: the request went
+ * elsewhere, and *alive is false when the exchange has ended meanwhile. */
+bool bsc_exchange_reconsider(struct bsc_worker *worker, struct bsc_exchange *exchange, bool *alive);
 /* Answers instead of the upstream; only before the answer's head. */
 bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
                       const char *reason, const char *text);

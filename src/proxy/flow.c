@@ -119,6 +119,32 @@ static bool unframe(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc
     return true;
 }
 
+void bsc_flow_stop_keeping(struct bsc_worker *worker, struct bsc_flow *flow)
+{
+    flow->keep_out = false;
+    if (!bsc_flow_unsent(flow))
+        bsc_buffer_return(&worker->buffers, &flow->out);
+}
+
+/* Moves what arrived behind the head; a body that grows too long is not kept any more. */
+static void keep(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source)
+{
+    if (flow->ready > flow->keep_left) {
+        bsc_flow_stop_keeping(worker, flow);
+        return;
+    }
+    if (flow->ready > flow->out->capacity - flow->out->end) {
+        struct bsc_buffer *larger = bsc_buffer_lend(&worker->buffers, flow->out->end + flow->ready);
+        put(larger, flow->out->bytes, flow->out->end);
+        bsc_buffer_return(&worker->buffers, &flow->out);
+        flow->out = larger;
+    }
+    put(flow->out, source->in->bytes + source->in->begin, flow->ready);
+    bsc_connection_consume(worker, source, flow->ready);
+    flow->keep_left -= flow->ready;
+    flow->ready = 0;
+}
+
 static bool prepare(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source)
 {
     if (flow->recoding == BSC_RECODE_TO_DATA)
@@ -133,6 +159,8 @@ static bool prepare(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc
         return false;
     if (flow->framing == BSC_FRAMING_UNTIL_CLOSE && source->ended)
         flow->complete = true;
+    if (flow->keep_left && flow->keep_out && flow->ready)
+        keep(worker, flow, source);
     struct bsc_buffer *out = flow->out;
     bool join = bsc_flow_unsent(flow) || (flow->keep_out && out && !flow->past);
     if (flow->ready && flow->ready <= JOINED_BYTES && join &&

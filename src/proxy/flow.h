@@ -22,13 +22,14 @@ struct bsc_flow {
     uint32_t ready;         /* bytes at the front of the source's buffer that may be passed on */
     uint8_t framing;        /* enum bsc_framing, of the source */
     uint8_t recoding;       /* enum bsc_recoding */
-    bool keep_out;          /* for sending it again */
+    bool keep_out;          /* for sending it again: head and body stay in `out` */
     bool past;              /* something was sent that is not in `out` */
     bool complete;          /* the last byte of the body arrived */
     bool done;              /* and was passed on */
     uint64_t left;          /* BSC_FRAMING_LENGTH: bytes that still have to arrive */
     uint64_t data_bytes;    /* of the body so far */
     uint64_t most;          /* bytes of a chunked body */
+    uint32_t keep_left;     /* so much more of the body may be kept */
     struct bsc_chunked chunked;
 };
 
@@ -47,6 +48,8 @@ void bsc_flow_begin(struct bsc_flow *flow, enum bsc_framing framing, uint64_t le
 /* Moves what can be moved. `source` may be NULL when the message has no body. */
 enum bsc_flowed bsc_flow_run(struct bsc_worker *worker, struct bsc_flow *flow,
                              struct bsc_connection *source, struct bsc_connection *sink);
+/* What was sent need not be kept any more. */
+void bsc_flow_stop_keeping(struct bsc_worker *worker, struct bsc_flow *flow);
 /* Throws away what arrived of the body already; true when that was all of it. */
 bool bsc_flow_discard(struct bsc_worker *worker, struct bsc_flow *flow,
                       struct bsc_connection *source);

@@ -84,8 +84,7 @@ static void free_service(struct bsc_local_service *service)
 void bsc_local_service_enter(struct bsc_local_service *service)
 {
     service->active++;
-    if (service->retry_fifths < BSC_RETRY_FIFTHS_MAX)
-        service->retry_fifths++;
+    bsc_budget_earn(&service->retries, BSC_RETRY_SHARE, BSC_RETRIES_SAVED);
 }
 
 void bsc_local_service_leave(struct bsc_local_service *service)

@@ -6,6 +6,7 @@
 #define BASCULE_PROXY_LOCAL_H
 
 #include "proxy/balance.h"
+#include "proxy/budget.h"
 
 struct bsc_worker;
 
@@ -23,12 +24,12 @@ struct bsc_local_service {
     struct bsc_list queues;                 /* in worker->queues while one of these is not empty */
     unsigned active;                        /* requests of this worker that are not ended */
     unsigned retrying;                      /* of them, those that were sent more than once */
-    unsigned retry_fifths;                  /* credit: every request earns a fifth of a retry */
+    struct bsc_budget retries;
 };
 
 enum {
-    BSC_RETRY_FIFTHS = 5,          /* what a retry costs: so retries are at most 20 % of requests */
-    BSC_RETRY_FIFTHS_MAX = 5 * 256 /* what can be saved up, for the moment an instance dies */
+    BSC_RETRY_SHARE = BSC_BUDGET_ONE / 5, /* retries are at most 20 % of requests */
+    BSC_RETRIES_SAVED = 256               /* for the moment an instance dies */
 };
 
 /* Takes a whole update over, between two requests. */

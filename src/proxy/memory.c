@@ -9,9 +9,9 @@
 #include "base/arena.h"
 
 static const uint32_t capacities[BSC_BUFFER_KINDS] = { BSC_BUFFER_SMALL, BSC_BUFFER_USUAL,
-                                                       BSC_BUFFER_LARGE };
+                                                       BSC_BUFFER_LARGE, BSC_BUFFER_KEPT };
 /* How many of each a worker keeps, about a megabyte a kind; the rest goes back to the system. */
-static const unsigned kept[BSC_BUFFER_KINDS] = { 256, 64, 16 };
+static const unsigned kept[BSC_BUFFER_KINDS] = { 256, 64, 16, 8 };
 
 struct bsc_buffer *bsc_buffer_lend(struct bsc_buffers *buffers, size_t at_least)
 {

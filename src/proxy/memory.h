@@ -14,7 +14,8 @@ enum {
     BSC_BUFFER_SMALL = 4 * 1024,  /* the head of a request in flight */
     BSC_BUFFER_USUAL = 16 * 1024, /* what is read at once */
     BSC_BUFFER_LARGE = 64 * 1024, /* large heads, and bodies that keep coming */
-    BSC_BUFFER_KINDS = 3
+    BSC_BUFFER_KEPT = 128 * 1024, /* a request with its body, to be sent again */
+    BSC_BUFFER_KINDS = 4
 };
 
 /* Holds bytes[begin .. end). */
@@ -37,7 +38,7 @@ struct bsc_buffers {
     uint64_t lent_bytes;
 };
 
-/* An empty buffer of at least `at_least` (up to BSC_BUFFER_LARGE) bytes. */
+/* An empty buffer of at least `at_least` (up to BSC_BUFFER_KEPT) bytes. */
 struct bsc_buffer *bsc_buffer_lend(struct bsc_buffers *buffers, size_t at_least);
 /* Gives *buffer back, if there is one, and forgets it. */
 void bsc_buffer_return(struct bsc_buffers *buffers, struct bsc_buffer **buffer);

@@ -20,6 +20,7 @@
 #include "core/slots.h"
 #include "proxy/edge.h"
 #include "proxy/options.h"
+#include "proxy/retry_policy.h"
 #include "proxy/roles.h"
 #include "proxy/routes.h"
 
@@ -84,6 +85,7 @@ struct bsc_service {
     unsigned queue_max;    /* waiting for one slot, over all workers */
     int64_t queue_ms;
     struct bsc_ejection ejection;
+    struct bsc_retry_policy retry;
     struct bsc_hold_count *hold;
     unsigned route_count;
     struct bsc_service_route *routes;

@@ -104,6 +104,7 @@ static bool begin_tunnel(struct bsc_worker *worker, struct bsc_exchange *exchang
                                  "The instance switched protocols without being asked to.");
     int on = 1;
     setsockopt(exchange->client->connection.handle.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    bsc_flow_stop_keeping(worker, &exchange->request);
     bsc_flow_begin(&exchange->request, BSC_FRAMING_UNTIL_CLOSE, 0);
     bsc_flow_begin(&exchange->answer, BSC_FRAMING_UNTIL_CLOSE, 0);
     exchange->keep_alive = exchange->reusable = false;
@@ -117,11 +118,6 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
     enum bsc_framing outgoing = bsc_response_framing(response, exchange->minor);
     exchange->status = response->status;
     exchange->answered_us = worker->now_us;
-    if (!exchange->request.keep_out || exchange->request.done) {
-        exchange->request.keep_out = false;
-        if (!bsc_flow_unsent(&exchange->request))
-            bsc_buffer_return(&worker->buffers, &exchange->request.out);
-    }
     if (response->status == 101)
         return begin_tunnel(worker, exchange);
     exchange->reusable = response->head.keep_alive &&
@@ -135,6 +131,7 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
         return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
                                  "The head of the instance's answer is too long.");
     }
+    bsc_flow_stop_keeping(worker, &exchange->request);
     bsc_flow_begin(&exchange->answer, (enum bsc_framing)response->head.framing,
                    response->head.length);
     if (response->head.framing == BSC_FRAMING_UNTIL_CLOSE && outgoing == BSC_FRAMING_CHUNKED)
@@ -145,8 +142,19 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
     return true;
 }
 
-/* Parses what is there; true as long as the exchange is. */
-static bool read_heads(struct bsc_worker *worker, struct bsc_exchange *exchange)
+enum read {
+    READ_SOME, /* more is awaited */
+    READ_OVER, /* no longer from this instance: the request went elsewhere, or was answered */
+    READ_GONE  /* the exchange is */
+};
+
+static enum read over_if(bool alive)
+{
+    return alive ? READ_OVER : READ_GONE;
+}
+
+/* Parses what is there. */
+static enum read read_heads(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *upstream = &exchange->upstream->connection;
     while (exchange->phase == BSC_EXCHANGE_WAITING && bsc_buffer_size(upstream->in) &&
@@ -157,30 +165,24 @@ static bool read_heads(struct bsc_worker *worker, struct bsc_exchange *exchange)
                                    bsc_buffer_size(upstream->in), (enum bsc_method)exchange->method,
                                    &worker->response, &fault)) {
         case BSC_PARSE_MORE:
-            return true;
+            return READ_SOME;
         case BSC_PARSE_REFUSED:
-            return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
-                                     fault.text);
+            return over_if(bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
+                                             fault.text));
         case BSC_PARSE_DONE:
             break;
         }
-        bool interim = bsc_response_interim(&worker->response);
+        bool interim = bsc_response_interim(&worker->response), alive;
+        if (worker->response.status >= 500 && bsc_exchange_reconsider(worker, exchange, &alive))
+            return over_if(alive);
         if (!(interim ? pass_interim(worker, exchange) : begin_answer(worker, exchange)))
-            return false;
-        if (exchange->phase == BSC_EXCHANGE_OWN)
-            return true; /* the upstream's connection is closed */
+            return READ_GONE;
+        if (!exchange->upstream || &exchange->upstream->connection != upstream)
+            return READ_OVER;
         upstream->scan = (struct bsc_head_scan){ 0 };
         bsc_connection_consume(worker, upstream, worker->response.head.bytes);
     }
-    return true;
-}
-
-/* The instance said that it did nothing (RFC 9113 section 8.7), and what it was sent is still here.
- */
-static bool can_start_anew(const struct bsc_exchange *exchange)
-{
-    return exchange->upstream->connection.untouched && exchange->request.out &&
-           !exchange->request.past;
+    return READ_SOME;
 }
 
 bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -195,8 +197,9 @@ bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
                 return false;
             continue;
         }
-        if (!read_heads(worker, exchange))
-            return false;
+        enum read read = read_heads(worker, exchange);
+        if (read != READ_SOME)
+            return read == READ_OVER;
         if (exchange->phase != BSC_EXCHANGE_WAITING || bsc_flow_unsent(&exchange->answer))
             continue;
         switch (bsc_connection_receive(worker, upstream)) {
@@ -206,8 +209,7 @@ bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
             return true;
         case BSC_RECEIVED_ENDED:
         case BSC_RECEIVED_BROKEN:
-            return bsc_exchange_retry(worker, exchange, can_start_anew(exchange), 502,
-                                      BSC_CAUSE_RESET, "upstream-reset",
+            return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_RESET, "upstream-reset",
                                       "The instance closed the connection before it answered.");
         }
     }

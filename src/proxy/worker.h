@@ -21,8 +21,7 @@
 enum {
     BSC_PROBE_MS = 500,  /* after a client's FIN, until it is asked whether it is still there */
     BSC_FRESH_MS = 1000, /* idle at most so long: good enough for what cannot be replayed */
-    BSC_AVOID_MS = 1000, /* an instance that could not be connected to */
-    BSC_TRIES_MAX = 3
+    BSC_AVOID_MS = 1000  /* an instance that could not be connected to */
 };
 
 /* One socket that this worker accepts from. */
