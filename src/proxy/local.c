@@ -187,6 +187,7 @@ static struct bsc_local_service *create_service(void)
     bsc_list_init(&service->queued[BSC_BLUE]);
     bsc_list_init(&service->queued[BSC_GREEN]);
     bsc_list_init(&service->queues);
+    service->retries.credit = BSC_RETRIES_AT_FIRST * BSC_BUDGET_ONE;
     return service;
 }
 

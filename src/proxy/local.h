@@ -29,7 +29,8 @@ struct bsc_local_service {
 
 enum {
     BSC_RETRY_SHARE = BSC_BUDGET_ONE / 5, /* retries are at most 20 % of requests */
-    BSC_RETRIES_SAVED = 256               /* for the moment an instance dies */
+    BSC_RETRIES_SAVED = 256,              /* for the moment an instance dies */
+    BSC_RETRIES_AT_FIRST = 3
 };
 
 /* Takes a whole update over, between two requests. */

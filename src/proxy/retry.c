@@ -4,7 +4,10 @@
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
-enum { RETRYING_AT_LEAST = 3 };
+enum {
+    RETRYING_AT_LEAST = 3,
+    CHEAP = BSC_RETRY_CONNECT | BSC_RETRY_RESET /* hardly any load on who failed */
+};
 
 static bool has_idempotency_key(const struct bsc_head *head, const char *bytes)
 {
@@ -54,11 +57,11 @@ bool bsc_exchange_repeatable(const struct bsc_exchange *exchange)
 }
 
 /* Takes a retry out of the budget (docs/decisions/0004-retry-budget.md). */
-static bool spend_retry(struct bsc_exchange *exchange)
+static bool spend_retry(struct bsc_exchange *exchange, unsigned kind)
 {
     struct bsc_local_service *service = exchange->service;
-    if (!bsc_budget_spend(&service->retries) &&
-        service->retrying - exchange->retrying >= RETRYING_AT_LEAST)
+    bool few = kind & CHEAP && service->retrying - exchange->retrying < RETRYING_AT_LEAST;
+    if (!bsc_budget_spend(&service->retries) && !few)
         return false;
     if (!exchange->retrying)
         service->retrying++;
@@ -71,7 +74,7 @@ static bool may_retry(struct bsc_exchange *exchange, unsigned kind)
     const struct bsc_retry_policy *policy = &exchange->service->shared->retry;
     return policy->on & kind && bsc_exchange_repeatable(exchange) &&
            exchange->tries < policy->attempts && !exchange->service->removed &&
-           spend_retry(exchange);
+           spend_retry(exchange, kind);
 }
 
 bool bsc_exchange_again(struct bsc_worker *worker, struct bsc_exchange *exchange)
