@@ -347,7 +347,7 @@ bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exch
 {
     bool tell = exchange->service->shared->edge.proxy_version && !exchange->instance->shared->h2;
     if (tell && !bsc_exchange_introduce(exchange))
-        return bsc_exchange_retry(worker, exchange, true, 502, BSC_CAUSE_CONNECT, "connect-failed",
+        return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
                                   "The instance could not be reached.");
     exchange->phase = BSC_EXCHANGE_WAITING;
     return bsc_exchange_pass(worker, exchange);
