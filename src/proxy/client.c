@@ -23,6 +23,7 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct bsc_client *client = bsc_slab_take(&worker->clients);
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);
+    client->carrier = client;
     client->connection.phase = BSC_CLIENT_IDLE;
     bsc_ip_of(peer, client->address);
     bsc_list_add_tail(&worker->all_clients, &client->node);
@@ -48,12 +49,13 @@ bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client)
 }
 
 struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
-                                          const struct bsc_client *session)
+                                          const struct bsc_client *carrier)
 {
     struct bsc_client *client = bsc_slab_take(&worker->clients);
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, -1);
     client->connection.phase = BSC_CLIENT_IDLE;
-    memcpy(client->address, session->address, sizeof client->address);
+    client->carrier = carrier;
+    memcpy(client->address, carrier->address, sizeof client->address);
     return client;
 }
 

@@ -25,6 +25,7 @@ enum bsc_client_phase {
 struct bsc_client {
     struct bsc_connection connection; /* first */
     struct bsc_h2_session *session;   /* BSC_CLIENT_SESSION */
+    const struct bsc_client *carrier; /* whose socket it is: its session's, or itself */
     char address[INET6_ADDRSTRLEN];   /* numeric, for X-Forwarded-For */
     bool counted;                     /* among its address's connections */
     unsigned requests;                /* begun, while they are limited */
@@ -36,7 +37,7 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
                      const struct sockaddr *peer);
 /* One request of a session, as a client with everything that is known of its connection. */
 struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
-                                          const struct bsc_client *session);
+                                          const struct bsc_client *carrier);
 /* It is known whose it is: it may begin, unless its address has enough; then false, and it is gone.
  */
 bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client);

@@ -200,6 +200,18 @@ struct bsc_h2 *bsc_h2_create(void)
     return h2;
 }
 
+/* When to look at the session again. */
+static int64_t next_look(const struct bsc_h2_session *session)
+{
+    int64_t now_ms = session->worker->now_ms;
+    if (session->drain == BSC_H2_TO_GOAWAY)
+        return now_ms + NOTICE_MS;
+    if (session->heading)
+        return now_ms + session->worker->options->head_ms;
+    return (session->attached ? now_ms : session->active_ms) +
+           session->worker->options->keep_alive_ms;
+}
+
 void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client)
 {
     const nghttp2_settings_entry settings[] = {
@@ -221,8 +233,9 @@ void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client)
                                           BSC_H2_CONNECTION_WINDOW);
     client->session = session;
     client->connection.phase = BSC_CLIENT_SESSION;
-    bsc_timer_set(&worker->wheel, &client->connection.timer,
-                  worker->now_ms + worker->options->head_ms);
+    bsc_timer_set(&worker->wheel, &client->connection.timer, next_look(session));
+    if (worker->retiring)
+        begin_drain(session, 0);
     bsc_h2_run(worker, client);
 }
 
@@ -249,18 +262,6 @@ static void step_drain(struct bsc_h2_session *session)
                           nghttp2_session_get_last_proc_stream_id(session->engine),
                           NGHTTP2_NO_ERROR, NULL, 0);
     session->drain = BSC_H2_LEAVING;
-}
-
-/* When to look at the session again. */
-static int64_t next_look(const struct bsc_h2_session *session)
-{
-    int64_t now_ms = session->worker->now_ms;
-    if (session->drain == BSC_H2_TO_GOAWAY)
-        return now_ms + NOTICE_MS;
-    if (session->heading)
-        return now_ms + session->worker->options->head_ms;
-    return (session->attached ? now_ms : session->active_ms) +
-           session->worker->options->keep_alive_ms;
 }
 
 void bsc_h2_timer(struct bsc_worker *worker, struct bsc_client *client)

@@ -272,3 +272,62 @@ def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
         started = time.monotonic()
         assert proxy.process.wait(PATIENCE_S) == 0
         assert time.monotonic() - started < 10
+
+
+def test_who_opens_no_window_is_given_up_in_time(site):
+    site.serve(idle_ms=300)
+    h2 = H2Peer(site.client().sock, settings={4: 10})
+    number = h2.request(host=site.host)
+    up = site.origin.accept()
+    up.head()
+    up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 200000)
+    assert h2.answer(number).reset == 2 and len(h2.streams[number].data) == 10
+    site.counted(requests=1, client_left=1)
+    h2.window(0, 10)
+    second = h2.request(host=site.host)
+    up = site.origin.accept()
+    up.head()
+    up.send(OK)
+    assert h2.answer(second).data == b"ok"
+
+
+def test_an_answer_that_nobody_fetches_ends_with_the_idle_connection(h2):
+    h2.site.proxy.tell(options={"keep_alive_ms": 300})
+    try:
+        other = H2Peer(h2.site.client().sock, settings={4: 0})
+        number = other.request(host=h2.site.host)
+        up = h2.site.origin.accept()
+        up.head()
+        up.send(OK)
+        h2.site.counted(requests=1, s2=1)  # it is through for the instance
+        other.end()
+        assert other.goaways == [(number, 0)] and other.streams[number].data == b""
+    finally:
+        h2.site.proxy.tell(options={})
+
+
+def test_an_idle_connection_and_one_that_begins_a_head_are_closed_in_time(site):
+    site.proxy.tell(options={"keep_alive_ms": 300, "head_ms": 300})
+    try:
+        idle, begun = H2Peer(site.client().sock), H2Peer(site.client().sock)
+        begun.raw(HEADERS, 0, 1, begun.encoder.encode([(":method", "GET")]))
+        for peer in (idle, begun):
+            peer.end()
+            assert peer.goaway == 0
+    finally:
+        site.proxy.tell(options={})
+
+
+def test_half_a_frame_and_a_byte_at_a_time_are_no_hurry(site):
+    h2 = H2Peer(site.client().sock, greet=False)
+    batch, send = [], h2.send
+    h2.send = batch.append
+    h2.greet()
+    number = h2.request(host=site.host, method="POST", body=b"hello")
+    h2.send = send
+    h2.drip(b"".join(batch))
+    up = site.origin.accept()
+    up.head()
+    assert up.until(b"0\r\n\r\n").replace(b"5\r\nhello", b"")
+    up.send(OK)
+    assert h2.answer(number).data == b"ok"
