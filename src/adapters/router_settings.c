@@ -65,15 +65,16 @@ static enum bsc_status put(struct bsc_settings *settings, const char *name, json
 
 static const char listener_prefix[] = "listener ";
 
+/* `service`: of TCP, whose connections arrive there; NULL: HTTP does. */
 static enum bsc_status put_listener(struct bsc_settings *settings, const char *address,
-                                    struct bsc_error *error)
+                                    const char *service, struct bsc_error *error)
 {
     struct bsc_text name = { 0 };
     bsc_text_printf(&name, "%s%s", listener_prefix, address);
     enum bsc_status status =
         put(settings, bsc_text_get(&name),
-            json_pack("{s:{s:s,s:b,s:b,s:b,s:n}}", "listener", "address", address, "tls", 0,
-                      "redirect", 0, "proxy_protocol", 0, "service"),
+            json_pack("{s:{s:s,s:b,s:b,s:b,s:s?}}", "listener", "address", address, "tls", 0,
+                      "redirect", 0, "proxy_protocol", 0, "service", service),
             error);
     bsc_text_deinit(&name);
     return status;
@@ -126,7 +127,12 @@ enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_se
     enum bsc_status status = BSC_OK;
     *out = (struct bsc_settings){ 0 };
     for (unsigned i = 0; status == BSC_OK && i < config->listen_http.count; i++)
-        status = put_listener(out, config->listen_http.items[i], error);
+        status = put_listener(out, config->listen_http.items[i], NULL, error);
+    for (unsigned i = 0; i < config->service_count; i++) {
+        const struct bsc_spec *spec = config->services[i];
+        for (unsigned k = 0; status == BSC_OK && k < spec->listen.count; k++)
+            status = put_listener(out, spec->listen.items[k], spec->name, error);
+    }
     if (status == BSC_OK)
         status = put_options(out, &config->proxy, error);
     if (status != BSC_OK)

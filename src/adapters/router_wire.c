@@ -17,6 +17,7 @@ static const char *const balance_names[] = {
 static const char *const speech_names[] = {
     [BSC_SPEECH_HTTP1] = "http1",
     [BSC_SPEECH_H2] = "h2",
+    [BSC_SPEECH_TCP] = "tcp",
 };
 
 /* Appends the object's members, without its braces' opening one, as the body of a line. Takes

@@ -216,6 +216,12 @@ static enum bsc_status open_access_log(const char *path, int *out, struct bsc_er
     return *out == -1 ? bsc_error_errno(error, "access log %s", path) : BSC_OK;
 }
 
+static void add_addresses(struct bsc_text *list, const struct bsc_strings *addresses)
+{
+    for (unsigned i = 0; i < addresses->count; i++)
+        bsc_text_printf(list, "%s%s", list->size ? "," : "", addresses->items[i]);
+}
+
 enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
                                               const struct bsc_config *config,
                                               struct bsc_error *error)
@@ -234,8 +240,9 @@ enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
     int log;
     if (open_access_log(proxy->access_log, &log, error))
         return error->status;
-    for (unsigned i = 0; i < config->listen_http.count; i++)
-        bsc_text_printf(&list, "%s%s", i ? "," : "", config->listen_http.items[i]);
+    add_addresses(&list, &config->listen_http);
+    for (unsigned i = 0; i < config->service_count; i++)
+        add_addresses(&list, &config->services[i]->listen);
     enum bsc_status status =
         bsc_channel_send(link->channel, &log, log != -1, error,
                          "configure workers=%u drain_ms=%" PRId64

@@ -83,22 +83,80 @@ static void find_double_routes(struct bsc_reader *reader)
     }
 }
 
+/* The part `key` of a map; NULL: it has none. */
+static const struct bsc_node *part_of(const struct bsc_node *map, const char *key)
+{
+    const struct bsc_node *node = map && map->kind == BSC_NODE_MAP ? map->first : NULL;
+    while (node && strcmp(node->key, key) != 0)
+        node = node->next;
+    return node;
+}
+
 /* Both environments of every service may run at once. */
 static void check_port_count(struct bsc_reader *reader, const struct bsc_config *config,
                              const struct bsc_node *root)
 {
     unsigned long instances = 0, ports = config->port_high - config->port_low + 1;
-    unsigned line = 0;
+    const struct bsc_node *given = part_of(root, "ports");
     for (unsigned i = 0; i < config->service_count; i++)
         if (config->services[i]->runtime == BSC_RUNTIME_PROCESS)
             instances += config->services[i]->replicas;
-    for (const struct bsc_node *node = root->first; node; node = node->next)
-        if (!strcmp(node->key, "ports"))
-            line = node->line;
     if (instances * 2 > ports)
-        bsc_reader_problem(reader, line, "ports",
+        bsc_reader_problem(reader, given ? given->line : 0, "ports",
                            "%u-%u are %lu ports, too few for %lu instances in two environments",
                            config->port_low, config->port_high, ports, instances);
+}
+
+/* Who listens where, to find two that want the same address. */
+struct listen_claim {
+    const char *address, *key;
+    unsigned line;
+};
+
+static int by_address(const void *a, const void *b)
+{
+    const struct listen_claim *left = a, *right = b;
+    int order = strcmp(left->address, right->address);
+    return order ? order : (left->line > right->line) - (left->line < right->line);
+}
+
+static void claim_listens(struct listen_claim *claims, unsigned *count,
+                          const struct bsc_strings *addresses, const char *key,
+                          const struct bsc_node *node)
+{
+    for (unsigned i = 0; i < addresses->count; i++)
+        claims[(*count)++] =
+            (struct listen_claim){ addresses->items[i], key, node ? node->line : 0 };
+}
+
+static void find_double_listens(struct bsc_reader *reader, const struct bsc_config *config,
+                                const struct bsc_node *root)
+{
+    enum { ADDRESSES_MAX = 64 }; /* of the supervisor */
+    unsigned count = config->listen_http.count, used = 0;
+    for (unsigned i = 0; i < config->service_count; i++)
+        count += config->services[i]->listen.count;
+    if (count > ADDRESSES_MAX)
+        bsc_reader_problem(reader, 0, "listen",
+                           "there are %u addresses with those of the services; %d are accepted",
+                           count, ADDRESSES_MAX);
+    struct listen_claim *claims = bsc_arena_alloc(reader->scratch, count * sizeof *claims);
+    const struct bsc_node *services = part_of(root, "services");
+    claim_listens(claims, &used, &config->listen_http, "listen.http",
+                  part_of(part_of(root, "listen"), "http"));
+    for (unsigned i = 0; i < config->service_count; i++) {
+        const struct bsc_spec *spec = config->services[i];
+        if (spec->listen.count)
+            claim_listens(claims, &used, &spec->listen,
+                          bsc_arena_printf(reader->scratch, "services.%s.listen", spec->name),
+                          part_of(part_of(services, spec->name), "listen"));
+    }
+    qsort(claims, count, sizeof *claims, by_address);
+    for (unsigned i = 1; i < count; i++)
+        if (!strcmp(claims[i].address, claims[i - 1].address))
+            bsc_reader_problem(reader, claims[i].line, claims[i].key,
+                               "%s is already listened at by %s%s", claims[i].address,
+                               claims[i - 1].key, claims[i - 1].line ? "" : " (its default)");
 }
 
 static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
@@ -107,15 +165,13 @@ static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
     bsc_table_read(reader, &bsc_config_keys, root, config, NULL);
     if (root->kind != BSC_NODE_MAP)
         return;
-    bool services = false;
-    for (const struct bsc_node *node = root->first; node; node = node->next)
-        services = services || !strcmp(node->key, "services");
-    if (!services)
+    if (!part_of(root, "services"))
         bsc_reader_problem(reader, 0, "services",
                            "is missing: a map of services by name (services: {} for none)");
     if (!config->proxy.workers)
         config->proxy.workers = cores();
     find_double_routes(reader);
+    find_double_listens(reader, config, root);
     check_port_count(reader, config, root);
 }
 

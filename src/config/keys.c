@@ -29,6 +29,7 @@ static const struct bsc_choice same_sites[] = {
 static const struct bsc_choice speeches[] = {
     { "http1", BSC_SPEECH_HTTP1, false },
     { "h2", BSC_SPEECH_H2, false },
+    { "tcp", BSC_SPEECH_TCP, false },
     { NULL, 0, false },
 };
 
@@ -166,13 +167,14 @@ static const struct bsc_key service_keys[] = {
     { .path = "route",
       .type = &bsc_type_routes,
       .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
       .absent = "none: a service that users do not reach",
       .text = "Which requests are the service's: a map with `host` and `path`, or a list of them.",
       .example = "{ host: shop.example, path: / }" },
     { .path = "routes",
       .type = &bsc_type_routes,
       .effect = BSC_EFFECT_NOW,
-      .flags = BSC_KEY_ALIAS,
+      .flags = BSC_KEY_ALIAS | BSC_KEY_HTTP,
       .absent = "as `route`",
       .text = "Another spelling of `route`.",
       .example = "[{ host: shop.example }, { host: \"*.shop.example\", path: /api }]" },
@@ -184,10 +186,19 @@ static const struct bsc_key service_keys[] = {
       .offset = SPEC(speech),
       .choices = speeches,
       .otherwise = "http1",
-      .text =
-          "What the instances speak on their port: HTTP/1.1, or HTTP/2 without TLS from the "
-          "first byte on (prior knowledge), as servers of gRPC do. Probes of that port speak it, "
-          "too." },
+      .text = "What the instances speak on their port: HTTP/1.1; or HTTP/2 without TLS from the "
+              "first byte on (prior knowledge), as servers of gRPC do; or anything else over TCP, "
+              "which is passed through as it is. Probes of that port speak it, too; TCP is probed "
+              "by connecting, unless `health` says otherwise." },
+    { .path = "listen",
+      .type = &bsc_type_listen,
+      .effect = BSC_EFFECT_NOW,
+      .offset = SPEC(listen),
+      .absent = "none",
+      .text = "With `protocol: tcp`, where the service's connections arrive; a bare port means all "
+              "addresses, IPv4 and IPv6. Each connection goes to the slot that new ones go to when "
+              "it arrives, and stays there.",
+      .example = "5432" },
 
     { .path = "proxy_protocol",
       .type = &bsc_type_choice,
@@ -200,6 +211,7 @@ static const struct bsc_key service_keys[] = {
     { .path = "limits.body",
       .type = &bsc_type_size,
       .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
       .offset = SPEC(edge.body_bytes),
       .low = 1,
       .high = (int64_t)1 << 40,
@@ -209,6 +221,7 @@ static const struct bsc_key service_keys[] = {
     { .path = "rate_limit.requests",
       .type = &bsc_type_rate,
       .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
       .offset = SPEC(edge.rate_requests),
       .low = 1,
       .high = 1000000,
@@ -218,6 +231,7 @@ static const struct bsc_key service_keys[] = {
     { .path = "rate_limit.burst",
       .type = &bsc_type_count,
       .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
       .offset = SPEC(edge.rate_burst),
       .low = 1,
       .high = 1000000,
@@ -250,6 +264,7 @@ static const struct bsc_key service_keys[] = {
     { .path = "timeouts.answer",
       .type = &bsc_type_duration,
       .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
       .offset = SPEC(traffic.answer_ms),
       .low = 100 * MS,
       .high = DAY,
@@ -258,6 +273,7 @@ static const struct bsc_key service_keys[] = {
     { .path = "timeouts.idle",
       .type = &bsc_type_duration,
       .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
       .offset = SPEC(traffic.idle_ms),
       .low = 100 * MS,
       .high = DAY,

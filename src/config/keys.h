@@ -22,6 +22,7 @@ enum {
     BSC_KEY_SHORT = 4,     /* may be written in place of its section: `pre_deploy: COMMAND` */
     BSC_KEY_VARIABLES = 8, /* ${VERSION} and so on are expanded */
     BSC_KEY_PROCESS = 16,  /* has no meaning for a service with targets */
+    BSC_KEY_HTTP = 32,     /* has no meaning for a service of TCP */
 };
 
 struct bsc_choice {

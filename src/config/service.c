@@ -33,13 +33,22 @@ static bool has_command(const struct bsc_command *command)
     return command->shell || command->argv.count;
 }
 
-/* Which of the variants the keys describe. */
-static void decide(struct bsc_spec *spec)
+static bool asks_by_http(const struct service *service)
 {
+    return given(service, "health.path") || given(service, "health.host") ||
+           given(service, "health.status");
+}
+
+/* Which of the variants the keys describe. */
+static void decide(const struct service *service)
+{
+    struct bsc_spec *spec = service->spec;
     bool targets = spec->targets[BSC_BLUE].count || spec->targets[BSC_GREEN].count;
     spec->runtime = targets ? BSC_RUNTIME_STATIC : BSC_RUNTIME_PROCESS;
     if (has_command(&spec->health.command))
         spec->health.kind = BSC_PROBE_COMMAND;
+    else if (spec->speech == BSC_SPEECH_TCP && !asks_by_http(service))
+        spec->health.kind = BSC_PROBE_TCP;
 }
 
 static const char *const target_keys[] = { "targets.blue", "targets.green" };
@@ -97,6 +106,27 @@ static void check_runtime(const struct service *service)
         bsc_reader_problem(reader, service->node->line, "",
                            "has neither command (what bascule runs) nor targets (addresses that "
                            "something else runs)");
+}
+
+static void check_protocol(const struct service *service)
+{
+    struct bsc_reader *reader = service->reader;
+    unsigned protocol = given(service, "protocol"), listen = given(service, "listen");
+    if (service->spec->speech != BSC_SPEECH_TCP) {
+        if (listen)
+            bsc_reader_problem(reader, listen, "listen",
+                               "is for a service with protocol: tcp; requests of HTTP arrive at "
+                               "the listen.http of the whole file and find a service by its route");
+        return;
+    }
+    if (!listen)
+        bsc_reader_problem(reader, protocol, "listen",
+                           "is missing: a service with protocol: tcp is found by an address of its "
+                           "own, such as listen: 5432");
+    for (unsigned i = 0; i < bsc_service_keys.count; i++)
+        if (service->lines[i] && bsc_service_keys.keys[i].flags & BSC_KEY_HTTP)
+            bsc_reader_problem(reader, service->lines[i], bsc_service_keys.keys[i].path,
+                               "is for HTTP, but this service has protocol: tcp");
 }
 
 static void check_health(const struct service *service)
@@ -183,11 +213,12 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
 {
     struct service service = { .reader = reader, .node = node, .spec = spec };
     bsc_table_read(reader, &bsc_service_keys, node, spec, service.lines);
-    decide(spec);
+    decide(&service);
     if (reader->stored || node->kind != BSC_NODE_MAP)
         return;
     complete(&service);
     check_runtime(&service);
+    check_protocol(&service);
     check_health(&service);
     check_balancing(&service);
     check_hook(&service, "hooks.pre_deploy.");

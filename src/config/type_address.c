@@ -104,7 +104,8 @@ static bool read_listen(struct bsc_reader *reader, const struct bsc_key *key,
     struct bsc_strings given = { 0 }, *out = bsc_key_field(key, base);
     if (!bsc_texts_read(reader, key, node, &given, a_listener, keep_listener))
         return false;
-    if (given.count > LISTENERS_MAX || (node->kind == BSC_NODE_LIST && !node->count)) {
+    if ((given.count > LISTENERS_MAX && !reader->stored) ||
+        (node->kind == BSC_NODE_LIST && !node->count)) {
         bsc_reader_problem(reader, node->line, key->path,
                            "has %u addresses; from 1 to %d are accepted", given.count,
                            LISTENERS_MAX);

@@ -168,6 +168,7 @@ static void copy_rest(struct bsc_spec *spec)
         routes[i].path = bsc_arena_copy(arena, spec->routes[i].path);
     }
     spec->routes = spec->route_count ? routes : NULL;
+    copy_strings(arena, &spec->listen);
     spec->name = bsc_arena_copy(arena, spec->name);
     spec->user = bsc_arena_copy(arena, spec->user);
     struct bsc_traffic_spec *traffic = &spec->traffic;

@@ -42,7 +42,11 @@ struct bsc_route {
 
 enum bsc_balance { BSC_BALANCE_ROUND_ROBIN, BSC_BALANCE_LEAST_REQUESTS, BSC_BALANCE_HASH };
 enum bsc_same_site { BSC_SAME_SITE_LAX, BSC_SAME_SITE_STRICT, BSC_SAME_SITE_NONE };
-enum bsc_speech { BSC_SPEECH_HTTP1, BSC_SPEECH_H2 }; /* the latter by prior knowledge */
+enum bsc_speech {
+    BSC_SPEECH_HTTP1,
+    BSC_SPEECH_H2, /* by prior knowledge */
+    BSC_SPEECH_TCP /* bytes, switched by connection */
+};
 enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
 enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
 enum bsc_probe_kind { BSC_PROBE_HTTP, BSC_PROBE_TCP, BSC_PROBE_COMMAND };
@@ -128,6 +132,7 @@ struct bsc_spec {
     const char *name;
     unsigned route_count;
     const struct bsc_route *routes;
+    struct bsc_strings listen; /* TCP: "address:port", numeric; its connections are the service's */
     struct bsc_traffic_spec traffic;
     struct bsc_edge_spec edge;
 

@@ -20,8 +20,11 @@ static const struct bsc_spec *config_spec(const struct bsc_config *config, const
 
 static bool same_routes(const struct bsc_spec *a, const struct bsc_spec *b)
 {
-    if (a->route_count != b->route_count)
+    if (a->route_count != b->route_count || a->listen.count != b->listen.count)
         return false;
+    for (unsigned i = 0; i < a->listen.count; i++)
+        if (strcmp(a->listen.items[i], b->listen.items[i]) != 0)
+            return false;
     for (unsigned i = 0; i < a->route_count; i++) {
         const char *host_a = a->routes[i].host ? a->routes[i].host : "";
         const char *host_b = b->routes[i].host ? b->routes[i].host : "";

@@ -88,7 +88,7 @@ static bool choose_below_limit(struct bsc_worker *worker, struct bsc_exchange *e
 /* A chunked body may yet turn out too long to be kept. */
 static enum bsc_upstream_want wanted_connection(struct bsc_exchange *exchange)
 {
-    if (exchange->tries++ || exchange->service->shared->edge.proxy_version)
+    if (exchange->tries++ || exchange->tcp || exchange->service->shared->edge.proxy_version)
         return BSC_UPSTREAM_NEW; /* the PROXY protocol names one client a connection */
     return exchange->replayable && exchange->request.framing != BSC_FRAMING_CHUNKED
                ? BSC_UPSTREAM_ANY
@@ -117,13 +117,14 @@ bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange
     bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
     exchange->instance = instance;
     exchange->placed = limited;
+    bool h2 = instance->shared->h2 && !exchange->tcp;
     /* An instance may refuse a stream that was sent already. */
-    if (instance->shared->h2)
+    if (h2)
         exchange->request.keep_out = true;
     enum bsc_upstream_want want = wanted_connection(exchange);
     struct bsc_upstream *upstream =
-        instance->shared->h2 ? bsc_h2_upstream_get(worker, instance, service->shared->connect_ms)
-                             : bsc_upstream_get(worker, instance, want);
+        h2 ? bsc_h2_upstream_get(worker, instance, service->shared->connect_ms)
+           : bsc_upstream_get(worker, instance, want);
     if (!upstream)
         return connect_failed(worker, exchange);
     exchange->upstream = upstream;

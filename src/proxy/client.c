@@ -14,9 +14,10 @@
 #include "proxy/exchange.h"
 #include "proxy/h2.h"
 #include "proxy/head.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
-void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *listener, int fd,
+void bsc_client_open(struct bsc_worker *worker, struct bsc_listener *listener, int fd,
                      const struct sockaddr *peer)
 {
     int on = 1;
@@ -28,7 +29,8 @@ void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *liste
     bsc_ip_of(peer, client->address);
     bsc_list_add_tail(&worker->all_clients, &client->node);
     bsc_worker_count_client(worker, +1);
-    if (!bsc_connection_watch(worker, &client->connection))
+    if (!bsc_connection_watch(worker, &client->connection) ||
+        (*listener->role.service && !bsc_tcp_accept(worker, listener, client)))
         bsc_client_close(worker, client, true);
     else if (listener->role.proxy_protocol)
         bsc_client_await_introduction(worker, client);
@@ -40,6 +42,10 @@ bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client)
 {
     if (!bsc_admit_client(worker, client)) {
         bsc_client_close(worker, client, true);
+        return false;
+    }
+    if (client->service) {
+        bsc_tcp_begin(worker, client);
         return false;
     }
     client->connection.phase = BSC_CLIENT_IDLE;
@@ -65,6 +71,9 @@ void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool
     bsc_worker_bury(worker, &client->connection);
     if (client->connection.stream)
         return;
+    if (client->service)
+        bsc_local_service_leave(client->service);
+    client->service = NULL;
     bsc_list_remove(&client->node);
     bsc_admit_leave(worker, client);
     bsc_worker_count_client(worker, -1);

@@ -12,6 +12,7 @@
 #include "proxy/connection.h"
 
 struct bsc_listener;
+struct bsc_local_service;
 
 enum bsc_client_phase {
     BSC_CLIENT_IDLE,     /* between two requests */
@@ -23,23 +24,24 @@ enum bsc_client_phase {
 };
 
 struct bsc_client {
-    struct bsc_connection connection; /* first */
-    struct bsc_h2_session *session;   /* BSC_CLIENT_SESSION */
-    const struct bsc_client *carrier; /* whose socket it is: its session's, or itself */
-    char address[INET6_ADDRSTRLEN];   /* numeric, for X-Forwarded-For */
-    bool counted;                     /* among its address's connections */
-    unsigned requests;                /* begun, while they are limited */
-    struct bsc_list node;             /* in worker->all_clients */
+    struct bsc_connection connection;  /* first */
+    struct bsc_h2_session *session;    /* BSC_CLIENT_SESSION */
+    struct bsc_local_service *service; /* of TCP, until the connection begins; else NULL */
+    const struct bsc_client *carrier;  /* whose socket it is: its session's, or itself */
+    char address[INET6_ADDRSTRLEN];    /* numeric, for X-Forwarded-For */
+    bool counted;                      /* among its address's connections */
+    unsigned requests;                 /* begun, while they are limited */
+    struct bsc_list node;              /* in worker->all_clients */
 };
 
 /* Takes over a connection that came in at `listener`; its role says how it begins. */
-void bsc_client_open(struct bsc_worker *worker, const struct bsc_listener *listener, int fd,
+void bsc_client_open(struct bsc_worker *worker, struct bsc_listener *listener, int fd,
                      const struct sockaddr *peer);
 /* One request of a session, as a client with everything that is known of its connection. */
 struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
                                           const struct bsc_client *carrier);
-/* It is known whose it is: it may begin, unless its address has enough; then false, and it is gone.
- */
+/* It is known whose it is: it may begin, unless its address has enough. False: it is gone, or has
+ * begun and sends no requests (TCP). */
 bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client);
 /* The connection begins with a header of the PROXY protocol (introduce.c). */
 void bsc_client_await_introduction(struct bsc_worker *worker, struct bsc_client *client);

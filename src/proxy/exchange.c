@@ -11,6 +11,7 @@
 #include "proxy/head.h"
 #include "proxy/identity.h"
 #include "proxy/queue.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
 static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -188,6 +189,8 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     bsc_exchange_unhold(worker, exchange);
     bsc_queue_leave(worker, exchange, false);
     if (exchange->upstream) {
+        if (tunnel && !whole) /* what was cut off must not look complete */
+            bsc_connection_close(worker, &exchange->upstream->connection, true);
         if (whole && exchange->reusable && exchange->request.done && !tunnel)
             bsc_upstream_keep(worker, exchange->upstream);
         else
@@ -257,6 +260,8 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     exchange->upstream = NULL;
     bsc_exchange_release(worker, exchange, exchange->cause ? BSC_OUTCOME_BAD : BSC_OUTCOME_UNKNOWN);
     bsc_buffer_return(&worker->buffers, &exchange->request.out);
+    if (exchange->tcp)
+        return bsc_tcp_refuse(worker, exchange, status, reason);
     if (!bsc_flow_discard(worker, &exchange->request, &exchange->client->connection))
         exchange->keep_alive = false;
     exchange->keep_alive = exchange->keep_alive && !worker->retiring;
@@ -349,6 +354,8 @@ bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exch
     if (tell && !bsc_exchange_introduce(exchange))
         return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
                                   "The instance could not be reached.");
+    if (exchange->tcp)
+        return bsc_tcp_connected(worker, exchange);
     exchange->phase = BSC_EXCHANGE_WAITING;
     return bsc_exchange_pass(worker, exchange);
 }
@@ -356,54 +363,17 @@ bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exch
 static bool connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *upstream = &exchange->upstream->connection;
-    if (upstream->broken || upstream->ending) {
+    if (upstream->broken || (upstream->ending && !exchange->tcp)) {
         exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
         return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
                                   "The instance could not be reached.");
     }
     if (!upstream->writable)
         return true;
-    if (upstream->readable)
+    if (upstream->readable && !exchange->tcp)
         return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
                                  "The instance answered before it was asked.");
     return bsc_exchange_connected(worker, exchange);
-}
-
-/* One direction of a tunnel; false: it broke. */
-static bool pass_along(struct bsc_worker *worker, struct bsc_flow *flow,
-                       struct bsc_connection *source, struct bsc_connection *sink)
-{
-    if (flow->done)
-        return true;
-    switch (bsc_flow_run(worker, flow, source, sink)) {
-    case BSC_FLOWED_DONE:
-        bsc_connection_finish(worker, sink); /* the other direction goes on */
-        return true;
-    case BSC_FLOWED_AGAIN:
-        bsc_worker_later(worker, source);
-        return true;
-    case BSC_FLOWED_WAIT:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool run_tunnel(struct bsc_worker *worker, struct bsc_exchange *exchange)
-{
-    struct bsc_connection *client = &exchange->client->connection;
-    struct bsc_connection *upstream = &exchange->upstream->connection;
-    if (!pass_along(worker, &exchange->request, client, upstream) ||
-        !pass_along(worker, &exchange->answer, upstream, client)) {
-        bsc_exchange_end(worker, exchange, false);
-        return false;
-    }
-    if (exchange->request.done && exchange->answer.done) {
-        bsc_exchange_end(worker, exchange, true);
-        return false;
-    }
-    bsc_timer_set(&worker->wheel, &upstream->timer, worker->now_ms + worker->options->tunnel_ms);
-    return true;
 }
 
 bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -414,7 +384,7 @@ bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange)
         return true;
     if (!bsc_exchange_answer(worker, exchange))
         return false;
-    return exchange->phase != BSC_EXCHANGE_TUNNEL || run_tunnel(worker, exchange);
+    return exchange->phase != BSC_EXCHANGE_TUNNEL || bsc_tunnel_run(worker, exchange);
 }
 
 /* A FIN says that no more will be sent, not that nobody listens any more. A client that has left
@@ -446,8 +416,13 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
         bsc_exchange_leave(worker, exchange);
         return;
     }
-    if (client->ending && !exchange->asking && exchange->phase <= BSC_EXCHANGE_WAITING)
+    if (client->ending && !exchange->asking && exchange->phase <= BSC_EXCHANGE_WAITING) {
+        if (exchange->tcp && bsc_tcp_left(exchange)) {
+            bsc_exchange_leave(worker, exchange);
+            return;
+        }
         arm_question(worker, exchange);
+    }
     switch ((enum bsc_exchange_phase)exchange->phase) {
     case BSC_EXCHANGE_HELD:
         if (!exchange->service->removed && exchange->service->shared->traffic == BSC_TRAFFIC_HOLD)
@@ -466,7 +441,7 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
         bsc_exchange_pass(worker, exchange);
         return;
     case BSC_EXCHANGE_TUNNEL:
-        run_tunnel(worker, exchange);
+        bsc_tunnel_run(worker, exchange);
         return;
     case BSC_EXCHANGE_OWN:
         run_own(worker, exchange);
@@ -522,8 +497,10 @@ void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *
         bsc_exchange_retry(worker, exchange, 504, BSC_CAUSE_TIME_OUT, "answer-timeout",
                            "The instance did not answer in time.");
         return;
-    case BSC_EXCHANGE_ANSWERING:
     case BSC_EXCHANGE_TUNNEL:
+        bsc_exchange_end(worker, exchange, false); /* nobody's fault */
+        return;
+    case BSC_EXCHANGE_ANSWERING:
         if (!client->writable)
             exchange->client_left = true; /* it does not read */
         else

@@ -23,7 +23,7 @@ enum bsc_exchange_phase {
     BSC_EXCHANGE_CONNECTING, /* to the instance that it claimed */
     BSC_EXCHANGE_WAITING,    /* the request goes out; no head of an answer yet */
     BSC_EXCHANGE_ANSWERING,
-    BSC_EXCHANGE_TUNNEL, /* after 101: bytes both ways */
+    BSC_EXCHANGE_TUNNEL, /* bytes both ways: tunnel.h */
     BSC_EXCHANGE_OWN     /* the proxy's own answer goes out */
 };
 
@@ -74,6 +74,7 @@ struct bsc_exchange {
     bool give_cookie : 1; /* the answer brings the client a cookie of ours */
     bool placed : 1;      /* it has one of the instance's places (queue.h) */
     bool streams : 1;     /* its body may come slowly: a stream of messages */
+    bool tcp : 1;         /* a connection of a TCP service: no heads, no answers (tunnel.h) */
     bool by_proxy : 1;    /* a trusted proxy passed it on ... */
     int64_t body_us;      /* since when its body is waited for; 0: it was not */
     struct bsc_ip behind; /* ... for this client */

@@ -226,11 +226,11 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
     const char *id, *slot_name = json_string_value(json_object_get(object, "slot"));
     const char *address = json_string_value(json_object_get(object, "address"));
     const json_t *healthy = json_object_get(object, "healthy");
-    static const char *const protocols[] = { "http1", "h2" };
+    static const char *const protocols[] = { "http1", "h2", "tcp" };
     enum bsc_slot slot;
     unsigned protocol;
     json_int_t gauge, weight;
-    if (parse_word(object, "protocol", protocols, 2, &protocol, error) ||
+    if (parse_word(object, "protocol", protocols, 3, &protocol, error) ||
         bsc_parse_name(object, "id", &id, error) ||
         parse_number(object, "weight", 1, BSC_INSTANCE_WEIGHT_MAX, 1, &weight, error) ||
         parse_number(object, "gauge", 1, BSC_GAUGES - 1, -1, &gauge, error))

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/reply.c - the upstream's answer on its way to the client. */
-#include <sys/socket.h>
-
 #include "proxy/exchange.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
 static bool pass_body(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -102,13 +101,8 @@ static bool begin_tunnel(struct bsc_worker *worker, struct bsc_exchange *exchang
     if (!exchange->upgrade || !exchange->request.done || !build_head(worker, exchange))
         return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
                                  "The instance switched protocols without being asked to.");
-    int on = 1;
-    setsockopt(exchange->client->connection.handle.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     bsc_flow_stop_keeping(worker, &exchange->request);
-    bsc_flow_begin(&exchange->request, BSC_FRAMING_UNTIL_CLOSE, 0);
-    bsc_flow_begin(&exchange->answer, BSC_FRAMING_UNTIL_CLOSE, 0);
-    exchange->keep_alive = exchange->reusable = false;
-    exchange->phase = BSC_EXCHANGE_TUNNEL;
+    bsc_tunnel_begin(worker, exchange);
     return true;
 }
 

@@ -46,6 +46,8 @@ void bsc_exchange_keep_body(const struct bsc_worker *worker, struct bsc_exchange
 bool bsc_exchange_repeatable(const struct bsc_exchange *exchange)
 {
     const struct bsc_flow *request = &exchange->request;
+    if (exchange->tcp)
+        return exchange->phase != BSC_EXCHANGE_TUNNEL;
     if (!request->out || request->past)
         return false;
     if (exchange->replayable && request->keep_out)

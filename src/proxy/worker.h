@@ -29,7 +29,8 @@ struct bsc_listener {
     struct bsc_handle handle;
     bool exclusive, paused;
     const struct bsc_listen *listen;
-    struct bsc_role role; /* of connections from now on */
+    struct bsc_role role;   /* of connections from now on */
+    uint32_t service_index; /* where role.service was last found */
     struct bsc_list node;
 };
 

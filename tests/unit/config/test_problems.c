@@ -83,7 +83,7 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "3: services.b: aliases (*name) are not accepted: write the value out\n"
           "3: services.b: expected a map with command, directory, environment, env_file, user, "
           "replicas, restart, stop_grace_period, route, routes, balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, protocol, proxy_protocol, "
+          "slow_start, max_requests, queue, ejection, protocol, listen, proxy_protocol, "
           "limits, "
           "rate_limit, "
           "targets, timeouts, hold, "
@@ -182,7 +182,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "4: services.web.name: unknown key 'name'; accepted are command, "
           "directory, environment, env_file, user, replicas, restart, "
           "stop_grace_period, route, routes, balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, protocol, proxy_protocol, limits, "
+          "slow_start, max_requests, queue, ejection, protocol, listen, proxy_protocol, limits, "
           "rate_limit, targets, timeouts, "
           "hold, health, deploy and hooks" },
         { WEB "    route: { prefix: / }\n", "4: services.web.route.prefix: unknown key 'prefix'; "
@@ -193,10 +193,41 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, hash, "
           "affinity, "
           "slow_start, max_requests, queue, ejection, protocol, "
-          "proxy_protocol, "
+          "listen, proxy_protocol, "
           "limits, "
           "rate_limit, targets, "
           "timeouts, hold, health, deploy and hooks" },
+    };
+    EACH_IS_TOLD(cases);
+}
+
+#define DB "services:\n  db:\n    command: db\n    protocol: tcp\n"
+
+static void services_of_tcp(void **unused)
+{
+    (void)unused;
+    static const struct bad cases[] = {
+        { DB, "4: services.db.listen: is missing: a service with protocol: tcp is found by an "
+              "address of its own, such as listen: 5432" },
+        { DB "    listen: db\n",
+          "5: services.db.listen: expected a port (8080) or a numeric address with a port "
+          "(127.0.0.1:8080, [::1]:8080), found 'db'" },
+        { WEB "    listen: 5432\n",
+          "4: services.web.listen: is for a service with protocol: tcp; requests of HTTP arrive at "
+          "the listen.http of the whole file and find a service by its route" },
+        { DB "    listen: 5432\n    route: { path: / }\n    timeouts: { answer: 1s }\n",
+          "6: services.db.route: is for HTTP, but this service has protocol: tcp\n"
+          "7: services.db.timeouts.answer: is for HTTP, but this service has protocol: tcp" },
+        { DB "    listen: 8080\n",
+          "5: services.db.listen: 0.0.0.0:8080 is already listened at by listen.http (its "
+          "default)\n"
+          "5: services.db.listen: [::]:8080 is already listened at by listen.http (its default)" },
+        { "listen: { http: 127.0.0.1:80 }\nservices:\n"
+          "  a: { command: a, protocol: tcp, listen: \"127.0.0.1:80\" }\n"
+          "  b: { command: b, protocol: tcp, listen: 127.0.0.1:90 }\n"
+          "  c: { command: c, protocol: tcp, listen: [127.0.0.1:91, \"127.0.0.1:90\"] }\n",
+          "3: services.a.listen: 127.0.0.1:80 is already listened at by listen.http\n"
+          "5: services.c.listen: 127.0.0.1:90 is already listened at by services.b.listen" },
     };
     EACH_IS_TOLD(cases);
 }
@@ -543,6 +574,7 @@ int main(void)
         cmocka_unit_test(commands_and_variables),
         cmocka_unit_test(paths_users_and_addresses),
         cmocka_unit_test(routes),
+        cmocka_unit_test(services_of_tcp),
         cmocka_unit_test(keys_that_do_not_go_together),
         cmocka_unit_test(all_problems_are_told_in_the_order_of_the_file),
         cmocka_unit_test(a_file_that_is_not_there),

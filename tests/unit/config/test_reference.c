@@ -96,6 +96,8 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             continue;
         struct bsc_text text = { 0 };
         bsc_text_puts(&text, before);
+        if (!strcmp(key->path, "listen") || !strcmp(example, "tcp"))
+            bsc_text_puts(&text, "    protocol: tcp\n");
         bool command = !strcmp(key->path, "command"), targets = !strncmp(key->path, "targets.", 8);
         if (table == &bsc_service_keys && !command && !targets)
             bsc_text_puts(&text, "    command: app\n");
