@@ -272,6 +272,16 @@ static const struct bsc_key config_keys[] = {
       .text = "A request without a valid W3C traceparent gets a new one that says that it is "
               "recorded (`sampled`), or that it is not, or none at all (`pass`); a valid one "
               "always goes on." },
+    { .path = "proxy.error_pages",
+      .type = &bsc_type_pages,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(error_pages),
+      .absent = "bascule's own",
+      .text = "Pages for the proxy's own answers (see proxy-answers.md), by reason word, status or "
+              "class of statuses, the narrowest first. HTML or, by the request's Accept, JSON. "
+              "{status}, {reason} and {request_id} are replaced. At most 48 KiB each; read when "
+              "the configuration is applied.",
+      .example = "{ 503: sorry.html, 5xx: [oops.html, oops.json] }" },
     { .path = "ports",
       .type = &bsc_type_ports,
       .effect = BSC_EFFECT_NOW,

@@ -18,6 +18,17 @@ enum bsc_trace {
 
 enum bsc_access_log_format { BSC_ACCESS_LOG_JSON, BSC_ACCESS_LOG_COMBINED };
 
+/* The user's page for answers of the proxy itself. */
+struct bsc_error_page {
+    const char *key;         /* "503", "5xx", "maintenance" */
+    const char *html, *json; /* the page; NULL: none of that kind */
+};
+
+struct bsc_error_pages {
+    unsigned count;
+    const struct bsc_error_page *items;
+};
+
 /* proxy: what holds for the whole proxy, whatever the service. */
 struct bsc_proxy_spec {
     unsigned workers; /* default: the cores */
@@ -42,6 +53,7 @@ struct bsc_proxy_spec {
     int64_t buffer_bytes;       /* for all that is under way */
     struct bsc_strings trusted; /* networks of proxies before us: "10.0.0.0/8" */
     enum bsc_trace trace;
+    struct bsc_error_pages error_pages;
 };
 
 struct bsc_config {

@@ -5,6 +5,7 @@
 
 #include "proxy/bytes.h"
 #include "proxy/head.h"
+#include "proxy/pages.h"
 
 static const struct {
     unsigned status;
@@ -73,22 +74,49 @@ static int build_body(const struct bsc_answer *answer, char body[static BODY_BYT
                     answer->status, title, answer->status, title, text, answer->reason);
 }
 
-size_t bsc_answer_build(const struct bsc_answer *answer, char *out, size_t capacity)
+/* The head, for a body of that size. */
+static size_t build_head(const struct bsc_answer *answer, size_t body_size, char *out,
+                         size_t capacity)
 {
-    char body[BODY_BYTES], retry[40] = "";
-    int body_size = build_body(answer, body);
+    char retry[40] = "";
     if (answer->retry_after_s)
         snprintf(retry, sizeof retry, "Retry-After: %u\r\n", answer->retry_after_s);
     const char *connection = !answer->keep_alive  ? "Connection: close\r\n"
                              : answer->minor == 0 ? "Connection: keep-alive\r\n"
                                                   : "";
     int size = snprintf(out, capacity,
-                        "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"
-                        "Cache-Control: no-store\r\nX-Bascule-Reason: %.60s\r\n%s%s\r\n%s",
+                        "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                        "Cache-Control: no-store\r\nX-Bascule-Reason: %.60s\r\n%s%s\r\n",
                         answer->status, bsc_status_text(answer->status),
                         answer->json ? "application/problem+json" : "text/html; charset=utf-8",
-                        body_size, answer->reason, retry, connection, answer->head ? "" : body);
+                        body_size, answer->reason, retry, connection);
     return size < 0 || (size_t)size >= capacity ? 0 : (size_t)size;
+}
+
+size_t bsc_answer_page_bytes(const struct bsc_answer *answer)
+{
+    struct bsc_page_words words = { answer->status, answer->reason, answer->request_id,
+                                    answer->json };
+    return answer->page ? bsc_page_expand(answer->page, &words, NULL, 0) : 0;
+}
+
+size_t bsc_answer_build(const struct bsc_answer *answer, char *out, size_t capacity)
+{
+    char ours[BODY_BYTES];
+    struct bsc_page_words words = { answer->status, answer->reason, answer->request_id,
+                                    answer->json };
+    size_t body = answer->page ? bsc_answer_page_bytes(answer) : (size_t)build_body(answer, ours);
+    size_t head = build_head(answer, body, out, capacity);
+    if (!head || answer->head)
+        return head;
+    if (body >= capacity - head)
+        return 0;
+    if (answer->page)
+        bsc_page_expand(answer->page, &words, out + head, body);
+    else
+        memcpy(out + head, ours, body);
+    out[head + body] = '\0';
+    return head + body;
 }
 
 /* The media type of an element of Accept, without parameters. */

@@ -56,6 +56,7 @@ static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchan
     struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, needed);
     out->end = (uint32_t)bsc_request_build(request, bytes, &with, out->bytes, out->capacity);
     exchange->request.out = out;
+    exchange->client_id = bsc_request_id(&request->head, bytes) != NULL;
     return out->end != 0;
 }
 
@@ -238,16 +239,32 @@ static bool run_own(struct bsc_worker *worker, struct bsc_exchange *exchange)
 }
 
 /* Room for an own answer, behind what is left of an interim response. */
-static struct bsc_buffer *own_room(struct bsc_worker *worker, struct bsc_flow *answer)
+static struct bsc_buffer *own_room(struct bsc_worker *worker, struct bsc_flow *answer,
+                                   size_t needed)
 {
     uint32_t unsent = bsc_flow_unsent(answer);
-    struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, unsent + BSC_ANSWER_BYTES);
+    struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, unsent + needed);
     if (unsent)
         memcpy(out->bytes, answer->out->bytes + answer->sent, unsent);
     out->end = unsent;
     bsc_buffer_return(&worker->buffers, &answer->out);
     answer->sent = 0;
     return answer->out = out;
+}
+
+/* The user's page for it, when there is one that fits; returns its size. */
+static size_t find_page(const struct bsc_worker *worker, const struct bsc_exchange *exchange,
+                        struct bsc_answer *answer)
+{
+    const struct bsc_pages *pages = &worker->options->pages;
+    if (!pages->count)
+        return 0;
+    answer->page = bsc_pages_find(pages, answer->status, answer->reason, answer->json);
+    size_t size = bsc_answer_page_bytes(answer);
+    if (BSC_ANSWER_BYTES + bsc_flow_unsent(&exchange->answer) + size <= BSC_BUFFER_LARGE)
+        return size;
+    answer->page = NULL;
+    return 0;
 }
 
 bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
@@ -265,7 +282,7 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     if (!bsc_flow_discard(worker, &exchange->request, &exchange->client->connection))
         exchange->keep_alive = false;
     exchange->keep_alive = exchange->keep_alive && !worker->retiring;
-    struct bsc_buffer *out = own_room(worker, &exchange->answer);
+    char id[BSC_EXCHANGE_ID_BYTES];
     struct bsc_answer answer = { .status = status,
                                  .reason = reason,
                                  .text = text,
@@ -274,6 +291,10 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
                                  .head = exchange->method == BSC_METHOD_HEAD,
                                  .keep_alive = exchange->keep_alive,
                                  .minor = exchange->minor };
+    if (exchange->id && !exchange->client_id)
+        answer.request_id = bsc_exchange_write_id(exchange->id, id);
+    size_t needed = BSC_ANSWER_BYTES + find_page(worker, exchange, &answer);
+    struct bsc_buffer *out = own_room(worker, &exchange->answer, needed);
     out->end +=
         (uint32_t)bsc_answer_build(&answer, out->bytes + out->end, out->capacity - out->end);
     bsc_flow_begin(&exchange->answer, BSC_FRAMING_NONE, 0);

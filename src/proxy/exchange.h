@@ -73,6 +73,7 @@ struct bsc_exchange {
     bool identified : 1;
     bool give_cookie : 1; /* the answer brings the client a cookie of ours */
     bool placed : 1;      /* it has one of the instance's places (queue.h) */
+    bool client_id : 1;   /* its id is the client's own, not `id` */
     bool streams : 1;     /* its body may come slowly: a stream of messages */
     bool tcp : 1;         /* a connection of a TCP service: no heads, no answers (tunnel.h) */
     bool by_proxy : 1;    /* a trusted proxy passed it on ... */

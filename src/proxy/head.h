@@ -61,11 +61,16 @@ struct bsc_answer {
     const char *reason;     /* X-Bascule-Reason, a word: "no-route", "no-instance" ... */
     const char *text;       /* one sentence for people; it is escaped */
     unsigned retry_after_s; /* 0: none */
+    const char *page;       /* in place of ours (pages.h), of the kind that `json` says; or NULL */
+    const char *request_id; /* for the page; NULL: not known */
     bool json;              /* else HTML: see bsc_request_wants_json */
     bool head;              /* answer to HEAD: no body */
     bool keep_alive;        /* else Connection: close */
     uint8_t minor;          /* of the request; 1 when it is not known */
 };
+/* Room for its page besides BSC_ANSWER_BYTES. */
+size_t bsc_answer_page_bytes(const struct bsc_answer *answer);
+/* A NUL stands behind it. */
 size_t bsc_answer_build(const struct bsc_answer *answer, char *out, size_t capacity);
 
 /* By Accept: true when JSON is named and HTML is not. */

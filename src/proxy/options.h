@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/network.h"
+#include "proxy/pages.h"
 
 enum bsc_tracing { BSC_TRACING_SAMPLED, BSC_TRACING_UNSAMPLED, BSC_TRACING_PASS };
 
@@ -35,6 +36,7 @@ struct bsc_options {
     int64_t request_ms;   /* for a body to arrive; 0: any */
     int64_t buffer_bytes; /* lent in all workers */
     enum bsc_tracing tracing;
+    struct bsc_pages pages;
     unsigned trusted_count;
     struct bsc_network *trusted; /* proxies before us */
 };

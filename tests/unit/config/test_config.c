@@ -85,7 +85,10 @@ static const char everything[] =
     "listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083] }\n"
     "proxy: { trusted: [10.0.0.0/8, \"::1\"], traceparent: pass, workers: 3, drain: 45s, pool: { "
     "idle: 5s, max: 6 },\n"
-    "         timeouts: { head: 1s, keep_alive: 2s, tunnel: 3s, linger: 400ms } }\n"
+    "         limits: { connections: 1000, connections_per_address: 10, head: 16k, line: 4096,\n"
+    "                   requests_per_connection: 7, fields: 50, body: 10MiB, body_rate: 2KB,\n"
+    "                   buffers: 1g },\n"
+    "         timeouts: { request: 8s, head: 1s, keep_alive: 2s, tunnel: 3s, linger: 400ms } }\n"
     "ports: 21000-21099\n"
     "services:\n"
     "  web:\n"
@@ -99,6 +102,9 @@ static const char everything[] =
     "    stop_grace_period: 1m30s\n"
     "    route: [{ host: Shop.Example, path: /api/ }, { host: \"*.shop.example\" }, {}]\n"
     "    balance: least-requests\n"
+    "    proxy_protocol: v2\n"
+    "    limits: { body: 1MiB }\n"
+    "    rate_limit: { requests: 30/m, burst: 60 }\n"
     "    timeouts: { connect: 250ms, answer: 2m, idle: 3m }\n"
     "    hold: { max: 5, timeout: 6s }\n"
     "    health: { path: \"/h?x=1\", host: a.example:81, port: 9000, status: 200,\n"
@@ -124,6 +130,21 @@ static void every_key_arrives(void **unused)
     assert_string_equal(config->proxy.trusted.items[1], "::1");
     assert_int_equal(config->proxy.trace, BSC_TRACE_PASS);
     assert_int_equal(config->proxy.head_ms, 1000);
+    assert_int_equal(config->proxy.request_ms, 8000);
+    assert_int_equal(config->proxy.connections_max, 1000);
+    assert_int_equal(config->proxy.address_connections_max, 10);
+    assert_int_equal(config->proxy.requests_max, 7);
+    assert_int_equal(config->proxy.head_bytes, 16384);
+    assert_int_equal(config->proxy.line_bytes, 4096);
+    assert_int_equal(config->proxy.fields_max, 50);
+    assert_int_equal(config->proxy.body_bytes, 10 << 20);
+    assert_int_equal(config->proxy.body_rate, 2048);
+    assert_int_equal(config->proxy.buffer_bytes, 1 << 30);
+    assert_int_equal(config->services[0]->edge.body_bytes, 1 << 20);
+    assert_int_equal(config->services[0]->edge.rate_requests, 30);
+    assert_int_equal(config->services[0]->edge.rate_period_s, 60);
+    assert_int_equal(config->services[0]->edge.rate_burst, 60);
+    assert_int_equal(config->services[0]->edge.proxy_protocol, BSC_PROXY_PROTOCOL_V2);
     assert_int_equal(config->proxy.keep_alive_ms, 2000);
     assert_int_equal(config->proxy.tunnel_ms, 3000);
     assert_int_equal(config->proxy.linger_ms, 400);

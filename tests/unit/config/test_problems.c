@@ -310,6 +310,28 @@ static void values_of_the_wrong_kind(void **unused)
           "'80-90'" },
         { "proxy: { workers: 65 }\n" WEB,
           "1: proxy.workers: expected a whole number from 1 to 64, found '65'" },
+        { "proxy: { error_pages: { 503: sorry.txt } }\n" WEB,
+          "1: proxy.error_pages.503: expected a file whose name ends in .html or .json, found "
+          "'sorry.txt'" },
+        { "proxy: { error_pages: { 503: gone.html } }\n" WEB,
+          "1: proxy.error_pages.503: file /nowhere/gone.html: No such file or directory" },
+        { "proxy: { error_pages: { 200: sorry.html } }\n" WEB,
+          "1: proxy.error_pages.200: is no answer of the proxy's; accepted are statuses (503), "
+          "classes of them (5xx) and reason words (maintenance)" },
+        { "proxy: { limits: { head: 64KiB, body: lots } }\n" WEB,
+          "1: proxy.limits.head: expected a size from 1KiB to 32KiB such as 64KiB or 10MiB, found "
+          "'64KiB'\n"
+          "1: proxy.limits.body: expected a size from 0 to 1024GiB such as 64KiB or 10MiB, found "
+          "'lots'" },
+        { WEB "    rate_limit: { requests: 10/w, burst: 0 }\n",
+          "4: services.web.rate_limit.requests: expected a rate from 1 to 1000000 such as 100/s, "
+          "30/m or 1000/h, found '10/w'\n"
+          "4: services.web.rate_limit.burst: expected a whole number from 1 to 1000000, found "
+          "'0'" },
+        { WEB "    protocol: h2\n    proxy_protocol: v2\n",
+          "5: services.web.proxy_protocol: is for a connection of one client, but one of h2 "
+          "carries "
+          "the requests of many" },
         { "proxy: { trusted: [10.0.0.0/8, 10.0.0.1/8] }\n" WEB,
           "1: proxy.trusted[1]: expected an address (192.0.2.1) or a range of them (10.0.0.0/8, "
           "2001:db8::/32) with no bits set behind its prefix, found '10.0.0.1/8'" },
