@@ -116,14 +116,10 @@ static const char everything[] =
     "      pre_deploy: { command: [./migrate, up], undo: ./migrate down, timeout: 1m }\n"
     "      post_promote: ./announce $HOME $${HOME} ${VERSION}\n";
 
-static void every_key_arrives(void **unused)
+static void every_key_of_the_proxy_arrives(void **unused)
 {
     (void)unused;
     struct bsc_config *config = parse(everything);
-    assert_int_equal(config->listen_http.count, 3);
-    assert_string_equal(config->listen_http.items[0], "127.0.0.1:8081");
-    assert_string_equal(config->listen_http.items[1], "[::1]:8082");
-    assert_string_equal(config->listen_http.items[2], "127.0.0.1:8083");
     assert_int_equal(config->proxy.workers, 3);
     assert_int_equal(config->proxy.drain_ms, 45000);
     assert_int_equal(config->proxy.trusted.count, 2);
@@ -150,6 +146,17 @@ static void every_key_arrives(void **unused)
     assert_int_equal(config->proxy.linger_ms, 400);
     assert_int_equal(config->proxy.pooled_ms, 5000);
     assert_int_equal(config->proxy.pooled_max, 6);
+    bsc_config_destroy(config);
+}
+
+static void every_key_arrives(void **unused)
+{
+    (void)unused;
+    struct bsc_config *config = parse(everything);
+    assert_int_equal(config->listen_http.count, 3);
+    assert_string_equal(config->listen_http.items[0], "127.0.0.1:8081");
+    assert_string_equal(config->listen_http.items[1], "[::1]:8082");
+    assert_string_equal(config->listen_http.items[2], "127.0.0.1:8083");
     assert_int_equal(config->port_high, 21099);
     const struct bsc_spec *web = config->services[0];
     assert_int_equal(web->command.argv.count, 3);
@@ -306,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_out_has_a_safe_default),
+        cmocka_unit_test(every_key_of_the_proxy_arrives),
         cmocka_unit_test(every_key_arrives),
         cmocka_unit_test(a_service_with_targets_is_static),
         cmocka_unit_test(a_health_command_replaces_the_request),
