@@ -250,90 +250,6 @@ static void keys_that_are_there_twice(void **unused)
     EACH_IS_TOLD(cases);
 }
 
-static void values_that_the_edge_does_not_take(void **unused)
-{
-    (void)unused;
-    static const struct bad cases[] = {
-        { WEB "    replicas: two\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found 'two'" },
-        { WEB "    replicas: 0\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found '0'" },
-        { WEB "    replicas: 257\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found '257'" },
-        { WEB "    replicas: -1\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found '-1'" },
-        { WEB "    replicas: 99999999999999999999\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found "
-          "'99999999999999999999'" },
-        { WEB "    replicas:\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found nothing" },
-        { WEB "    replicas: [1]\n",
-          "4: services.web.replicas: expected a whole number from 1 to 256, found a list" },
-        { WEB "    health: { interval: 5 }\n",
-          "4: services.web.health.interval: expected a duration from 10ms to 1h such as 250ms, "
-          "1.5s or 1m30s, found '5'" },
-        { WEB "    health: { interval: 2h }\n",
-          "4: services.web.health.interval: expected a duration from 10ms to 1h such as 250ms, "
-          "1.5s or 1m30s, found '2h'" },
-        { WEB "    health: { min_healthy_percent: 101% }\n",
-          "4: services.web.health.min_healthy_percent: expected a percentage from 1 to 100 such as "
-          "75 or 75%, found '101%'" },
-        { WEB "    health: { status: 399-200 }\n",
-          "4: services.web.health.status: expected a status or a range of them from 100 to 599 "
-          "such as 200 or 200-399, found '399-200'" },
-        { WEB "    health: { tcp: yes }\n",
-          "4: services.web.health.tcp: expected true or false, found 'yes'" },
-        { WEB "    health: 5s\n",
-          "4: services.web.health: expected a map with path, host, port, status, tcp, command, "
-          "interval, timeout, rise, fall, deadline and min_healthy_percent, found '5s'" },
-        { WEB "    restart: sometimes\n", "4: services.web.restart: expected always or on-failure "
-                                          "or never, found 'sometimes'" },
-        { WEB "    balance: random\n", "4: services.web.balance: expected round-robin or "
-                                       "least-requests or hash, found 'random'" },
-        { WEB "    hash: { header: X }\n", "4: services.web.hash: is for balance: hash" },
-        { WEB "    balance: hash\n    hash: { header: X,\n      cookie: Y }\n",
-          "6: services.web.hash.cookie: there is another one already; accepted is one of them" },
-        { WEB "    affinity: { secure: true }\n",
-          "4: services.web.affinity: says not by what; accepted is one of cookie, header and "
-          "client_address\n"
-          "4: services.web.affinity.secure: is for affinity.cookie" },
-        { WEB "    affinity: { cookie: a, samesite: none }\n",
-          "4: services.web.affinity.samesite: none is refused by browsers without "
-          "affinity.secure: true" },
-        { WEB "    affinity: { cookie: a b }\n",
-          "4: services.web.affinity.cookie: expected a name of up to 64 letters, digits and any "
-          "of !#$%&'*+-.^_`|~, found 'a b'" },
-        { WEB "    deploy: { strategy: canary }\n",
-          "4: services.web.deploy.strategy: expected blue-green, found 'canary'" },
-        { "proxy: { error_pages: { 503: sorry.txt } }\n" WEB,
-          "1: proxy.error_pages.503: expected a file whose name ends in .html or .json, found "
-          "'sorry.txt'" },
-        { "proxy: { error_pages: { 503: gone.html } }\n" WEB,
-          "1: proxy.error_pages.503: file /nowhere/gone.html: No such file or directory" },
-        { "proxy: { error_pages: { 200: sorry.html } }\n" WEB,
-          "1: proxy.error_pages.200: is no answer of the proxy's; accepted are statuses (503), "
-          "classes of them (5xx) and reason words (maintenance)" },
-        { "proxy: { limits: { head: 64KiB, body: lots } }\n" WEB,
-          "1: proxy.limits.head: expected a size from 1KiB to 32KiB such as 64KiB or 10MiB, found "
-          "'64KiB'\n"
-          "1: proxy.limits.body: expected a size from 0 to 1024GiB such as 64KiB or 10MiB, found "
-          "'lots'" },
-        { WEB "    rate_limit: { requests: 10/w, burst: 0 }\n",
-          "4: services.web.rate_limit.requests: expected a rate from 1 to 1000000 such as 100/s, "
-          "30/m or 1000/h, found '10/w'\n"
-          "4: services.web.rate_limit.burst: expected a whole number from 1 to 1000000, found "
-          "'0'" },
-        { WEB "    protocol: h2\n    proxy_protocol: v2\n",
-          "5: services.web.proxy_protocol: is for a connection of one client, but one of h2 "
-          "carries "
-          "the requests of many" },
-        { "proxy: { trusted: [10.0.0.0/8, 10.0.0.1/8] }\n" WEB,
-          "1: proxy.trusted[1]: expected an address (192.0.2.1) or a range of them (10.0.0.0/8, "
-          "2001:db8::/32) with no bits set behind its prefix, found '10.0.0.1/8'" },
-    };
-    EACH_IS_TOLD(cases);
-}
-
 static void values_of_the_wrong_kind(void **unused)
 {
     (void)unused;
@@ -651,7 +567,6 @@ int main(void)
         cmocka_unit_test(what_is_too_many),
         cmocka_unit_test(unknown_keys_with_what_was_meant),
         cmocka_unit_test(keys_that_are_there_twice),
-        cmocka_unit_test(values_that_the_edge_does_not_take),
         cmocka_unit_test(values_of_the_wrong_kind),
         cmocka_unit_test(commands_and_variables),
         cmocka_unit_test(paths_users_and_addresses),
