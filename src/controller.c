@@ -6,10 +6,12 @@
  */
 #include "controller.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -379,9 +381,21 @@ static enum bsc_status open_adapters(struct controller *controller, struct bsc_e
     return BSC_OK;
 }
 
+static void fill_random(void *self, void *bytes, size_t size)
+{
+    (void)self;
+    ssize_t got;
+    do
+        got = getrandom(bytes, size, 0);
+    while (got == -1 && errno == EINTR);
+    if (got != (ssize_t)size)
+        abort(); /* up to 256 bytes are promised once the kernel is seeded */
+}
+
 static void create_engine(struct controller *controller)
 {
     static const struct bsc_clock_ops clock_ops = { boot_ms, wall_ms };
+    static const struct bsc_entropy_ops entropy_ops = { fill_random };
     static const struct bsc_notifier_ops notifier_ops = { "controller", notify_reply, notify_audit,
                                                           notify_changed };
     struct bsc_ports ports = {
@@ -392,6 +406,7 @@ static void create_engine(struct controller *controller)
         .store = controller->store,
         .notifier = { &notifier_ops, controller },
         .clock = { &clock_ops, controller },
+        .entropy = { &entropy_ops, NULL },
         .spec_diff = bsc_spec_diff,
         .config_diff = bsc_config_diff,
     };

@@ -5,6 +5,7 @@
  * requests from being lost in between: instances that the new split needs come before it, those
  * that only the old one needs go after it; requests are held before anything moves and let go
  * after. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,9 @@ static void swap_state(struct bsc_routed *routed, const struct bsc_routing *rout
     routed->traffic = routing->traffic;
     routed->generation = routing->generation;
     memcpy(routed->weight_bp, routing->weight_bp, sizeof routed->weight_bp);
+    if (change->splits || !routed->cells[0])
+        snprintf(routed->affinity_key, sizeof routed->affinity_key, "%s",
+                 routing->affinity_key ? routing->affinity_key : "");
     for (unsigned slot = 0; change->splits && slot < BSC_SLOT_COUNT; slot++) {
         struct bsc_cell_use *use = routed->cells[slot];
         routed->cells[slot] = change->cells[slot];

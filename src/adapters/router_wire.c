@@ -158,6 +158,9 @@ void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out)
                                (json_int_t)routed->weight_bp[BSC_GREEN], "cells", blue,
                                (json_int_t)routed->cells[BSC_BLUE]->index, green,
                                (json_int_t)routed->cells[BSC_GREEN]->index);
+    if (*routed->affinity_key)
+        json_object_set_new(json_array_get(json_object_get(object, "splits"), 0), "key",
+                            json_string(routed->affinity_key));
     (void)write_body(object, out, routed->name, NULL); /* the name was UTF-8 in `service` */
 }
 

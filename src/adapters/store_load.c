@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "adapters/store_internal.h"
 #include "config/config.h"
@@ -103,6 +104,10 @@ static enum bsc_status read_service(struct reading *reading, struct bsc_service_
         out->release[slot] = (uint64_t)sqlite3_column_int64(row, at + 3);
         out->record[slot] = (uint64_t)sqlite3_column_int64(row, at + 4);
     }
+    size_t key_size = strlen(bsc_column_text(row, 18));
+    good = good && bsc_column_copy(row, 18, out->affinity_key, sizeof out->affinity_key) &&
+           (!key_size || key_size == sizeof out->affinity_key - 1) &&
+           strspn(out->affinity_key, "0123456789abcdef") == key_size;
     if (!good)
         return damaged(reading, "services", out->name);
     return read_spec(reading, 1, "services", out->name, &out->spec);
@@ -117,7 +122,8 @@ static enum bsc_status read_services(struct reading *reading)
         begin(reading, "SELECT name, spec, live, stable, traffic, generation, standby_until_ms,"
                        " removed,"
                        " b.state, b.checked, b.weight_bp, b.release, b.record,"
-                       " g.state, g.checked, g.weight_bp, g.release, g.record FROM services"
+                       " g.state, g.checked, g.weight_bp, g.release, g.record, affinity_key"
+                       " FROM services"
                        " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"
                        " LEFT JOIN slots g ON g.service = name AND g.slot = 'green'"
                        " ORDER BY name");

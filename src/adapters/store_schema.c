@@ -86,8 +86,12 @@ static const char layout_2[] = "ALTER TABLE rollouts ADD COLUMN error TEXT NOT N
                                "ALTER TABLE records ADD COLUMN error TEXT NOT NULL DEFAULT '';"
                                "ALTER TABLE events ADD COLUMN error TEXT NOT NULL DEFAULT '';";
 
+/* Which users see a new version first. */
+static const char layout_3[] =
+    "ALTER TABLE services ADD COLUMN affinity_key TEXT NOT NULL DEFAULT '';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2 };
+static const char *const migrations[] = { layout_1, layout_2, layout_3 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

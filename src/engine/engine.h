@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "ports/clock.h"
+#include "ports/entropy.h"
 #include "ports/event.h"
 #include "ports/notifier.h"
 #include "ports/prober.h"
@@ -25,6 +26,7 @@ struct bsc_ports {
     struct bsc_store store;
     struct bsc_notifier notifier;
     struct bsc_clock clock;
+    struct bsc_entropy entropy;
     /* What differs between two specifications, a line a key; nothing when they are equal. */
     bool (*spec_diff)(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out);
     /* The same for what is not a service's. `kept` is the old one in a form of its own, or empty

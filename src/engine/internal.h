@@ -228,6 +228,9 @@ void bsc_slot_health_text(const struct bsc_engine *engine, const struct bsc_serv
 /* All the traffic to `slot`; returns whether that changed anything. */
 bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot,
                     unsigned weight_bp);
+/* Other users will be the first that see the next candidate. Only while all the traffic goes to one
+ * slot: it takes effect with the next change of the weights. */
+void bsc_affinity_renew(struct bsc_engine *engine, struct bsc_service *service);
 bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early);
 void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service);
 /* The proxies did not take it, so nothing that waits for it goes on: it is said again in a while.

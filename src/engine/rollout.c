@@ -48,6 +48,8 @@ struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_serv
         .plan = *plan,
         .started_ms = bsc_wall(engine),
     };
+    if (service->row.weight_bp[slot] == 0)
+        bsc_affinity_renew(engine, service);
     snprintf(rollout->row.actor, sizeof rollout->row.actor, "%s", actor ? actor : "bascule");
     bsc_audit(engine, service, rollout->row.id, bsc_plan_kind_name(kind), actor, "%s to %s",
               rollout_version(service), bsc_slot_name(slot));

@@ -29,6 +29,15 @@ static void make_good(struct bsc_engine *engine, struct bsc_service *service)
     service->republish_at_ms = 0;
 }
 
+void bsc_affinity_renew(struct bsc_engine *engine, struct bsc_service *service)
+{
+    unsigned char key[(BSC_AFFINITY_KEY_BYTES - 1) / 2];
+    engine->ports.entropy.ops->fill(engine->ports.entropy.self, key, sizeof key);
+    for (size_t i = 0; i < sizeof key; i++)
+        snprintf(service->row.affinity_key + 2 * i, 3, "%02x", key[i]);
+    bsc_touch_row(engine, service);
+}
+
 bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bool early)
 {
     service->publish_wanted = false;
@@ -101,6 +110,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .traffic = service->row.traffic,
         .generation = service->row.generation,
         .weight_bp = { service->row.weight_bp[BSC_BLUE], service->row.weight_bp[BSC_GREEN] },
+        .affinity_key = service->row.affinity_key,
         .endpoints = endpoints,
     };
     for (size_t i = 0; i < service->instance_count; i++) {

@@ -18,11 +18,16 @@ struct bsc_endpoint {
     unsigned weight; /* 1..100, beside the others of its slot; 0 stands for 1 */
 };
 
+enum { BSC_AFFINITY_KEY_BYTES = 33 }; /* 128 bits in hexadecimal, and a NUL */
+
 struct bsc_routing {
     const struct bsc_spec *spec; /* name, routes, traffic options */
     enum bsc_traffic traffic;
     uint64_t generation;                /* of the split; grows with each change of the weights */
     unsigned weight_bp[BSC_SLOT_COUNT]; /* sum BSC_WEIGHT_FULL_BP */
+    /* Under which users are drawn for the slots, with affinity; "" stands for zeros. It travels
+     * with the split: a new one takes effect when `generation` grows. */
+    const char *affinity_key;
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };

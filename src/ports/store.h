@@ -13,6 +13,7 @@
 #include "core/record.h"
 #include "core/rollout.h"
 #include "ports/event.h"
+#include "ports/router.h"
 
 enum { BSC_ID_BYTES = 160, BSC_ADDRESS_BYTES = 128, BSC_ACTOR_BYTES = 64 };
 
@@ -29,6 +30,7 @@ struct bsc_service_row {
     enum bsc_traffic traffic;
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
+    char affinity_key[BSC_AFFINITY_KEY_BYTES]; /* of the last rollout, hexadecimal; "": none yet */
     enum bsc_slot stable;
     bool removed; /* left the configuration: drains, stops, then disappears */
 };

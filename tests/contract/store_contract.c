@@ -231,6 +231,7 @@ static const struct all_rows full_rows = {
                  .traffic = BSC_TRAFFIC_MAINTENANCE,
                  .generation = UINT64_C(1) << 40,
                  .weight_bp = { 1, 9999 },
+                 .affinity_key = "0123456789abcdef0123456789abcdef",
                  .stable = BSC_GREEN },
     .release = { 11, "web", NULL, 1769860800001, 1769860800002, true },
     .instance = { .service = "web",

@@ -35,6 +35,7 @@ void assert_same_service(const struct bsc_service_row *got, const struct bsc_ser
     assert_field(got, want, traffic);
     assert_field(got, want, generation);
     assert_field(got, want, stable);
+    assert_string_equal(got->affinity_key, want->affinity_key);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         assert_field(got, want, slots.state[slot]);
         assert_field(got, want, slots.checked[slot]);

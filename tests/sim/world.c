@@ -163,9 +163,19 @@ static void config_diff(struct bsc_text *kept, const struct bsc_config *new, str
     (void)kept, (void)new, (void)out;
 }
 
+/* Never the same twice, and of no effect on what the seed draws. */
+static void fill(void *self, void *bytes, size_t size)
+{
+    struct sim *sim = self;
+    memset(bytes, 0, size);
+    sim->keys++;
+    memcpy(bytes, &sim->keys, size < sizeof sim->keys ? size : sizeof sim->keys);
+}
+
 void sim_engine_start(struct sim *sim)
 {
     static const struct bsc_clock_ops clock_ops = { boot_ms, wall_ms };
+    static const struct bsc_entropy_ops entropy_ops = { fill };
     static const struct bsc_notifier_ops notifier_ops = { "sim", reply, audit, changed };
     struct bsc_ports ports = {
         .runtimes = { sim_runtime_port(sim, BSC_RUNTIME_PROCESS),
@@ -175,6 +185,7 @@ void sim_engine_start(struct sim *sim)
         .store = sim_store_port(sim),
         .notifier = { &notifier_ops, sim },
         .clock = { &clock_ops, sim },
+        .entropy = { &entropy_ops, sim },
         .spec_diff = spec_diff,
         .config_diff = config_diff,
     };

@@ -96,6 +96,7 @@ struct sim_row_list; /* the durable tables, store.c */
 
 struct sim {
     uint64_t seed, random;
+    uint64_t keys; /* of affinity, made so far */
     int64_t now_ms, wall_offset_ms;
     struct sim_weather weather;
     bool calm;             /* the end of a run: nothing fails any more */
