@@ -174,7 +174,7 @@ struct bsc_routed {
     size_t endpoint_count;
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
-    char affinity_key[BSC_AFFINITY_KEY_BYTES]; /* "": zeros */
+    char affinity_key[BSC_AFFINITY_KEY_BYTES];  /* "": zeros */
     struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL before begin */
     struct bsc_totals *ended[BSC_SLOT_COUNT];   /* of cells that were folded; NULL: nothing */
     uint64_t first_line, line;                  /* of its last change */
