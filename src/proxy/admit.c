@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/limiter.h"
 #include "proxy/worker.h"
 
@@ -157,12 +158,17 @@ void bsc_admit_look(struct bsc_worker *worker)
 }
 
 /* It asked nothing for a while, and is not asking now. */
-static bool has_waited(const struct bsc_worker *worker, const struct bsc_connection *connection)
+static bool has_waited(const struct bsc_worker *worker, const struct bsc_client *client)
 {
     char byte;
+    const struct bsc_connection *connection = &client->connection;
     int64_t since_ms = connection->timer.deadline_ms - worker->options->keep_alive_ms;
-    return connection->phase == BSC_CLIENT_IDLE && !connection->readable &&
-           !bsc_buffer_size(connection->in) && worker->now_ms - since_ms >= RECLAIM_IDLE_MS &&
+    if (connection->phase == BSC_CLIENT_SESSION)
+        since_ms = bsc_h2_idle_since_ms(worker, client);
+    else if (connection->phase != BSC_CLIENT_IDLE)
+        return false;
+    return !connection->readable && !bsc_buffer_size(connection->in) &&
+           worker->now_ms - since_ms >= RECLAIM_IDLE_MS &&
            recv(connection->handle.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
@@ -175,7 +181,7 @@ static bool close_idle_client(struct bsc_worker *worker)
             BSC_CONTAINER(worker->all_clients.next, struct bsc_client, node);
         bsc_list_remove(&client->node);
         bsc_list_add_tail(&worker->all_clients, &client->node);
-        if (!has_waited(worker, &client->connection))
+        if (!has_waited(worker, client))
             continue;
         bsc_counter_add(&worker->shard->idle_closed, 1);
         bsc_client_close(worker, client, false);

@@ -67,6 +67,8 @@ struct bsc_client *bsc_client_open_stream(struct bsc_worker *worker,
 
 void bsc_client_close(struct bsc_worker *worker, struct bsc_client *client, bool reset)
 {
+    if (client->session)
+        bsc_h2_end(worker, client);
     bsc_connection_close(worker, &client->connection, reset);
     bsc_worker_bury(worker, &client->connection);
     if (client->connection.stream)

@@ -43,6 +43,10 @@ void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client);
 /* For connections of phase BSC_CLIENT_SESSION. */
 void bsc_h2_run(struct bsc_worker *worker, struct bsc_client *client);
 void bsc_h2_timer(struct bsc_worker *worker, struct bsc_client *client);
+/* Since when no request came or went; now, while one runs. */
+int64_t bsc_h2_idle_since_ms(const struct bsc_worker *worker, const struct bsc_client *client);
+/* Ends the session with a GOAWAY, if there is room for one; the connection stays. */
+void bsc_h2_end(struct bsc_worker *worker, struct bsc_client *client);
 /* Tells all clients to go elsewhere, one after the other over `spread_ms`. */
 void bsc_h2_retire(struct bsc_worker *worker, int64_t spread_ms);
 

@@ -250,6 +250,22 @@ void bsc_h2_run(struct bsc_worker *worker, struct bsc_client *client)
     bsc_client_end(worker, client);
 }
 
+int64_t bsc_h2_idle_since_ms(const struct bsc_worker *worker, const struct bsc_client *client)
+{
+    const struct bsc_h2_session *session = client->session;
+    return session->stream_count || session->heading ? worker->now_ms : session->active_ms;
+}
+
+void bsc_h2_end(struct bsc_worker *worker, struct bsc_client *client)
+{
+    struct bsc_h2_session *session = client->session;
+    (void)worker;
+    client->session = NULL;
+    bsc_h2_session_refuse(session, NGHTTP2_NO_ERROR);
+    bsc_h2_session_flush(session);
+    bsc_h2_session_destroy(session);
+}
+
 /* The two steps of RFC 9113 section 6.8. */
 static void step_drain(struct bsc_h2_session *session)
 {

@@ -185,8 +185,7 @@ static bool push(struct bsc_h2_session *session)
     return true;
 }
 
-/* False: broken. */
-static bool flush(struct bsc_h2_session *session)
+bool bsc_h2_session_flush(struct bsc_h2_session *session)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {
         session->full = false;
@@ -244,10 +243,10 @@ bool bsc_h2_session_run(struct bsc_h2_session *session)
         if (received != BSC_RECEIVED_BYTES)
             break;
         reading = digest(session);
-        if (!flush(session))
+        if (!bsc_h2_session_flush(session))
             return false;
     }
-    if (!flush(session))
+    if (!bsc_h2_session_flush(session))
         return false;
     if (reading && !session->out && session->connection->readable)
         bsc_h2_session_touch(session);

@@ -62,6 +62,8 @@ void bsc_h2_session_touch(struct bsc_h2_session *session);
 void bsc_h2_session_destroy(struct bsc_h2_session *session);
 /* Reads and writes what is possible; false: the connection is at its end or broken. */
 bool bsc_h2_session_run(struct bsc_h2_session *session);
+/* Only writes; false: broken. */
+bool bsc_h2_session_flush(struct bsc_h2_session *session);
 /* Tells the other side why and ends after that. */
 void bsc_h2_session_refuse(struct bsc_h2_session *session, uint32_t error_code);
 /* Sets those callbacks that both roles share. */

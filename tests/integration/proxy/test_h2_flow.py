@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("hpack", reason="python3-hpack is not installed")
 
 from h2peer import PREFACE, H2Peer  # noqa: E402
-from wire import PATIENCE_S  # noqa: E402
+from wire import PATIENCE_S, Origin  # noqa: E402
 from dataplane import Proxy  # noqa: E402
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -247,7 +247,6 @@ def test_a_connection_that_had_its_share_of_requests_is_told_to_go(h2):
 
 
 def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
-    from wire import Origin
     with Origin() as origin, Proxy() as proxy:
         proxy.route("web", {"blue": [origin.address]})
         idle, busy = H2Peer(proxy.connect()), H2Peer(proxy.connect())
@@ -316,6 +315,27 @@ def test_an_idle_connection_and_one_that_begins_a_head_are_closed_in_time(site):
             assert peer.goaway == 0
     finally:
         site.proxy.tell(options={})
+
+
+def test_idle_connections_give_way_when_descriptors_run_short():
+    with Origin() as origin, Proxy(limit=64) as proxy:
+        proxy.route("web", {"blue": [origin.address]})
+        proxy.tell(options={"pooled_max": 0})
+        idle = [H2Peer(proxy.connect()) for _ in range(17)]
+        for peer in idle:
+            peer.wait(lambda: peer.settings.get("acknowledged"))
+        time.sleep(1.2)  # what has just come is not idle yet
+        for _ in range(18):
+            with proxy.connect() as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                up = origin.accept()
+                up.head()
+                up.send(OK)
+                assert client.recv(100).startswith(b"HTTP/1.1 200")
+            idle.append(H2Peer(proxy.connect()))
+        assert proxy.shard_total("idle_closed") >= 1
+        idle[0].end()
+        assert idle[0].goaways == [(0, 0)]
 
 
 def test_half_a_frame_and_a_byte_at_a_time_are_no_hurry(site):
