@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { MESSAGES_AT_ONCE = 64 };
+enum { MESSAGES_AT_ONCE = 64, UPSTREAMS = 2048 };
 
 void bsc_control_say(struct bsc_control *control, const int *fds, unsigned fd_count,
                      const char *format, ...)
@@ -76,7 +76,8 @@ void bsc_control_on_line(void *context, const struct bsc_line *line)
     }
 }
 
-/* Clients so many that there is a descriptor left for the upstream of each. */
+/* Half of the descriptors are for instances, but no more than UPSTREAMS of them: most of many
+ * clients are idle, and when more ask at once, idle ones give way (proxy/admit.h). */
 static unsigned clients_per_worker(unsigned workers)
 {
     struct rlimit limit;
@@ -84,7 +85,8 @@ static unsigned clients_per_worker(unsigned workers)
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > 4000000)
         limit.rlim_cur = 4000000;
     unsigned long free_fds = limit.rlim_cur > reserved + 2 ? limit.rlim_cur - reserved : 2;
-    unsigned long share = free_fds / 2 / workers;
+    unsigned long upstreams = free_fds / 2 < UPSTREAMS ? free_fds / 2 : UPSTREAMS;
+    unsigned long share = (free_fds - upstreams) / workers;
     return share ? (unsigned)share : 1;
 }
 
