@@ -3,6 +3,7 @@
  * what they saw.
  */
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,44 @@ static void the_request_names_path_and_host(void **unused)
     assert_null(strstr(peer.request, peer.address));
     peer_stop(&peer);
     assert_int_equal(peer.connections, 2); /* a connection of its own for each probe */
+}
+
+/* HTTP/2: empty SETTINGS, their acknowledgement, and 200 with the end of stream 1, once the request
+ * is there. */
+static void serve_h2(struct peer *peer, int fd)
+{
+    static const char answer[] = "\0\0\0\4\0\0\0\0\0"
+                                 "\0\0\0\4\1\0\0\0\0"
+                                 "\0\0\1\1\5\0\0\0\1\x88";
+    char rest[4096];
+    size_t size = 0;
+    peer_read_head(peer, fd);
+    struct pollfd more = { .fd = fd, .events = POLLIN };
+    while (size < sizeof rest && poll(&more, 1, size ? 200 : 5000) > 0) {
+        ssize_t got = recv(fd, rest + size, sizeof rest - size, 0);
+        if (got <= 0)
+            return;
+        size += (size_t)got;
+    }
+    peer_send(peer, fd, answer, sizeof answer - 1);
+    peer_wait(fd);
+}
+
+static void an_instance_that_speaks_http_2_is_asked_in_it(void **unused)
+{
+    (void)unused;
+    struct peer peer;
+    struct bsc_health_spec health = health_of(BSC_PROBE_HTTP);
+    peer_start(&peer, "127.0.0.1", serve_h2);
+    struct bsc_probe probe = {
+        .id = "web-blue-1-0", .address = peer.address, .health = &health, .speech = BSC_SPEECH_H2
+    };
+    the.prober.ops->probe(the.prober.self, &probe, 1);
+    turn_until(1);
+    assert_begins(the.results[0].detail, "200 in ");
+    assert_true(the.results[0].passed);
+    peer_stop(&peer);
+    assert_begins(peer.request, "PRI * HTTP/2.0\r\n");
 }
 
 static void serve_redirect(struct peer *peer, int fd)
@@ -406,6 +445,7 @@ int main(void)
         probe_test(an_answer_in_the_range_passes),
         probe_test(an_answer_out_of_the_range_is_shown_without_its_control_characters),
         probe_test(the_request_names_path_and_host),
+        probe_test(an_instance_that_speaks_http_2_is_asked_in_it),
         probe_test(a_redirect_is_not_followed),
         probe_test(a_server_that_hangs_is_left_at_the_time_limit),
         probe_test(a_body_that_drips_is_left_at_the_time_limit),
