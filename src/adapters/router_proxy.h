@@ -30,10 +30,13 @@ struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router);
  */
 void bsc_router_proxy_begin(struct bsc_router_proxy *router);
 
+enum { BSC_TOTALS_CAUSES = 5 }; /* a status, no instance, connecting, a reset, a time-out */
+
 /* What was counted, with the meanings of struct bsc_cell, member by member. */
 struct bsc_totals {
     uint64_t claimed, requests, errors, status[6];
     uint64_t no_instance, connect_failed, reset, timed_out, client_left, retries;
+    uint64_t rescued[BSC_TOTALS_CAUSES], rescue_failed, rescue_refused;
     uint64_t bytes_in, bytes_out, latency_sum_us;
     uint64_t latency[BSC_HISTOGRAM_BUCKETS];
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/charge.c - what a request leaves in the counters: one unit, when it ended. */
-#include "proxy/exchange.h"
+#include "proxy/rescue.h"
 #include "proxy/worker.h"
 
 static bsc_counter *counter_of(struct bsc_cell *cell, enum bsc_cause cause)
@@ -15,6 +15,7 @@ static bsc_counter *counter_of(struct bsc_cell *cell, enum bsc_cause cause)
     case BSC_CAUSE_TIME_OUT:
         return &cell->timed_out;
     case BSC_CAUSE_NONE:
+    case BSC_CAUSE_COUNT:
         break;
     }
     return NULL;
@@ -28,21 +29,25 @@ void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *e
         return;
     }
     struct bsc_cell *cell = &worker->shard->cells[exchange->cell];
-    bsc_counter *cause = counter_of(cell, exchange->cause);
-    unsigned status_class = exchange->status / 100;
+    bool rescued = exchange->rescued; /* then the candidate's part is judged, and nothing else */
+    bsc_counter *cause = counter_of(cell, rescued ? exchange->failed_cause : exchange->cause);
+    unsigned status_class = (rescued ? exchange->failed_status : exchange->status) / 100;
+    int64_t answered_us = rescued ? exchange->failed_us : exchange->answered_us;
+    if (rescued)
+        bsc_rescue_count(worker, exchange);
     if (cause)
         bsc_counter_add(cause, 1);
     if (cause || status_class == 5)
         bsc_counter_add(&cell->errors, 1);
-    if (exchange->client_left)
+    if (exchange->client_left && !rescued)
         bsc_counter_add(&cell->client_left, 1);
     bsc_counter_add(&cell->status[status_class], 1);
     if (exchange->request.data_bytes)
         bsc_counter_add(&cell->bytes_in, exchange->request.data_bytes);
-    if (exchange->answer.data_bytes)
+    if (exchange->answer.data_bytes && !rescued)
         bsc_counter_add(&cell->bytes_out, exchange->answer.data_bytes);
-    if (exchange->answered_us) {
-        uint64_t latency_us = (uint64_t)(exchange->answered_us - exchange->started_us);
+    if (answered_us) {
+        uint64_t latency_us = (uint64_t)(answered_us - exchange->started_us);
         bsc_counter_add(&cell->latency_sum_us, latency_us);
         bsc_counter_add(&cell->latency[bsc_histogram_bucket(latency_us)], 1);
     }

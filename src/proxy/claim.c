@@ -16,7 +16,8 @@ enum { RETRY_AFTER_S = 30 };
 static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_split *split = &exchange->service->split;
-    if (exchange->charged && split->weight_bp[exchange->slot] > 0)
+    bool rescued = exchange->rescued && split->rescue && split->stable == exchange->slot;
+    if (exchange->charged && (rescued || split->weight_bp[exchange->slot] > 0))
         return;
     if (exchange->identified && exchange->service->shared->sticky)
         exchange->slot = (uint8_t)bsc_balance_slot_of(

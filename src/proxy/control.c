@@ -72,6 +72,7 @@ void bsc_control_on_line(void *context, const struct bsc_line *line)
     bsc_control_look_soon(control);
     if (line->end) {
         bsc_control_tell_ejected(control);
+        bsc_control_tell_tripped(control);
         bsc_control_open(control);
     }
 }
@@ -142,9 +143,14 @@ static void check_workers(struct bsc_control *control)
     eventfd_t unused;
     eventfd_read(control->news, &unused);
     finish_updates(control);
-    for (unsigned i = 0; i < control->worker_count; i++)
+    bool trips = false;
+    for (unsigned i = 0; i < control->worker_count; i++) {
         if (atomic_exchange(&control->workers[i]->suspects, false))
             control->look_at_ms = 0;
+        trips |= atomic_exchange(&control->workers[i]->trips, false);
+    }
+    if (trips)
+        bsc_control_trip(control);
     bool idle = control->retired;
     for (unsigned i = 0; idle && i < control->worker_count; i++)
         idle = atomic_load(&control->workers[i]->idle_retired);

@@ -63,6 +63,10 @@ void bsc_control_look_soon(struct bsc_control *control);
 void bsc_control_tell_ejected(struct bsc_control *control);
 /* Posts what a line brought. */
 void bsc_control_on_line(void *control, const struct bsc_line *line);
+/* A worker's split has tripped: tells the other workers and the controller. */
+void bsc_control_trip(struct bsc_control *control);
+/* Tells a controller that has everything anew what has tripped. */
+void bsc_control_tell_tripped(struct bsc_control *control);
 /* Makes the counters and the workers. */
 enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned count,
                                           struct bsc_error *error) BSC_MUST_CHECK;

@@ -166,6 +166,15 @@ void bsc_controller_acknowledge(struct bsc_controller *controller, const struct 
                         update->number);
 }
 
+static void write_line(struct bsc_controller *controller, json_t *take_line)
+{
+    char *text = json_dumps(take_line, JSON_COMPACT);
+    if (text)
+        bsc_text_printf(&controller->out, "%s\n", text);
+    free(text);
+    json_decref(take_line);
+}
+
 void bsc_controller_eject(struct bsc_controller *controller, const char *service,
                           const struct bsc_instance *instance, bool ejected, int64_t now_ms)
 {
@@ -177,11 +186,19 @@ void bsc_controller_eject(struct bsc_controller *controller, const char *service
                                        "for_ms", (json_int_t)(outlier->until_ms - now_ms))
                            : json_pack("{s:{s:s,s:s}}", "returned", "service", service, "instance",
                                        instance->id);
-    char *text = json_dumps(line, JSON_COMPACT);
-    if (text)
-        bsc_text_printf(&controller->out, "%s\n", text);
-    free(text);
-    json_decref(line);
+    write_line(controller, line);
+}
+
+void bsc_controller_trip(struct bsc_controller *controller, const char *service,
+                         const struct bsc_split *split)
+{
+    if (controller->fd == -1)
+        return;
+    json_t *line = json_pack("{s:{s:s,s:I,s:s},s:I}", "tripped", "service", service, "generation",
+                             (json_int_t)split->generation, "slot",
+                             bsc_slot_name(bsc_slot_other(split->stable)), "epoch",
+                             (json_int_t)controller->epoch);
+    write_line(controller, line);
 }
 
 void bsc_controller_bye(struct bsc_controller *controller)

@@ -43,6 +43,9 @@ void bsc_controller_acknowledge(struct bsc_controller *controller, const struct 
 /* Says that an instance is ejected (its outlier says why), or that it is back. */
 void bsc_controller_eject(struct bsc_controller *controller, const char *service,
                           const struct bsc_instance *instance, bool ejected, int64_t now_ms);
+/* Says that a split has tripped (rescue.h). */
+void bsc_controller_trip(struct bsc_controller *controller, const char *service,
+                         const struct bsc_split *split);
 void bsc_controller_bye(struct bsc_controller *controller);
 
 #endif

@@ -18,8 +18,9 @@
 #include "core/histogram.h"
 
 enum {
-    BSC_COUNTERS_VERSION = 3,
+    BSC_COUNTERS_VERSION = 4,
     BSC_COUNTERS_WORKERS_MAX = 64,
+    BSC_RESCUE_CAUSES = 5,
     BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
     BSC_GAUGES = 65536, /* index 0 is never handed out: "no instance" */
 };
@@ -34,6 +35,10 @@ struct bsc_cell {
     bsc_counter no_instance, connect_failed, reset, timed_out; /* causes of errors */
     bsc_counter client_left; /* the client went away first (499); not an error */
     bsc_counter retries;
+    /* Failed here and answered well by stable: by enum bsc_cause, [0] a status of 5xx. */
+    bsc_counter rescued[BSC_RESCUE_CAUSES];
+    bsc_counter rescue_failed;       /* stable failed them, too */
+    bsc_counter rescue_refused;      /* not tried: nothing healthy in stable, or too many at once */
     bsc_counter bytes_in, bytes_out; /* body bytes from and to clients */
     bsc_counter latency_sum_us;
     bsc_counter latency[BSC_HISTOGRAM_BUCKETS]; /* request head complete to answer head */

@@ -11,6 +11,7 @@
 #include "proxy/head.h"
 #include "proxy/identity.h"
 #include "proxy/queue.h"
+#include "proxy/rescue.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -311,6 +312,8 @@ bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange,
                        enum bsc_cause cause, const char *reason, const char *text)
 {
     exchange->cause = (uint8_t)cause;
+    if (bsc_rescue_begin(worker, exchange, status))
+        return bsc_exchange_again(worker, exchange);
     return bsc_exchange_own(worker, exchange, status, reason, text);
 }
 
@@ -481,8 +484,8 @@ void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *ex
             return;
         }
         if (exchange->phase == BSC_EXCHANGE_QUEUED) {
-            bsc_exchange_own(worker, exchange, 503, "queue-timeout",
-                             "Every instance was busy for too long.");
+            bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_NONE, "queue-timeout",
+                              "Every instance was busy for too long.");
             return;
         }
         bsc_counter_add(&worker->shard->held_timed_out, 1);

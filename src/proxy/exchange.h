@@ -33,7 +33,8 @@ enum bsc_cause {
     BSC_CAUSE_NO_INSTANCE,
     BSC_CAUSE_CONNECT,
     BSC_CAUSE_RESET, /* ended early or nonsense, too */
-    BSC_CAUSE_TIME_OUT
+    BSC_CAUSE_TIME_OUT,
+    BSC_CAUSE_COUNT
 };
 
 struct bsc_exchange {
@@ -57,19 +58,23 @@ struct bsc_exchange {
     uint8_t slot;            /* where it is now */
     uint8_t tries;           /* claims so far */
     uint8_t method, minor;   /* of the request */
-    uint8_t retry_after_s;   /* for an own answer */
-    bool charged : 1;        /* the coin was tossed: `cell` is its unit */
-    bool keep_alive : 1;     /* the client's connection goes on afterwards */
-    bool reusable : 1;       /* the upstream's does */
-    bool replayable : 1;     /* may be sent again although it was sent once */
-    bool upgrade : 1;        /* asks for it */
-    bool json : 1;           /* own answers in JSON */
-    bool retrying : 1;       /* counted in service->retrying */
-    bool request_stuck : 1;  /* the upstream takes no more of the request; it may still answer */
-    bool answer_begun : 1;   /* the upstream sent something: too late to try again */
-    bool asking : 1;         /* the client sent FIN: it will be asked whether it is still there */
-    bool asked : 1;          /* it was */
-    bool client_left : 1;    /* it went away first */
+    uint8_t failed_cause;    /* `rescued`: how the candidate failed it, and when */
+    uint16_t failed_status;
+    int64_t failed_us;
+    uint8_t retry_after_s;  /* for an own answer */
+    bool charged : 1;       /* the coin was tossed: `cell` is its unit */
+    bool keep_alive : 1;    /* the client's connection goes on afterwards */
+    bool reusable : 1;      /* the upstream's does */
+    bool replayable : 1;    /* may be sent again although it was sent once */
+    bool upgrade : 1;       /* asks for it */
+    bool json : 1;          /* own answers in JSON */
+    bool rescued : 1;       /* stable answers what the candidate failed (rescue.h) */
+    bool retrying : 1;      /* counted in service->retrying */
+    bool request_stuck : 1; /* the upstream takes no more of the request; it may still answer */
+    bool answer_begun : 1;  /* the upstream sent something: too late to try again */
+    bool asking : 1;        /* the client sent FIN: it will be asked whether it is still there */
+    bool asked : 1;         /* it was */
+    bool client_left : 1;   /* it went away first */
     bool identified : 1;
     bool give_cookie : 1; /* the answer brings the client a cookie of ours */
     bool placed : 1;      /* it has one of the instance's places (queue.h) */

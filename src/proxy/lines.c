@@ -192,6 +192,8 @@ static enum bsc_status take_splits(struct bsc_lines *lines, const json_t *list,
         struct bsc_entry *entry = find_service(lines, object, error);
         if (!entry || bsc_parse_split(object, &split, error))
             return error->status;
+        if (entry->has_split)
+            bsc_split_succeed(&split, &entry->split);
         entry->split = split;
         entry->has_split = true;
         if (lines->collecting)
@@ -286,6 +288,14 @@ static void renew_roster(const struct bsc_lines *lines, struct bsc_entry *entry)
     entry->roster = roster;
 }
 
+/* A split that is told again has tripped as before. */
+static void renew_split(const struct bsc_lines *lines, struct bsc_entry *entry)
+{
+    const struct bsc_entry *old = bsc_registry_find(&lines->now, entry->name);
+    if (old && old->has_split)
+        bsc_split_succeed(&entry->split, &old->split);
+}
+
 static struct bsc_update *whole_update(struct bsc_lines *lines)
 {
     struct bsc_update *update = bsc_update_create();
@@ -301,6 +311,7 @@ static struct bsc_update *whole_update(struct bsc_lines *lines)
     for (size_t i = 0; i < lines->next.count; i++) {
         struct bsc_entry *entry = lines->next.entries[i];
         renew_roster(lines, entry);
+        renew_split(lines, entry);
         struct bsc_change *change = bsc_update_add(update);
         change->index = entry->index;
         change->service = bsc_service_acquire(entry->service);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "proxy/exchange.h"
 #include "proxy/queue.h"
+#include "proxy/rescue.h"
 #include "proxy/roster.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -85,6 +86,8 @@ void bsc_local_service_enter(struct bsc_local_service *service)
 {
     service->active++;
     bsc_budget_earn(&service->retries, BSC_RETRY_SHARE, BSC_RETRIES_SAVED);
+    if (service->split.rescue)
+        bsc_local_earn_rescue(service);
 }
 
 void bsc_local_service_leave(struct bsc_local_service *service)
@@ -221,7 +224,7 @@ static void apply_change(struct bsc_worker *worker, const struct bsc_change *cha
     if (change->roster)
         take_roster(worker, service, change->roster);
     if (change->has_split)
-        service->split = change->split;
+        bsc_rescue_take_split(worker, service, &change->split);
     service->has_split |= change->has_split;
     bsc_queue_wake(worker, service);
 }

@@ -24,7 +24,9 @@ struct bsc_local_service {
     struct bsc_list queues;                 /* in worker->queues while one of these is not empty */
     unsigned active;                        /* requests of this worker that are not ended */
     unsigned retrying;                      /* of them, those that were sent more than once */
-    struct bsc_budget retries;
+    struct bsc_budget retries, rescues;
+    unsigned
+        rescues_late; /* that are left of those for what is in flight when the traffic leaves */
 };
 
 enum {
@@ -40,6 +42,8 @@ struct bsc_local_service *bsc_local_find(const struct bsc_worker *worker, uint32
 /* One request more or less; the service goes with its last one when it was removed. */
 void bsc_local_service_enter(struct bsc_local_service *service);
 void bsc_local_service_leave(struct bsc_local_service *service);
+
+void bsc_local_earn_rescue(struct bsc_local_service *service);
 
 /* How the instance did with a claim, for ejecting it. */
 enum bsc_outcome {

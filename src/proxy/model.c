@@ -207,3 +207,16 @@ void bsc_update_destroy(struct bsc_update *update)
     free(update->seqs);
     free(update);
 }
+
+void bsc_split_trip(struct bsc_split *split)
+{
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+        split->weight_bp[slot] = slot == split->stable ? BSC_SPLIT_WHOLE_BP : 0;
+    split->tripped = true;
+}
+
+void bsc_split_succeed(struct bsc_split *split, const struct bsc_split *old)
+{
+    if (old->tripped && split->rescue && split->generation == old->generation)
+        bsc_split_trip(split);
+}

@@ -53,6 +53,7 @@ struct bsc_hold_count {
     _Atomic unsigned held;
     _Atomic unsigned queued[BSC_SLOT_COUNT];
     _Atomic uint64_t waiting[BSC_SLOT_COUNT];
+    _Atomic uint64_t tripped; /* the generation of the split that did, and one; 0: none */
 };
 
 /* When an instance is left out for a while because of its answers (eject.h). */
@@ -148,14 +149,24 @@ struct bsc_roster {
     } items[];
 };
 
-enum { BSC_KEY_BYTES = 16, BSC_INSTANCE_WEIGHT_MAX = 100 };
+enum { BSC_SPLIT_WHOLE_BP = 10000, BSC_KEY_BYTES = 16, BSC_INSTANCE_WEIGHT_MAX = 100 };
 
 struct bsc_split {
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
     uint32_t cell[BSC_SLOT_COUNT];
     unsigned char key[BSC_KEY_BYTES]; /* of the rollout: who is in, with affinity */
+    bool rescue;                      /* what the other slot fails, `stable` answers (rescue.h) */
+    bool tripped;                     /* the weights are not the controller's any more */
+    enum bsc_slot stable;
+    unsigned rescue_share; /* what every request earns, of BSC_BUDGET_ONE */
+    unsigned rescue_least; /* rescues that need not be earned, over all workers */
 };
+
+/* Everything to stable. */
+void bsc_split_trip(struct bsc_split *split);
+/* `split` takes the place of `old`: when it is the same one told again, it has tripped as well. */
+void bsc_split_succeed(struct bsc_split *split, const struct bsc_split *old);
 
 /* "127.0.0.1:80", "[::1]:80", "unix:/path"; numeric only: the proxy never asks a resolver. */
 enum bsc_status bsc_instance_create(const char *id, enum bsc_slot slot, const char *address,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "proxy/budget.h"
 #include "proxy/bytes.h"
 #include "proxy/counters.h"
 #include "proxy/identity.h"
@@ -280,6 +281,26 @@ static bool parse_key(const json_t *value, unsigned char out[BSC_KEY_BYTES])
     return true;
 }
 
+/* Without "stable" nothing is rescued. */
+static enum bsc_status parse_rescue(const json_t *object, struct bsc_split *out,
+                                    struct bsc_error *error)
+{
+    const json_t *stable = json_object_get(object, "stable");
+    json_int_t percent, least;
+    out->tripped = false;
+    out->stable = BSC_BLUE;
+    if (parse_flag(object, "rescue", &out->rescue, error) ||
+        parse_number(object, "rescue_percent", 0, 100, 10, &percent, error) ||
+        parse_number(object, "rescue_least", 0, 1000000, 20, &least, error))
+        return error->status;
+    if ((stable || out->rescue) &&
+        (!json_is_string(stable) || !bsc_slot_parse(json_string_value(stable), &out->stable)))
+        return bsc_error_set(error, BSC_INVALID, "'stable' is no slot");
+    out->rescue_share = (unsigned)percent * (BSC_BUDGET_ONE / 100);
+    out->rescue_least = (unsigned)least;
+    return BSC_OK;
+}
+
 enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
                                 struct bsc_error *error)
 {
@@ -304,5 +325,5 @@ enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
     }
     if (sum != WHOLE_BP)
         return bsc_error_set(error, BSC_INVALID, "the weights' sum is not %d", WHOLE_BP);
-    return BSC_OK;
+    return parse_rescue(object, out, error);
 }

@@ -73,8 +73,8 @@ bool bsc_queue_enter(struct bsc_worker *worker, struct bsc_exchange *exchange)
     if (exchange->phase != BSC_EXCHANGE_QUEUED) {
         if (atomic_fetch_add(&count->queued[slot], 1) >= service->shared->queue_max) {
             atomic_fetch_sub(&count->queued[slot], 1);
-            return bsc_exchange_own(worker, exchange, 503, "queue-full",
-                                    "Every instance is busy and too many requests are waiting.");
+            return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_NONE, "queue-full",
+                                     "Every instance is busy and too many requests are waiting.");
         }
         exchange->phase = BSC_EXCHANGE_QUEUED;
         exchange->until_ms = worker->now_ms + service->shared->queue_ms;

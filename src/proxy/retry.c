@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/retry.c - a request that is sent again, in the slot that it has. */
 #include "proxy/bytes.h"
-#include "proxy/exchange.h"
+#include "proxy/rescue.h"
 #include "proxy/worker.h"
 
 enum {
@@ -58,6 +58,15 @@ bool bsc_exchange_repeatable(const struct bsc_exchange *exchange)
            (exchange->upstream && exchange->upstream->connection.untouched);
 }
 
+/* A retry stays in its slot. What the candidate failed after the traffic left it, or has tripped,
+ * is for stable to answer: a rescue. */
+static bool may_stay(const struct bsc_exchange *exchange)
+{
+    const struct bsc_split *split = &exchange->service->split;
+    return !split->rescue || exchange->slot == split->stable ||
+           split->weight_bp[exchange->slot] > 0;
+}
+
 /* Takes a retry out of the budget (docs/decisions/0004-retry-budget.md). */
 static bool spend_retry(struct bsc_exchange *exchange, unsigned kind)
 {
@@ -74,7 +83,7 @@ static bool spend_retry(struct bsc_exchange *exchange, unsigned kind)
 static bool may_retry(struct bsc_exchange *exchange, unsigned kind)
 {
     const struct bsc_retry_policy *policy = &exchange->service->shared->retry;
-    return policy->on & kind && bsc_exchange_repeatable(exchange) &&
+    return policy->on & kind && may_stay(exchange) && bsc_exchange_repeatable(exchange) &&
            exchange->tries < policy->attempts && !exchange->service->removed &&
            spend_retry(exchange, kind);
 }
@@ -91,10 +100,10 @@ bool bsc_exchange_again(struct bsc_worker *worker, struct bsc_exchange *exchange
     return bsc_exchange_claim(worker, exchange);
 }
 
-static bool retry(struct bsc_worker *worker, struct bsc_exchange *exchange)
+static void count_retry(struct bsc_worker *worker, const struct bsc_exchange *exchange)
 {
-    bsc_counter_add(&worker->shard->cells[exchange->cell].retries, 1);
-    return bsc_exchange_again(worker, exchange);
+    if (!exchange->rescued)
+        bsc_counter_add(&worker->shard->cells[exchange->cell].retries, 1);
 }
 
 bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
@@ -105,7 +114,8 @@ bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange
                                       [BSC_CAUSE_TIME_OUT] = BSC_RETRY_TIMEOUT };
     if (exchange->answer_begun || !may_retry(exchange, kinds[cause]))
         return bsc_exchange_fail(worker, exchange, status, cause, reason, text);
-    return retry(worker, exchange);
+    count_retry(worker, exchange);
+    return bsc_exchange_again(worker, exchange);
 }
 
 /* The instance's connection, when its whole answer is there already and nobody wants it. */
@@ -131,9 +141,11 @@ bool bsc_exchange_reconsider(struct bsc_worker *worker, struct bsc_exchange *exc
                     : status == 503 ? BSC_RETRY_503
                     : status == 504 ? BSC_RETRY_504
                                     : 0;
-    if (!may_retry(exchange, kind))
+    if (may_retry(exchange, kind))
+        count_retry(worker, exchange);
+    else if ((status != 500 && !kind) || !bsc_rescue_begin(worker, exchange, status))
         return false;
     keep_upstream(worker, exchange);
-    *alive = retry(worker, exchange);
+    *alive = bsc_exchange_again(worker, exchange);
     return true;
 }

@@ -54,6 +54,12 @@ void bsc_worker_suspect(struct bsc_worker *worker)
         report(worker);
 }
 
+void bsc_worker_trip(struct bsc_worker *worker)
+{
+    if (!atomic_exchange(&worker->trips, true))
+        report(worker);
+}
+
 static void report_if_done(struct bsc_worker *worker)
 {
     if (worker->retiring && worker->client_count == 0 &&

@@ -41,6 +41,7 @@ struct bsc_worker {
     struct bsc_handle inbox_handle;
     int news;                        /* eventfd of the control thread: an update is through */
     _Atomic bool idle_retired;       /* retired and without a client */
+    _Atomic bool trips;              /* some split has tripped (rescue.h) */
     _Atomic bool suspects;           /* some instance has had too many errors in a row (eject.h) */
     struct bsc_worker *const *peers; /* all workers, this one too, by number */
 
@@ -103,6 +104,8 @@ static inline bool bsc_worker_overloaded(const struct bsc_worker *worker)
 void bsc_worker_later(struct bsc_worker *worker, struct bsc_connection *connection);
 /* Tells the control thread to look for instances to eject. */
 void bsc_worker_suspect(struct bsc_worker *worker);
+/* Tells it that a split has tripped. */
+void bsc_worker_trip(struct bsc_worker *worker);
 /* A client connection more (+1) or less (-1). */
 void bsc_worker_count_client(struct bsc_worker *worker, int by);
 void bsc_worker_bury(struct bsc_worker *worker, struct bsc_connection *connection);

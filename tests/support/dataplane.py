@@ -178,6 +178,8 @@ class Proxy:
             elif line.get("ack") == seq:
                 assert line["epoch"] == self.epoch
                 return refused
+            else:
+                self.lines.append(line)
 
     def tell(self, **line):
         """One change; waits until every worker has it."""
@@ -217,11 +219,11 @@ class Proxy:
                               "protocol": self.protocols.get(name, "http1")})
         return {"service": name, "list": items}
 
-    def split(self, name, weights):
+    def split(self, name, weights, **rescue):
         self.split_generation += 1
         cells = {s: self.cells.setdefault((name, s), len(self.cells)) for s in weights}
         return {"service": name, "generation": self.split_generation, "weights": weights,
-                "cells": cells}
+                "cells": cells, **rescue}
 
     def route(self, name, slots, **options):
         refused = self.begin(self.service_lines(name, slots, **options))
@@ -236,7 +238,9 @@ class Proxy:
 
     GAUGES, CELLS, BUCKETS = 65536, 65536, 464
     NAMES = ["claimed", "requests", "errors", "s0", "s1", "s2", "s3", "s4", "s5", "no_instance",
-             "connect_failed", "reset", "timed_out", "client_left", "retries", "bytes_in",
+             "connect_failed", "reset", "timed_out", "client_left", "retries",
+             "rescued_status", "rescued_no_instance", "rescued_connect", "rescued_reset",
+             "rescued_timeout", "rescue_failed", "rescue_refused", "bytes_in",
              "bytes_out", "latency_sum_us"]
     SHARD = ["connections_opened", "connections_closed", "held", "held_refused", "held_timed_out",
              "own_answers", "loops", "access_dropped", "rate_limited", "connections_refused", "overloaded", "scarce",
