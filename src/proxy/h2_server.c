@@ -285,10 +285,14 @@ void bsc_h2_timer(struct bsc_worker *worker, struct bsc_client *client)
     struct bsc_h2_session *session = client->session;
     bool heading =
         session->heading && worker->now_ms - session->heading_ms >= worker->options->head_ms;
-    if (session->drain == BSC_H2_TO_NOTICE || session->drain == BSC_H2_TO_GOAWAY)
+    if (session->drain == BSC_H2_TO_NOTICE || session->drain == BSC_H2_TO_GOAWAY) {
         step_drain(session);
-    else if (heading || next_look(session) <= worker->now_ms)
+    } else if ((heading || next_look(session) <= worker->now_ms) && !session->out) {
         bsc_h2_session_refuse(session, NGHTTP2_NO_ERROR);
+    } else if (next_look(session) <= worker->now_ms) { /* it doesn't read what it is sent */
+        bsc_client_close(worker, client, true);
+        return;
+    }
     bsc_timer_set(&worker->wheel, &client->connection.timer, next_look(session));
     bsc_h2_run(worker, client);
 }

@@ -233,12 +233,18 @@ static bool digest(struct bsc_h2_session *session)
     return nghttp2_session_want_read(session->engine);
 }
 
+static bool takes_in(const struct bsc_h2_session *session)
+{
+    return !session->out || session->upstream;
+}
+
 bool bsc_h2_session_run(struct bsc_h2_session *session)
 {
     bool reading = digest(session);
     enum bsc_received received = BSC_RECEIVED_BYTES;
-    /* Who doesn't read what is sent is not read from either: so nothing can pile up here. */
-    for (unsigned round = 0; reading && !session->out && round < ROUNDS; round++) {
+    /* A client that doesn't read what it is sent is not read from either, so that nothing piles up
+     * here; an instance always is, because it may be waiting for that. */
+    for (unsigned round = 0; reading && takes_in(session) && round < ROUNDS; round++) {
         received = bsc_connection_receive(session->worker, session->connection);
         if (received != BSC_RECEIVED_BYTES)
             break;
@@ -248,7 +254,7 @@ bool bsc_h2_session_run(struct bsc_h2_session *session)
     }
     if (!bsc_h2_session_flush(session))
         return false;
-    if (reading && !session->out && session->connection->readable)
+    if (reading && takes_in(session) && session->connection->readable)
         bsc_h2_session_touch(session);
     bool over = !nghttp2_session_want_read(session->engine) &&
                 !nghttp2_session_want_write(session->engine) && !session->out;

@@ -9,7 +9,7 @@ pytest.importorskip("hpack", reason="python3-hpack is not installed")
 
 from h2peer import PREFACE, H2Peer  # noqa: E402
 from wire import PATIENCE_S, Origin  # noqa: E402
-from dataplane import Proxy  # noqa: E402
+from dataplane import Proxy, eventually  # noqa: E402
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CALM, COMPRESSION = 11, 9
@@ -253,7 +253,7 @@ def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
         number = busy.request()
         up = origin.accept()
         up.head()
-        proxy.say("retire drain_ms=20000")
+        proxy.say("retire drain_ms=8000")
         proxy.expect("retired")
         busy.wait(lambda: busy.goaways)
         assert busy.goaways == [(2 ** 31 - 1, 0)]
@@ -336,6 +336,28 @@ def test_idle_connections_give_way_when_descriptors_run_short():
         assert proxy.shard_total("idle_closed") >= 1
         idle[0].end()
         assert idle[0].goaways == [(0, 0)]
+
+
+def test_a_client_that_reads_nothing_at_all_is_given_up_in_time(site):
+    site.serve(idle_ms=300)
+    site.proxy.tell(options={"keep_alive_ms": 300})
+    try:
+        closed = site.proxy.shard_total("connections_closed")
+        h2 = H2Peer(site.client().sock, settings={4: 1 << 30})
+        h2.window(0, 1 << 30)
+        for _ in range(10):
+            h2.request(host=site.host)
+        for up in [site.origin.accept() for _ in range(10)]:
+            up.head()
+            up.sock.settimeout(0.1)
+            try:
+                up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 3000000)
+            except (TimeoutError, ConnectionError):
+                pass
+        eventually(lambda: site.proxy.shard_total("connections_closed") > closed)
+        eventually(lambda: site.in_flight() == 0)
+    finally:
+        site.proxy.tell(options={})
 
 
 def test_half_a_frame_and_a_byte_at_a_time_are_no_hurry(site):
