@@ -11,6 +11,7 @@ static const struct {
     unsigned status;
     const char *text;
 } statuses[] = {
+    { 308, "Permanent Redirect" },
     { 400, "Bad Request" },
     { 401, "Unauthorized" },
     { 403, "Forbidden" },
@@ -86,10 +87,12 @@ static size_t build_head(const struct bsc_answer *answer, size_t body_size, char
                                                   : "";
     int size = snprintf(out, capacity,
                         "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                        "Cache-Control: no-store\r\nX-Bascule-Reason: %.60s\r\n%s%s\r\n",
+                        "Cache-Control: no-store\r\nX-Bascule-Reason: %.60s\r\n%s%s%s%s%s\r\n",
                         answer->status, bsc_status_text(answer->status),
                         answer->json ? "application/problem+json" : "text/html; charset=utf-8",
-                        body_size, answer->reason, retry, connection);
+                        body_size, answer->reason, answer->location ? "Location: " : "",
+                        answer->location ? answer->location : "", answer->location ? "\r\n" : "",
+                        retry, connection);
     return size < 0 || (size_t)size >= capacity ? 0 : (size_t)size;
 }
 

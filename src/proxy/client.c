@@ -14,8 +14,22 @@
 #include "proxy/exchange.h"
 #include "proxy/h2.h"
 #include "proxy/head.h"
+#include "proxy/tls_transport.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
+
+static bool begin_handshake(struct bsc_worker *worker, struct bsc_client *client)
+{
+    if (!worker->tls || !worker->tls->server ||
+        !bsc_tls_accept(worker, &client->connection, worker->tls)) {
+        bsc_client_close(worker, client, true);
+        return false;
+    }
+    client->connection.phase = BSC_CLIENT_HANDSHAKE;
+    bsc_timer_set(&worker->wheel, &client->connection.timer,
+                  worker->now_ms + worker->options->head_ms);
+    return true;
+}
 
 void bsc_client_open(struct bsc_worker *worker, struct bsc_listener *listener, int fd,
                      const struct sockaddr *peer)
@@ -25,6 +39,9 @@ void bsc_client_open(struct bsc_worker *worker, struct bsc_listener *listener, i
     struct bsc_client *client = bsc_slab_take(&worker->clients);
     bsc_connection_init(&client->connection, BSC_KIND_CLIENT, fd);
     client->carrier = client;
+    client->secure = listener->role.tls;
+    client->redirect = listener->role.redirect;
+    client->redirect_port = listener->role.redirect_port;
     client->connection.phase = BSC_CLIENT_IDLE;
     bsc_ip_of(peer, client->address);
     bsc_list_add_tail(&worker->all_clients, &client->node);
@@ -48,6 +65,8 @@ bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client)
         bsc_tcp_begin(worker, client);
         return false;
     }
+    if (client->secure)
+        return begin_handshake(worker, client);
     client->connection.phase = BSC_CLIENT_IDLE;
     bsc_timer_set(&worker->wheel, &client->connection.timer,
                   worker->now_ms + worker->options->keep_alive_ms);
@@ -102,8 +121,9 @@ void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client)
 {
     struct bsc_connection *connection = &client->connection;
     bool unread = connection->readable || bsc_buffer_size(connection->in);
+    bool unsent = bsc_connection_unsent(connection);
     connection->exchange = NULL;
-    if (connection->ended || connection->broken || !unread || connection->stream) {
+    if (connection->broken || connection->stream || ((connection->ended || !unread) && !unsent)) {
         bsc_client_close(worker, client, false);
         return;
     }
@@ -113,7 +133,9 @@ void bsc_client_end(struct bsc_worker *worker, struct bsc_client *client)
     connection->phase = BSC_CLIENT_LINGER;
     bsc_buffer_return(&worker->buffers, &connection->in);
     bsc_timer_stop(&connection->timer);
-    bsc_timer_set(&worker->wheel, &connection->timer, worker->now_ms + worker->options->linger_ms);
+    bsc_timer_set(&worker->wheel, &connection->timer,
+                  worker->now_ms +
+                      (unsent ? worker->options->keep_alive_ms : worker->options->linger_ms));
     bsc_worker_later(worker, connection);
 }
 
@@ -122,7 +144,8 @@ static void linger(struct bsc_worker *worker, struct bsc_client *client)
     enum { READS = 16 };
     for (unsigned i = 0; i < READS; i++) {
         enum bsc_received received = bsc_connection_receive(worker, &client->connection);
-        if (received == BSC_RECEIVED_WAIT)
+        if (received == BSC_RECEIVED_WAIT ||
+            (received == BSC_RECEIVED_ENDED && bsc_connection_unsent(&client->connection)))
             return;
         if (received != BSC_RECEIVED_BYTES) {
             bsc_client_close(worker, client, false);
@@ -221,16 +244,45 @@ static void receive_head(struct bsc_worker *worker, struct bsc_client *client)
     }
 }
 
+static void shake_hands(struct bsc_worker *worker, struct bsc_client *client)
+{
+    struct bsc_connection *connection = &client->connection;
+    switch (bsc_tls_handshake(worker, connection)) {
+    case BSC_TLS_WAIT:
+        return;
+    case BSC_TLS_DONE:
+        connection->phase = BSC_CLIENT_IDLE;
+        bsc_timer_set(&worker->wheel, &connection->timer,
+                      worker->now_ms + worker->options->keep_alive_ms);
+        if (bsc_tls_chose_http2(connection))
+            bsc_h2_start(worker, client);
+        else
+            receive_head(worker, client);
+        return;
+    case BSC_TLS_PLAIN:
+        client->secure = false;
+        refuse(worker, client, 400, "https-expected",
+               "This address speaks HTTPS: write https:// in place of http://.");
+        return;
+    case BSC_TLS_FAILED:
+        bsc_client_close(worker, client, false);
+        return;
+    }
+}
+
 void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client)
 {
     switch ((enum bsc_client_phase)client->connection.phase) {
+    case BSC_CLIENT_HANDSHAKE:
+        shake_hands(worker, client);
+        return;
     case BSC_CLIENT_IDLE:
     case BSC_CLIENT_HEAD:
         receive_head(worker, client);
         return;
     case BSC_CLIENT_PROXIED:
         if (bsc_client_introduced(worker, client))
-            receive_head(worker, client);
+            bsc_client_run(worker, client);
         return;
     case BSC_CLIENT_EXCHANGE:
         bsc_exchange_run(worker, client->connection.exchange);
@@ -246,9 +298,9 @@ void bsc_client_run(struct bsc_worker *worker, struct bsc_client *client)
 
 void bsc_client_event(struct bsc_worker *worker, struct bsc_client *client, uint32_t events)
 {
-    bsc_connection_mark(&client->connection, events);
-    if (events & ~(uint32_t)EPOLLOUT || client->connection.phase == BSC_CLIENT_EXCHANGE ||
-        client->connection.phase == BSC_CLIENT_SESSION)
+    uint8_t phase = client->connection.phase;
+    bsc_connection_mark(worker, &client->connection, events);
+    if (events & ~(uint32_t)EPOLLOUT || phase >= BSC_CLIENT_EXCHANGE)
         bsc_client_run(worker, client);
 }
 
@@ -265,6 +317,7 @@ void bsc_client_timer(struct bsc_worker *worker, struct bsc_client *client)
         bsc_client_close(worker, client, true);
         return;
     case BSC_CLIENT_IDLE:
+    case BSC_CLIENT_HANDSHAKE:
     case BSC_CLIENT_LINGER:
         bsc_client_close(worker, client, false);
         return;

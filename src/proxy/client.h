@@ -15,12 +15,13 @@ struct bsc_listener;
 struct bsc_local_service;
 
 enum bsc_client_phase {
-    BSC_CLIENT_IDLE,     /* between two requests */
-    BSC_CLIENT_PROXIED,  /* the proxy before us has not said whose it is */
-    BSC_CLIENT_HEAD,     /* a head is arriving */
-    BSC_CLIENT_EXCHANGE, /* a request is being answered */
-    BSC_CLIENT_LINGER,   /* everything is said; reading until the client closes, too */
-    BSC_CLIENT_SESSION   /* it speaks HTTP/2: its requests are clients of their own */
+    BSC_CLIENT_IDLE,      /* between two requests */
+    BSC_CLIENT_PROXIED,   /* the proxy before us has not said whose it is */
+    BSC_CLIENT_HANDSHAKE, /* of TLS */
+    BSC_CLIENT_HEAD,      /* a head is arriving */
+    BSC_CLIENT_EXCHANGE,  /* a request is being answered; from here on it waits for room, too */
+    BSC_CLIENT_LINGER,    /* everything is said; reading until the client closes, too */
+    BSC_CLIENT_SESSION    /* it speaks HTTP/2: its requests are clients of their own */
 };
 
 struct bsc_client {
@@ -29,7 +30,10 @@ struct bsc_client {
     struct bsc_local_service *service; /* of TCP, until the connection begins; else NULL */
     const struct bsc_client *carrier;  /* whose socket it is: its session's, or itself */
     char address[INET6_ADDRSTRLEN];    /* numeric, for X-Forwarded-For */
-    bool counted;                      /* among its address's connections */
+    bool counted : 1;                  /* among its address's connections */
+    bool secure : 1;                   /* it speaks TLS */
+    bool redirect : 1;                 /* it does not, and is sent to where it must */
+    in_port_t redirect_port;           /* 0: 443 */
     unsigned requests;                 /* begun, while they are limited */
     struct bsc_list node;              /* in worker->all_clients */
 };

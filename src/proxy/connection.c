@@ -26,7 +26,8 @@ bool bsc_connection_watch(struct bsc_worker *worker, struct bsc_connection *conn
     return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, connection->handle.fd, &event) == 0;
 }
 
-void bsc_connection_mark(struct bsc_connection *connection, uint32_t events)
+void bsc_connection_mark(struct bsc_worker *worker, struct bsc_connection *connection,
+                         uint32_t events)
 {
     if (events & EPOLLIN)
         connection->readable = true;
@@ -36,9 +37,11 @@ void bsc_connection_mark(struct bsc_connection *connection, uint32_t events)
         connection->ending = connection->readable = true;
     if (events & EPOLLERR) /* what arrived before the reset can still be read */
         connection->broken = connection->readable = true;
+    if (connection->transport && connection->transport->edge)
+        connection->transport->edge(worker, connection, events);
 }
 
-static void close_socket(int fd, bool reset)
+void bsc_connection_close_socket(int fd, bool reset)
 {
     if (reset) {
         struct linger now = { .l_onoff = 1, .l_linger = 0 };
@@ -54,7 +57,7 @@ void bsc_connection_close(struct bsc_worker *worker, struct bsc_connection *conn
     if (connection->transport)
         connection->transport->close(worker, connection, reset);
     else
-        close_socket(connection->handle.fd, reset);
+        bsc_connection_close_socket(connection->handle.fd, reset);
     connection->handle.fd = -1;
     connection->handle.kind = BSC_KIND_DEAD;
     bsc_timer_stop(&connection->timer);

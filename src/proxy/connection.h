@@ -49,6 +49,10 @@ struct bsc_transport {
     void (*finish)(struct bsc_worker *worker, struct bsc_connection *connection);
     /* Closes what is below and frees `layer`. */
     void (*close)(struct bsc_worker *worker, struct bsc_connection *connection, bool reset);
+    /* The socket said something: what waits below can go on. NULL: nothing waits there. */
+    void (*edge)(struct bsc_worker *worker, struct bsc_connection *connection, uint32_t events);
+    /* Something that `send` took has not left yet. NULL: never. */
+    bool (*unsent)(const struct bsc_connection *connection);
 };
 
 struct bsc_connection {
@@ -76,10 +80,19 @@ void bsc_connection_init(struct bsc_connection *connection, enum bsc_kind kind, 
 /* Registers the socket; false (and errno) when the kernel refuses. */
 bool bsc_connection_watch(struct bsc_worker *worker, struct bsc_connection *connection);
 /* What an edge said. */
-void bsc_connection_mark(struct bsc_connection *connection, uint32_t events);
+void bsc_connection_mark(struct bsc_worker *worker, struct bsc_connection *connection,
+                         uint32_t events);
 /* Closes the socket and gives back everything but the object itself. `reset`: the other side sees
  * an error, not an end. */
 void bsc_connection_close(struct bsc_worker *worker, struct bsc_connection *connection, bool reset);
+
+/* For transports: closes a socket; with `reset` so that the other side sees an error. */
+void bsc_connection_close_socket(int fd, bool reset);
+static inline bool bsc_connection_unsent(const struct bsc_connection *connection)
+{
+    return connection->transport && connection->transport->unsent &&
+           connection->transport->unsent(connection);
+}
 
 enum bsc_received {
     BSC_RECEIVED_BYTES,

@@ -113,7 +113,7 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
                                           struct bsc_error *error)
 {
     struct bsc_counters *counters = NULL;
-    control->worker_count = count;
+    control->worker_count = control->lines.worker_count = count;
     if (make_counters(control, &counters, error))
         return error->status;
     if (bsc_access_log_start(&control->access, count, error))

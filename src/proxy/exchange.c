@@ -12,6 +12,7 @@
 #include "proxy/identity.h"
 #include "proxy/queue.h"
 #include "proxy/rescue.h"
+#include "proxy/tls_transport.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -40,19 +41,22 @@ static bool build_request(struct bsc_worker *worker, struct bsc_exchange *exchan
 {
     const struct bsc_request *request = &worker->request;
     const struct bsc_options *options = worker->options;
+    const struct bsc_client *carrier = exchange->client->carrier;
     char id[BSC_EXCHANGE_ID_BYTES], trace[BSC_TRACEPARENT_BYTES];
     exchange->id = bsc_random_next(&worker->random); /* unless the client sent one fit for logs */
     bool new_trace = options->tracing != BSC_TRACING_PASS && !bsc_traceparent_valid(request, bytes);
     if (new_trace)
         write_trace(&worker->random, options->tracing, trace);
-    struct bsc_forwarding with = { .client = exchange->client->address,
-                                   .scheme = "http",
-                                   .host = exchange->service->shared->name,
-                                   .request_id = bsc_exchange_write_id(exchange->id, id),
-                                   .traceparent = new_trace ? trace : NULL,
-                                   .trusted = exchange->by_proxy,
-                                   .close = exchange->service->shared->edge.proxy_version !=
-                                            BSC_PROXY_NONE };
+    struct bsc_forwarding with = {
+        .client = exchange->client->address,
+        .scheme = carrier->secure ? "https" : "http",
+        .certificate = carrier->secure ? bsc_tls_subject(&carrier->connection) : NULL,
+        .host = exchange->service->shared->name,
+        .request_id = bsc_exchange_write_id(exchange->id, id),
+        .traceparent = new_trace ? trace : NULL,
+        .trusted = exchange->by_proxy,
+        .close = exchange->service->shared->edge.proxy_version != BSC_PROXY_NONE
+    };
     size_t needed = (size_t)(request->head.bytes - request->head.start) + BSC_HEAD_ADDED_BYTES;
     struct bsc_buffer *out = bsc_buffer_lend(&worker->buffers, needed);
     out->end = (uint32_t)bsc_request_build(request, bytes, &with, out->bytes, out->capacity);
@@ -131,6 +135,9 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
     const char *bytes = client->connection.in->bytes + client->connection.in->begin;
     struct bsc_exchange *exchange = create(worker, client, bytes);
     uint32_t index;
+    if ((client->carrier->secure || client->carrier->redirect) &&
+        !bsc_exchange_enters(worker, exchange, bytes))
+        return;
     enum bsc_routing routing = BSC_ROUTING_NONE;
     if (worker->routes)
         routing = bsc_routes_find(worker->routes, bytes + request->host.at, request->host.size,
@@ -284,20 +291,24 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
         exchange->keep_alive = false;
     exchange->keep_alive = exchange->keep_alive && !worker->retiring;
     char id[BSC_EXCHANGE_ID_BYTES];
+    struct bsc_buffer *location = exchange->location;
     struct bsc_answer answer = { .status = status,
                                  .reason = reason,
                                  .text = text,
                                  .retry_after_s = exchange->retry_after_s,
+                                 .location = location ? location->bytes : NULL,
                                  .json = exchange->json,
                                  .head = exchange->method == BSC_METHOD_HEAD,
                                  .keep_alive = exchange->keep_alive,
                                  .minor = exchange->minor };
     if (exchange->id && !exchange->client_id)
         answer.request_id = bsc_exchange_write_id(exchange->id, id);
-    size_t needed = BSC_ANSWER_BYTES + find_page(worker, exchange, &answer);
+    size_t needed =
+        BSC_ANSWER_BYTES + bsc_buffer_size(location) + find_page(worker, exchange, &answer);
     struct bsc_buffer *out = own_room(worker, &exchange->answer, needed);
     out->end +=
         (uint32_t)bsc_answer_build(&answer, out->bytes + out->end, out->capacity - out->end);
+    bsc_buffer_return(&worker->buffers, &exchange->location);
     bsc_flow_begin(&exchange->answer, BSC_FRAMING_NONE, 0);
     exchange->status = (uint16_t)status;
     exchange->reason = reason;

@@ -44,21 +44,22 @@ struct bsc_exchange {
     struct bsc_local_instance *instance; /* the claim; NULL: none */
     struct bsc_list held;                /* among those that are held, or queued */
     struct bsc_flow request, answer;
-    int64_t started_us;      /* the request's head was complete */
-    int64_t answered_us;     /* the answer's head was; 0: not yet */
-    int64_t until_ms;        /* end of holding, or of sending an own answer */
-    uint64_t identity;       /* of the client, when `identified` (identity.h) */
-    uint64_t id;             /* for X-Request-Id; 0: it went nowhere */
-    const char *reason;      /* of an own answer; NULL: none */
-    struct bsc_buffer *note; /* for the access log (access.h); NULL: it is off */
-    uint64_t cookie;         /* the number that makes it, when `give_cookie` */
-    uint32_t cell;           /* what it is charged to, once `charged` */
-    uint16_t status;         /* of the answer; 0: none yet */
-    uint8_t phase, cause;    /* enum bsc_exchange_phase, enum bsc_cause */
-    uint8_t slot;            /* where it is now */
-    uint8_t tries;           /* claims so far */
-    uint8_t method, minor;   /* of the request */
-    uint8_t failed_cause;    /* `rescued`: how the candidate failed it, and when */
+    struct bsc_buffer *location; /* where an own answer sends the client; mostly NULL */
+    int64_t started_us;          /* the request's head was complete */
+    int64_t answered_us;         /* the answer's head was; 0: not yet */
+    int64_t until_ms;            /* end of holding, or of sending an own answer */
+    uint64_t identity;           /* of the client, when `identified` (identity.h) */
+    uint64_t id;                 /* for X-Request-Id; 0: it went nowhere */
+    const char *reason;          /* of an own answer; NULL: none */
+    struct bsc_buffer *note;     /* for the access log (access.h); NULL: it is off */
+    uint64_t cookie;             /* the number that makes it, when `give_cookie` */
+    uint32_t cell;               /* what it is charged to, once `charged` */
+    uint16_t status;             /* of the answer; 0: none yet */
+    uint8_t phase, cause;        /* enum bsc_exchange_phase, enum bsc_cause */
+    uint8_t slot;                /* where it is now */
+    uint8_t tries;               /* claims so far */
+    uint8_t method, minor;       /* of the request */
+    uint8_t failed_cause;        /* `rescued`: how the candidate failed it, and when */
     uint16_t failed_status;
     int64_t failed_us;
     uint8_t retry_after_s;  /* for an own answer */
@@ -88,6 +89,9 @@ struct bsc_exchange {
 
 /* The client's next request is complete in worker->request. */
 void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client);
+/* For a request that came over TLS or should have; false: it was answered (secure.c). */
+bool bsc_exchange_enters(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                         const char *bytes);
 /* Moves what can be moved, after anything happened to either connection. */
 void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Whose request it is, for limits, affinity and logs: the peer, or who a trusted proxy says is

@@ -238,6 +238,11 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
     put_framing(&writer, head->framing, head->length);
     put_request_connection(&writer, request, bytes, with->close);
     put_way(&writer, request, bytes, with);
+    if (with->certificate) {
+        puts_to(&writer, "X-Forwarded-Client-Cert: Subject=\"");
+        puts_to(&writer, with->certificate);
+        puts_to(&writer, "\"\r\n");
+    }
     if (new_trace)
         put_line(&writer, "traceparent: ", with->traceparent);
     if (!keep_id)

@@ -13,7 +13,7 @@
 #include "proxy/http1.h"
 
 enum {
-    BSC_HEAD_ADDED_BYTES = 1536, /* at most; an out buffer of bytes + this is always large enough */
+    BSC_HEAD_ADDED_BYTES = 2048, /* at most; an out buffer of bytes + this is always large enough */
     BSC_REQUEST_ID_BYTES = 128,  /* longest that is taken over from a client */
     BSC_ANSWER_BYTES = 2048,     /* an own answer is never longer */
 };
@@ -22,6 +22,7 @@ enum {
 struct bsc_forwarding {
     const char *client;      /* peer's numeric address, without port: X-Forwarded-For */
     const char *scheme;      /* "http", "https": X-Forwarded-Proto */
+    const char *certificate; /* the subject of the client's verified certificate; NULL: none */
     const char *host;        /* Host for a request that has none (HTTP/1.0) */
     const char *request_id;  /* X-Request-Id when the client's is missing or odd; <= 128 bytes */
     const char *traceparent; /* for a request without a valid one; NULL: pass on what there is */
@@ -57,12 +58,13 @@ size_t bsc_response_build(const struct bsc_response *response, const char *bytes
 
 /* An answer of the proxy itself, head and body. */
 struct bsc_answer {
-    unsigned status;        /* 400 .. 599 that bsc_status_text knows */
+    unsigned status;        /* 308, 400 .. 599 that bsc_status_text knows */
     const char *reason;     /* X-Bascule-Reason, a word: "no-route", "no-instance" ... */
     const char *text;       /* one sentence for people; it is escaped */
     unsigned retry_after_s; /* 0: none */
     const char *page;       /* in place of ours (pages.h), of the kind that `json` says; or NULL */
     const char *request_id; /* for the page; NULL: not known */
+    const char *location;   /* NULL: none */
     bool json;              /* else HTML: see bsc_request_wants_json */
     bool head;              /* answer to HEAD: no body */
     bool keep_alive;        /* else Connection: close */

@@ -24,6 +24,8 @@ void bsc_lines_deinit(struct bsc_lines *lines)
     bsc_routes_destroy(lines->routes);
     bsc_options_destroy(lines->options);
     bsc_options_destroy(lines->next_options);
+    bsc_tls_release(lines->tls);
+    bsc_tls_release(lines->next_tls);
     free(lines->free_indices);
 }
 
@@ -42,6 +44,8 @@ void bsc_lines_cancel(struct bsc_lines *lines)
     bsc_registry_deinit(&lines->next);
     bsc_options_destroy(lines->next_options);
     lines->next_options = NULL;
+    bsc_tls_release(lines->next_tls);
+    lines->next_tls = NULL;
     lines->collecting = false;
 }
 
@@ -275,6 +279,30 @@ static enum bsc_status take_options(struct bsc_lines *lines, const json_t *objec
     return BSC_OK;
 }
 
+/* Puts certificates in force. */
+static void renew_tls(struct bsc_lines *lines, struct bsc_tls *take_tls, struct bsc_update *update)
+{
+    bsc_tls_release(lines->tls);
+    lines->tls = take_tls;
+    update->tls = bsc_tls_acquire(take_tls);
+}
+
+static enum bsc_status take_tls(struct bsc_lines *lines, const json_t *object, struct bsc_line *out,
+                                struct bsc_error *error)
+{
+    struct bsc_tls *tls;
+    if (bsc_tls_create(object, lines->worker_count ? lines->worker_count : 1, &tls, error))
+        return error->status;
+    if (lines->collecting) {
+        bsc_tls_release(lines->next_tls);
+        lines->next_tls = tls;
+        return BSC_OK;
+    }
+    out->update = bsc_update_create();
+    renew_tls(lines, tls, out->update);
+    return BSC_OK;
+}
+
 /* A collected roster goes on with what is known of the instances. One that stays as it was, after
  * a refused line, is in use and so a new one is made of it. */
 static void renew_roster(const struct bsc_lines *lines, struct bsc_entry *entry)
@@ -338,6 +366,9 @@ static enum bsc_status take_end(struct bsc_lines *lines, struct bsc_line *out,
     if (lines->next_options)
         renew_options(lines, lines->next_options, out->update);
     lines->next_options = NULL;
+    if (lines->next_tls)
+        renew_tls(lines, lines->next_tls, out->update);
+    lines->next_tls = NULL;
     bsc_registry_deinit(&lines->now);
     lines->now = lines->next;
     lines->next = (struct bsc_registry){ 0 };
@@ -423,6 +454,8 @@ static enum bsc_status take_object(struct bsc_lines *lines, const json_t *line,
         return take_remove_listener(lines, value, error);
     if ((value = json_object_get(line, "options")))
         return take_options(lines, value, out, error);
+    if ((value = json_object_get(line, "tls")))
+        return take_tls(lines, value, out, error);
     if (json_is_true(json_object_get(line, "end")))
         return take_end(lines, out, error);
     return BSC_OK; /* a kind of line that a later version knows */

@@ -18,6 +18,8 @@ struct bsc_lines {
     bool in_force; /* an "end" was reached */
     struct bsc_routes *routes;
     struct bsc_options *options, *next_options; /* in force; collected, NULL when none came */
+    struct bsc_tls *tls, *next_tls;             /* the same; NULL: none came yet */
+    unsigned worker_count;                      /* set by the caller; 0 counts as 1 */
     int64_t now_ms;       /* set by the caller: instances rise at this time (boot clock) */
     uint32_t index_count; /* indices handed out so far */
     uint32_t *free_indices;

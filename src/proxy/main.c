@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "proxy/control.h"
+#include "proxy/tls.h"
 
 static const char usage[] =
     "usage: bascule-proxy --channel FD\n"
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
     set_signals();
     raise_descriptor_limit();
     fcntl(channel, F_SETFD, FD_CLOEXEC);
+    bsc_tls_init();
     if (bsc_control_run(channel, &error))
         bsc_log_error("%s", error.text);
     return 1;

@@ -204,6 +204,7 @@ void bsc_update_destroy(struct bsc_update *update)
     bsc_options_destroy(update->old_options);
     free(update->changes);
     free(update->serves);
+    bsc_tls_release(update->tls);
     free(update->seqs);
     free(update);
 }

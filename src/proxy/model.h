@@ -23,6 +23,7 @@
 #include "proxy/retry_policy.h"
 #include "proxy/roles.h"
 #include "proxy/routes.h"
+#include "proxy/tls.h"
 
 enum bsc_balancing {
     BSC_BALANCING_ROUND_ROBIN,
@@ -223,6 +224,7 @@ struct bsc_update {
     _Atomic unsigned pending;
     const struct bsc_routes *routes;   /* NULL: the same as before */
     const struct bsc_options *options; /* likewise */
+    struct bsc_tls *tls;               /* likewise; holds a reference */
     unsigned change_count;
     struct bsc_change *changes;
     unsigned serve_count;

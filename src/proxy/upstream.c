@@ -152,7 +152,7 @@ void bsc_upstream_run(struct bsc_worker *worker, struct bsc_upstream *upstream)
 void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events)
 {
     struct bsc_connection *connection = &upstream->connection;
-    bsc_connection_mark(connection, events);
+    bsc_connection_mark(worker, connection, events);
     if (connection->exchange)
         bsc_exchange_run(worker, connection->exchange);
     else if (upstream->session)

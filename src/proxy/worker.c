@@ -19,6 +19,7 @@
 #include "proxy/exchange.h"
 #include "proxy/h2.h"
 #include "proxy/queue.h"
+#include "proxy/tls_transport.h"
 #include "proxy/upstream.h"
 
 enum { EVENTS = 256, STACK_BYTES = 512 * 1024 };
@@ -96,6 +97,10 @@ static void apply(struct bsc_worker *worker, struct bsc_update *update)
 {
     if (update->options)
         use_options(worker, update->options);
+    if (update->tls) {
+        bsc_tls_side_release(worker->tls);
+        worker->tls = bsc_tls_side_acquire(update->tls->sides[worker->number]);
+    }
     bsc_local_apply(worker, update);
     if (update->unlisten)
         bsc_accept_remove(worker, update->unlisten);
@@ -236,6 +241,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     bsc_slab_init(&worker->clients, sizeof(struct bsc_client));
     bsc_slab_init(&worker->upstreams, sizeof(struct bsc_upstream));
     bsc_slab_init(&worker->exchanges, sizeof(struct bsc_exchange));
+    bsc_slab_init(&worker->tls_sessions, sizeof(struct bsc_tls_session));
     bsc_list_init(&worker->queues);
     worker->h2 = bsc_h2_create();
     bsc_list_init(&worker->later);

@@ -52,7 +52,7 @@ struct bsc_worker {
     struct bsc_random random;
     struct bsc_wheel wheel;
     struct bsc_buffers buffers;
-    struct bsc_slab clients, upstreams, exchanges;
+    struct bsc_slab clients, upstreams, exchanges, tls_sessions;
     struct bsc_list queues; /* services with requests that wait for an instance (queue.h) */
     struct bsc_h2 *h2;
     struct bsc_list later;  /* connections that want another turn */
@@ -60,6 +60,7 @@ struct bsc_worker {
 
     const struct bsc_routes *routes;   /* borrowed until an update brings others */
     const struct bsc_options *options; /* likewise; never NULL */
+    struct bsc_tls_side *tls;          /* its own part of the certificates; NULL: none yet */
     struct bsc_local_service **services;
     size_t service_count, service_capacity;
 
