@@ -79,6 +79,8 @@ static bool next_frame(struct bsc_buffers *buffers, struct bsc_h2_inbound *inbou
 size_t bsc_h2_text_read(struct bsc_buffers *buffers, struct bsc_buffer **from, char *out,
                         size_t size)
 {
+    if (!*from)
+        return 0;
     uint32_t held = bsc_buffer_size(*from);
     if (size > held)
         size = held;

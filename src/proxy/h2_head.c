@@ -191,7 +191,8 @@ static void put_cookie(struct bsc_buffers *buffers, struct bsc_h2_head *head, co
     struct bsc_buffer *text = room(buffers, &head->text, size + 2);
     char *at = text->bytes + head->cookie_end;
     memmove(at + size + 2, at, behind);
-    memcpy(at, "; ", 2);
+    at[0] = ';';
+    at[1] = ' ';
     memcpy(at + 2, value, size);
     text->end += (uint32_t)size + 2;
     head->cookie_end += (uint32_t)size + 2;
