@@ -119,12 +119,13 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
         json_decref(routes);
         return write_body(NULL, out, spec->name, error);
     }
-    json_t *object = json_pack(
-        "{s:{s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I}}", "service", "name", spec->name, "routes",
-        routes, "balance", balance_names[traffic->balance], "traffic",
-        bsc_traffic_name(routing->traffic), "connect_ms", (json_int_t)traffic->connect_ms,
-        "answer_ms", (json_int_t)traffic->answer_ms, "idle_ms", (json_int_t)traffic->idle_ms,
-        "hold_ms", (json_int_t)traffic->hold_ms, "hold_max", (json_int_t)traffic->hold_max);
+    json_t *object =
+        json_pack("{s:{s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}}", "service", "name", spec->name,
+                  "routes", routes, "balance", balance_names[traffic->balance], "traffic",
+                  bsc_traffic_name(routing->traffic), "connect_ms", (json_int_t)traffic->connect_ms,
+                  "answer_ms", (json_int_t)traffic->answer_ms, "idle_ms",
+                  (json_int_t)traffic->idle_ms, "hold_ms", (json_int_t)traffic->hold_ms, "hold_max",
+                  (json_int_t)traffic->hold_max, "drain_ms", (json_int_t)spec->deploy.drain_ms);
     json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
     add_balancing(json_object_get(object, "service"), traffic);
     return write_body(object, out, spec->name, error);

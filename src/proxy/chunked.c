@@ -238,6 +238,16 @@ enum bsc_parse bsc_chunked_pass(struct bsc_chunked *chunked, const char *bytes, 
     return result;
 }
 
+bool bsc_chunked_between(const struct bsc_chunked *chunked)
+{
+    return chunked->state == SIZE && chunked->digits == 0;
+}
+
+size_t bsc_chunked_ending(const struct bsc_chunked *chunked)
+{
+    return chunked->state == DATA_CR ? 2 : chunked->state == DATA_LF ? 1 : 0;
+}
+
 size_t bsc_chunk_frame(char out[static BSC_CHUNK_FRAME_BYTES], uint64_t size)
 {
     char digits[16];

@@ -52,6 +52,11 @@ enum bsc_parse bsc_chunked_next(struct bsc_chunked *chunked, const char *bytes, 
 enum bsc_parse bsc_chunked_pass(struct bsc_chunked *chunked, const char *bytes, size_t size,
                                 size_t *used, uint64_t *data_bytes, struct bsc_fault *fault);
 
+/* Nothing of a chunk was begun: the body could end here with a last chunk of our own. */
+bool bsc_chunked_between(const struct bsc_chunked *chunked);
+/* Bytes up to there, when only the end of a chunk is missing; else 0. */
+size_t bsc_chunked_ending(const struct bsc_chunked *chunked);
+
 /* Writes the size line of a chunk of ours (without NUL); returns its length. After the data goes
  * CRLF, and "0\r\n\r\n" ends the body. */
 size_t bsc_chunk_frame(char out[static BSC_CHUNK_FRAME_BYTES], uint64_t size);

@@ -7,6 +7,8 @@
 
 #include "proxy/access.h"
 #include "proxy/access_log.h"
+#include "proxy/bytes.h"
+#include "proxy/farewell.h"
 #include "proxy/forwarded.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
@@ -103,6 +105,9 @@ static struct bsc_exchange *create(struct bsc_worker *worker, struct bsc_client 
         exchange->keep_alive = false;
     exchange->replayable = request->replayable;
     exchange->upgrade = request->head.upgrade.size != 0;
+    if (exchange->upgrade)
+        exchange->websocket = bsc_bytes_equal(bytes + request->head.upgrade.at,
+                                              request->head.upgrade.size, "websocket", 9);
     exchange->json = bsc_request_wants_json(request, bytes);
     exchange->phase = BSC_EXCHANGE_WAITING;
     bsc_flow_begin(&exchange->request, (enum bsc_framing)request->head.framing,
@@ -193,6 +198,8 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
 {
     struct bsc_client *client = exchange->client;
     bool tunnel = exchange->phase == BSC_EXCHANGE_TUNNEL;
+    if (exchange->lasting)
+        bsc_lasting_end(worker, exchange);
     bsc_exchange_charge(worker, exchange);
     bsc_access_end(worker, exchange, whole);
     bsc_exchange_unhold(worker, exchange);
@@ -489,6 +496,10 @@ void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *ex
     struct bsc_connection *client = &exchange->client->connection;
     bool held = exchange->phase == BSC_EXCHANGE_HELD || exchange->phase == BSC_EXCHANGE_QUEUED;
     bool own = exchange->phase == BSC_EXCHANGE_OWN;
+    if (exchange->lasting) {
+        bsc_farewell_late(worker, exchange);
+        return;
+    }
     if ((held || own) && worker->now_ms >= exchange->until_ms) {
         if (own) {
             bsc_exchange_leave(worker, exchange);

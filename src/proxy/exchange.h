@@ -52,6 +52,7 @@ struct bsc_exchange {
     uint64_t id;                 /* for X-Request-Id; 0: it went nowhere */
     const char *reason;          /* of an own answer; NULL: none */
     struct bsc_buffer *note;     /* for the access log (access.h); NULL: it is off */
+    struct bsc_lasting *lasting; /* farewell.h; NULL: it is over soon, or nothing can be told */
     uint64_t cookie;             /* the number that makes it, when `give_cookie` */
     uint32_t cell;               /* what it is charged to, once `charged` */
     uint16_t status;             /* of the answer; 0: none yet */
@@ -81,6 +82,7 @@ struct bsc_exchange {
     bool placed : 1;      /* it has one of the instance's places (queue.h) */
     bool client_id : 1;   /* its id is the client's own, not `id` */
     bool streams : 1;     /* its body may come slowly: a stream of messages */
+    bool websocket : 1;   /* what it asks to upgrade to */
     bool tcp : 1;         /* a connection of a TCP service: no heads, no answers (tunnel.h) */
     bool by_proxy : 1;    /* a trusted proxy passed it on ... */
     int64_t body_us;      /* since when its body is waited for; 0: it was not */

@@ -24,6 +24,43 @@ void bsc_flow_begin(struct bsc_flow *flow, enum bsc_framing framing, uint64_t le
     flow->chunked = (struct bsc_chunked){ 0 };
 }
 
+/* Ends the message where it is, when it was asked to and can be. */
+static void stop_here(struct bsc_flow *flow)
+{
+    struct bsc_boundary *boundary = flow->boundary;
+    bool passes_chunks = flow->framing == BSC_FRAMING_CHUNKED && flow->recoding == BSC_RECODE_NOT;
+    if (!boundary->stop || flow->complete || !bsc_boundary_here(boundary) ||
+        (passes_chunks && !bsc_chunked_between(&flow->chunked)))
+        return;
+    boundary->reached = flow->complete = true;
+    if (flow->recoding != BSC_RECODE_TO_CHUNKED)
+        flow->framing = BSC_FRAMING_NONE;
+}
+
+/* Passes chunks, and sees where events end. */
+static enum bsc_parse pass_chunks(struct bsc_flow *flow, const char *bytes, size_t size,
+                                  size_t *used, struct bsc_fault *fault)
+{
+    struct bsc_boundary watching = *flow->boundary;
+    enum bsc_parse parse = BSC_PARSE_MORE;
+    watching.stop = false; /* an event may end in the middle of a chunk, the body may not */
+    while (parse == BSC_PARSE_MORE && *used < size) {
+        struct bsc_chunked_run run;
+        size_t most = size - *used, ending = bsc_chunked_ending(&flow->chunked);
+        if (flow->boundary->stop && bsc_chunked_between(&flow->chunked) &&
+            bsc_boundary_here(&watching))
+            break;
+        parse = bsc_chunked_next(&flow->chunked, bytes + *used,
+                                 ending && ending < most ? ending : most, &run, fault);
+        (void)bsc_boundary_pass(&watching, bytes + *used + run.data_at, run.data_size);
+        *used += run.used;
+        flow->data_bytes += run.data_size;
+    }
+    watching.stop = flow->boundary->stop;
+    *flow->boundary = watching;
+    return parse;
+}
+
 /* Finds out how many of the bytes that arrived belong to the message; false: malformed. */
 static bool digest(struct bsc_flow *flow, struct bsc_connection *source)
 {
@@ -31,6 +68,7 @@ static bool digest(struct bsc_flow *flow, struct bsc_connection *source)
     uint32_t fresh = bsc_buffer_size(source->in) - flow->ready;
     if (flow->complete || !fresh)
         return true;
+    const char *bytes = source->in->bytes + source->in->begin + flow->ready;
     if (flow->framing == BSC_FRAMING_LENGTH) {
         if (fresh > flow->left)
             fresh = (uint32_t)flow->left;
@@ -39,17 +77,21 @@ static bool digest(struct bsc_flow *flow, struct bsc_connection *source)
         flow->data_bytes += fresh;
     } else if (flow->framing == BSC_FRAMING_CHUNKED) {
         size_t used = 0;
-        enum bsc_parse parse =
-            bsc_chunked_pass(&flow->chunked, source->in->bytes + source->in->begin + flow->ready,
-                             fresh, &used, &flow->data_bytes, &fault);
+        enum bsc_parse parse = flow->boundary ? pass_chunks(flow, bytes, fresh, &used, &fault)
+                                              : bsc_chunked_pass(&flow->chunked, bytes, fresh,
+                                                                 &used, &flow->data_bytes, &fault);
         if (parse == BSC_PARSE_REFUSED || flow->data_bytes > flow->most)
             return false;
         flow->complete = parse == BSC_PARSE_DONE;
         fresh = (uint32_t)used;
     } else {
+        if (flow->boundary)
+            fresh = (uint32_t)bsc_boundary_pass(flow->boundary, bytes, fresh);
         flow->data_bytes += fresh;
     }
     flow->ready += fresh;
+    if (flow->boundary)
+        stop_here(flow);
     return true;
 }
 
@@ -81,6 +123,10 @@ static void frame(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_c
         return;
     if (size > room - FRAME_ROOM)
         size = room - FRAME_ROOM;
+    if (flow->boundary)
+        size = (uint32_t)bsc_boundary_pass(flow->boundary, source->in->bytes + source->in->begin,
+                                           size);
+    bool stopped = flow->boundary && flow->boundary->reached;
     if (size) {
         char line[BSC_CHUNK_FRAME_BYTES];
         put(out, line, bsc_chunk_frame(line, size));
@@ -89,7 +135,8 @@ static void frame(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_c
         flow->data_bytes += size;
         bsc_connection_consume(worker, source, size);
     }
-    if (flow->complete && !bsc_buffer_size(source->in)) {
+    if (stopped || (flow->complete && !bsc_buffer_size(source->in))) {
+        flow->complete = true;
         put(out, "0\r\n\r\n", 5);
         flow->framing = BSC_FRAMING_NONE; /* the end is written once */
     }
@@ -111,9 +158,13 @@ static bool unframe(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc
             bsc_chunked_next(&flow->chunked, bytes, size < room ? size : room, &run, &fault);
         if (parse == BSC_PARSE_REFUSED)
             return false;
+        if (flow->boundary)
+            run.data_size = bsc_boundary_pass(flow->boundary, bytes + run.data_at, run.data_size);
         put(out, bytes + run.data_at, run.data_size);
         flow->data_bytes += run.data_size;
         flow->complete = parse == BSC_PARSE_DONE;
+        if (flow->boundary)
+            stop_here(flow);
         bsc_connection_consume(worker, source, (uint32_t)run.used);
     }
     return true;
@@ -145,12 +196,24 @@ static void keep(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
     flow->ready = 0;
 }
 
+/* What ends the message goes out behind everything that came before it. */
+static void add_tail(struct bsc_worker *worker, struct bsc_flow *flow)
+{
+    struct bsc_boundary *boundary = flow->boundary;
+    if (flow->ready || bsc_flow_unsent(flow) || !boundary->tail_size)
+        return;
+    put(writable_out(worker, flow), boundary->tail, boundary->tail_size);
+    boundary->tail_size = 0;
+}
+
 static bool prepare(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_connection *source)
 {
+    if (flow->boundary)
+        stop_here(flow);
     if (flow->recoding == BSC_RECODE_TO_DATA)
         return unframe(worker, flow, source);
     if (flow->recoding == BSC_RECODE_TO_CHUNKED) {
-        flow->complete = source->ended;
+        flow->complete = source->ended || (flow->boundary && flow->boundary->reached);
         if (flow->framing == BSC_FRAMING_UNTIL_CLOSE)
             frame(worker, flow, source);
         return true;
@@ -161,6 +224,8 @@ static bool prepare(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc
         flow->complete = true;
     if (flow->keep_left && flow->keep_out && flow->ready)
         keep(worker, flow, source);
+    if (flow->boundary && flow->boundary->reached)
+        add_tail(worker, flow);
     struct bsc_buffer *out = flow->out;
     bool join = bsc_flow_unsent(flow) || (flow->keep_out && out && !flow->past);
     if (flow->ready && flow->ready <= JOINED_BYTES && join &&
@@ -199,6 +264,8 @@ static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
 static bool at_end(const struct bsc_flow *flow, const struct bsc_connection *source)
 {
     if (!flow->complete || flow->ready || bsc_flow_unsent(flow))
+        return false;
+    if (flow->boundary && flow->boundary->reached && flow->boundary->tail_size)
         return false;
     if (flow->framing != BSC_FRAMING_UNTIL_CLOSE)
         return true;

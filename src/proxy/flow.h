@@ -7,6 +7,7 @@
 #ifndef BASCULE_PROXY_FLOW_H
 #define BASCULE_PROXY_FLOW_H
 
+#include "proxy/boundary.h"
 #include "proxy/chunked.h"
 #include "proxy/connection.h"
 
@@ -30,6 +31,7 @@ struct bsc_flow {
     uint64_t data_bytes;    /* of the body so far */
     uint64_t most;          /* bytes of a chunked body */
     uint32_t keep_left;     /* so much more of the body may be kept */
+    struct bsc_boundary *boundary; /* where it can be stopped (farewell.h); NULL: nowhere */
     struct bsc_chunked chunked;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "proxy/exchange.h"
+#include "proxy/farewell.h"
 #include "proxy/queue.h"
 #include "proxy/rescue.h"
 #include "proxy/roster.h"
@@ -54,8 +55,11 @@ void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *serv
     free_if_unused(instance);
 }
 
-static void unlist(struct bsc_worker *worker, struct bsc_local_instance *instance)
+static void unlist(struct bsc_worker *worker, const struct bsc_local_service *service,
+                   struct bsc_local_instance *instance)
 {
+    if (instance->active && service->shared)
+        bsc_farewell_instance(worker, instance, service->shared->drain_ms);
     instance->listed = false;
     bsc_upstream_close_idle(worker, instance);
     free_if_unused(instance);
@@ -64,7 +68,7 @@ static void unlist(struct bsc_worker *worker, struct bsc_local_instance *instanc
 static void forget_instances(struct bsc_worker *worker, struct bsc_local_service *service)
 {
     for (unsigned i = 0; i < service->instance_count; i++)
-        unlist(worker, service->instances[i]);
+        unlist(worker, service, service->instances[i]);
     for (int slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         free(service->choices[slot].items);
         service->choices[slot] = (struct bsc_choice){ .active = service->choices[slot].active };
@@ -155,7 +159,7 @@ static void take_roster(struct bsc_worker *worker, struct bsc_local_service *ser
     }
     for (unsigned i = 0; i < service->instance_count; i++)
         if (service->instances[i])
-            unlist(worker, service->instances[i]);
+            unlist(worker, service, service->instances[i]);
     free(service->instances);
     service->instances = instances;
     service->instance_count = roster->count;

@@ -76,6 +76,7 @@ struct bsc_service {
     enum bsc_balancing balancing;
     enum bsc_traffic_mode traffic;
     int64_t connect_ms, answer_ms, idle_ms, hold_ms;
+    int64_t drain_ms; /* an instance that goes may go on so long with what it serves */
     unsigned hold_max;
     struct bsc_edge edge;
     enum bsc_identity identity;
@@ -231,6 +232,7 @@ struct bsc_update {
     struct bsc_serve *serves;
     const struct bsc_listen *unlisten;
     bool retire;       /* accept nothing more */
+    int64_t drain_ms;  /* end after that */
     int64_t spread_ms; /* and say so to clients that stay, one after the other over this time */
 
     struct bsc_list node;                         /* the rest is the control thread's own */

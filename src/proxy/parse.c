@@ -190,20 +190,22 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
     static const char *const balancings[] = { "round-robin", "least-requests", "hash" };
     static const char *const modes[] = { "serve", "hold", "maintenance", "stop" };
     unsigned balancing, traffic;
-    json_int_t hold_max, times[4];
+    json_int_t hold_max, times[5];
     static const struct {
         const char *key;
         json_int_t otherwise;
-    } keys[4] = {
-        { "connect_ms", 1000 }, { "answer_ms", 60000 }, { "idle_ms", 60000 }, { "hold_ms", 30000 }
-    };
+    } keys[5] = { { "connect_ms", 1000 },
+                  { "answer_ms", 60000 },
+                  { "idle_ms", 60000 },
+                  { "hold_ms", 30000 },
+                  { "drain_ms", 30000 } };
     if (parse_word(object, "balance", balancings, 3, &balancing, error) ||
         parse_word(object, "traffic", modes, 4, &traffic, error) ||
 
         parse_number(object, "hold_max", 0, 1000000, 1000, &hold_max, error))
         return error->status;
-    for (unsigned i = 0; i < 4; i++)
-        if (parse_number(object, keys[i].key, 1, day_ms, keys[i].otherwise, &times[i], error))
+    for (unsigned i = 0; i < 5; i++)
+        if (parse_number(object, keys[i].key, i < 4, day_ms, keys[i].otherwise, &times[i], error))
             return error->status;
     if (parse_identity(json_object_get(object, "identity"), service, error) ||
         parse_limits(object, service, error) ||
@@ -218,6 +220,7 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
     service->answer_ms = times[1];
     service->idle_ms = times[2];
     service->hold_ms = times[3];
+    service->drain_ms = times[4];
     return parse_routes(json_object_get(object, "routes"), service, error);
 }
 

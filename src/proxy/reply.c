@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/reply.c - the upstream's answer on its way to the client. */
 #include "proxy/exchange.h"
+#include "proxy/farewell.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
 #include "proxy/tunnel.h"
@@ -103,6 +104,8 @@ static bool begin_tunnel(struct bsc_worker *worker, struct bsc_exchange *exchang
                                  "The instance switched protocols without being asked to.");
     bsc_flow_stop_keeping(worker, &exchange->request);
     bsc_tunnel_begin(worker, exchange);
+    if (exchange->websocket)
+        bsc_lasting_begin(worker, exchange, true);
     return true;
 }
 
@@ -133,6 +136,11 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
     if (response->head.framing == BSC_FRAMING_CHUNKED && outgoing == BSC_FRAMING_UNTIL_CLOSE)
         exchange->answer.recoding = BSC_RECODE_TO_DATA;
     exchange->phase = BSC_EXCHANGE_ANSWERING;
+    const struct bsc_buffer *in = exchange->upstream->connection.in;
+    if ((response->head.framing == BSC_FRAMING_CHUNKED ||
+         response->head.framing == BSC_FRAMING_UNTIL_CLOSE) &&
+        bsc_lasting_is_event_stream(response, in->bytes + in->begin))
+        bsc_lasting_begin(worker, exchange, false);
     return true;
 }
 

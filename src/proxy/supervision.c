@@ -280,6 +280,7 @@ static void retire(struct bsc_control *control, struct bsc_message *message)
     control->retiring = true;
     struct bsc_update *update = bsc_update_create();
     update->retire = true;
+    update->drain_ms = drain_ms > 0 ? drain_ms : 0;
     update->spread_ms = drain_ms > 4 * SPREAD_MAX_MS ? SPREAD_MAX_MS : drain_ms / 4;
     bsc_control_post(control, update, on_retired);
 }

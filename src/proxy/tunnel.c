@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "proxy/farewell.h"
 #include "proxy/worker.h"
 
 enum side { NEITHER, CLIENT, INSTANCE };
@@ -16,7 +17,8 @@ static enum side pass_along(struct bsc_worker *worker, struct bsc_flow *flow, en
         return NEITHER;
     switch (bsc_flow_run(worker, flow, source, sink)) {
     case BSC_FLOWED_DONE:
-        bsc_connection_finish(worker, sink); /* the other direction goes on */
+        if (!flow->boundary || !flow->boundary->reached)
+            bsc_connection_finish(worker, sink); /* the other direction goes on */
         return NEITHER;
     case BSC_FLOWED_AGAIN:
         bsc_worker_later(worker, source);
@@ -39,6 +41,31 @@ static void break_off(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     bsc_exchange_end(worker, exchange, false);
 }
 
+/* The client was told to leave: nothing more of the instance is for it. True when the instance has
+ * ended, too. */
+static bool drop_rest(struct bsc_worker *worker, struct bsc_connection *upstream)
+{
+    enum { READS = 16 };
+    bsc_buffer_return(&worker->buffers, &upstream->in);
+    for (unsigned i = 0; i < READS; i++) {
+        enum bsc_received received = bsc_connection_receive(worker, upstream);
+        if (received != BSC_RECEIVED_BYTES)
+            return received != BSC_RECEIVED_WAIT;
+        bsc_buffer_return(&worker->buffers, &upstream->in);
+    }
+    bsc_worker_later(worker, upstream);
+    return false;
+}
+
+void bsc_tunnel_give_up(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->lasting->to_instance.stop = true;
+    if (!exchange->lasting->to_instance.closed)
+        (void)pass_along(worker, &exchange->request, CLIENT, &exchange->client->connection,
+                         &exchange->upstream->connection);
+    bsc_exchange_end(worker, exchange, true);
+}
+
 bool bsc_tunnel_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *client = &exchange->client->connection;
@@ -46,11 +73,20 @@ bool bsc_tunnel_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
     enum side broken = pass_along(worker, &exchange->request, CLIENT, client, upstream);
     if (!broken)
         broken = pass_along(worker, &exchange->answer, INSTANCE, upstream, client);
+    bool told = exchange->lasting && exchange->lasting->told && exchange->answer.done;
+    if (told && (broken || drop_rest(worker, upstream))) {
+        bsc_exchange_end(worker, exchange, true);
+        return false;
+    }
     if (broken) {
         break_off(worker, exchange, broken);
         return false;
     }
-    if (exchange->request.done && exchange->answer.done) {
+    if (told && exchange->lasting->to_instance.closed && !exchange->lasting->parted) {
+        exchange->lasting->parted = true;
+        bsc_connection_finish(worker, client);
+    }
+    if (exchange->request.done && exchange->answer.done && !told) {
         bsc_exchange_end(worker, exchange, true);
         return false;
     }

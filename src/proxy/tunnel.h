@@ -17,6 +17,10 @@ void bsc_tunnel_begin(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Moves what can be moved; false: the exchange is gone. */
 bool bsc_tunnel_run(struct bsc_worker *worker, struct bsc_exchange *exchange);
 
+/* A WebSocket whose client was told to leave, and does not answer: the instance is told, too, and
+ * both are closed. */
+void bsc_tunnel_give_up(struct bsc_worker *worker, struct bsc_exchange *exchange);
+
 /* Whose connection it is, by the address where it came in; false: nobody's. */
 bool bsc_tcp_accept(struct bsc_worker *worker, struct bsc_listener *listener,
                     struct bsc_client *client);

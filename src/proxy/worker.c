@@ -17,6 +17,7 @@
 #include "proxy/admit.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/farewell.h"
 #include "proxy/h2.h"
 #include "proxy/queue.h"
 #include "proxy/tls_transport.h"
@@ -109,6 +110,7 @@ static void apply(struct bsc_worker *worker, struct bsc_update *update)
     if (update->retire) {
         worker->retiring = true;
         bsc_accept_remove(worker, NULL);
+        bsc_farewell_all(worker, update->drain_ms);
         bsc_h2_retire(worker, update->spread_ms);
         report_if_done(worker);
     }
@@ -246,6 +248,8 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     worker->h2 = bsc_h2_create();
     bsc_list_init(&worker->later);
     bsc_list_init(&worker->graves);
+    bsc_list_init(&worker->lasting);
+    bsc_slab_init(&worker->lastings, sizeof(struct bsc_lasting));
     bsc_list_init(&worker->listeners);
     bsc_list_init(&worker->dead_listeners);
     bsc_list_init(&worker->all_clients);

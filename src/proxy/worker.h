@@ -76,6 +76,9 @@ struct bsc_worker {
     bool paused;
     struct bsc_timer pause; /* end of a pause that no closing connection ends */
     bool retiring;
+    int64_t leave_by_ms;     /* then this proxy ends, when it is retiring */
+    struct bsc_list lasting; /* exchanges that are told before that (farewell.h) */
+    struct bsc_slab lastings;
 
     struct bsc_request request; /* the heads that are being looked at */
     struct bsc_response response;
