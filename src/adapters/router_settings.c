@@ -65,17 +65,26 @@ static enum bsc_status put(struct bsc_settings *settings, const char *name, json
 
 static const char listener_prefix[] = "listener ";
 
+static bool is_introduced(const struct bsc_config *config, const char *address)
+{
+    for (unsigned i = 0; i < config->listen_introduced.count; i++)
+        if (!strcmp(config->listen_introduced.items[i], address))
+            return true;
+    return false;
+}
+
 /* `service`: of TCP, whose connections arrive there; NULL: HTTP does. */
-static enum bsc_status put_listener(struct bsc_settings *settings, const char *address,
-                                    const char *service, struct bsc_error *error)
+static enum bsc_status put_listener(struct bsc_settings *settings, const struct bsc_config *config,
+                                    const char *address, const char *service,
+                                    struct bsc_error *error)
 {
     struct bsc_text name = { 0 };
     bsc_text_printf(&name, "%s%s", listener_prefix, address);
-    enum bsc_status status =
-        put(settings, bsc_text_get(&name),
-            json_pack("{s:{s:s,s:b,s:b,s:b,s:s?}}", "listener", "address", address, "tls", 0,
-                      "redirect", 0, "proxy_protocol", 0, "service", service),
-            error);
+    enum bsc_status status = put(settings, bsc_text_get(&name),
+                                 json_pack("{s:{s:s,s:b,s:b,s:b,s:s?}}", "listener", "address",
+                                           address, "tls", 0, "redirect", 0, "proxy_protocol",
+                                           is_introduced(config, address), "service", service),
+                                 error);
     bsc_text_deinit(&name);
     return status;
 }
@@ -134,11 +143,11 @@ enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_se
     enum bsc_status status = BSC_OK;
     *out = (struct bsc_settings){ 0 };
     for (unsigned i = 0; status == BSC_OK && i < config->listen_http.count; i++)
-        status = put_listener(out, config->listen_http.items[i], NULL, error);
+        status = put_listener(out, config, config->listen_http.items[i], NULL, error);
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct bsc_spec *spec = config->services[i];
         for (unsigned k = 0; status == BSC_OK && k < spec->listen.count; k++)
-            status = put_listener(out, spec->listen.items[k], spec->name, error);
+            status = put_listener(out, config, spec->listen.items[k], spec->name, error);
     }
     if (status == BSC_OK)
         status = put_options(out, &config->proxy, error);

@@ -129,8 +129,24 @@ static void claim_listens(struct listen_claim *claims, unsigned *count,
             (struct listen_claim){ addresses->items[i], key, node ? node->line : 0 };
 }
 
-static void find_double_listens(struct bsc_reader *reader, const struct bsc_config *config,
-                                const struct bsc_node *root)
+static void find_unknown_introduced(struct bsc_reader *reader, const struct bsc_strings *introduced,
+                                    const struct bsc_node *node, const struct listen_claim *claims,
+                                    unsigned count)
+{
+    for (unsigned i = 0; i < introduced->count; i++) {
+        const struct listen_claim *claim = claims;
+        while (claim < claims + count && strcmp(claim->address, introduced->items[i]) != 0)
+            claim++;
+        if (claim == claims + count)
+            bsc_reader_problem(reader, node ? node->line : 0, "listen.proxy_protocol",
+                               "%s is not listened at: give an address of listen.http or of a "
+                               "service's listen",
+                               introduced->items[i]);
+    }
+}
+
+static void check_listens(struct bsc_reader *reader, const struct bsc_config *config,
+                          const struct bsc_node *root)
 {
     enum { ADDRESSES_MAX = 64 }; /* of the supervisor */
     unsigned count = config->listen_http.count, used = 0;
@@ -157,6 +173,8 @@ static void find_double_listens(struct bsc_reader *reader, const struct bsc_conf
             bsc_reader_problem(reader, claims[i].line, claims[i].key,
                                "%s is already listened at by %s%s", claims[i].address,
                                claims[i - 1].key, claims[i - 1].line ? "" : " (its default)");
+    find_unknown_introduced(reader, &config->listen_introduced,
+                            part_of(part_of(root, "listen"), "proxy_protocol"), claims, count);
 }
 
 static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
@@ -171,7 +189,7 @@ static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
     if (!config->proxy.workers)
         config->proxy.workers = cores();
     find_double_routes(reader);
-    find_double_listens(reader, config, root);
+    check_listens(reader, config, root);
     check_port_count(reader, config, root);
 }
 

@@ -46,6 +46,16 @@ static const struct bsc_key config_keys[] = {
       .otherwise = "8080",
       .text = "Where users' requests arrive; a bare port means all addresses, IPv4 and IPv6.",
       .example = "[127.0.0.1:8080, \"[::1]:8080\"]" },
+    { .path = "listen.proxy_protocol",
+      .type = &bsc_type_listen,
+      .effect = BSC_EFFECT_NOW,
+      .offset = CONFIG(listen_introduced),
+      .absent = "none",
+      .text = "At which of the addresses above, or of services of TCP, a load balancer says with "
+              "the PROXY protocol (v1 or v2) whose connection it is; one that begins without that "
+              "is reset. With `proxy.trusted`, so is one from anybody else; without it, whoever "
+              "reaches such an address can claim to be any client.",
+      .example = "8080" },
     { .path = "proxy.workers",
       .type = &bsc_type_count,
       .effect = BSC_EFFECT_UPGRADE,

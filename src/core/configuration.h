@@ -59,6 +59,7 @@ struct bsc_proxy_spec {
 struct bsc_config {
     struct bsc_strings
         listen_http; /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
+    struct bsc_strings listen_introduced; /* of all addresses: there the PROXY protocol is spoken */
     struct bsc_proxy_spec proxy;
     unsigned port_low, port_high; /* for instances */
     unsigned service_count;

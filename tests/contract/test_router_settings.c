@@ -39,12 +39,13 @@ static void what_is_spoken_at_an_address_is_told_with_the_whole_state(void **sta
     assert_true(json_is_false(json_object_get(listener, "tls")));
 }
 
-static void an_address_of_a_tcp_service_names_it(void **state)
+static void an_address_of_a_tcp_service_names_it_and_may_introduce_clients(void **state)
 {
     struct stage *stage = *state;
     static struct bsc_spec db = { .name = "db", .listen = { 1, both + 1 } };
     struct bsc_spec *services[] = { &db };
     const struct bsc_config config = { .listen_http = { 1, both },
+                                       .listen_introduced = { 1, both + 1 },
                                        .proxy = { .workers = 2 },
                                        .service_count = 1,
                                        .services = services };
@@ -55,6 +56,8 @@ static void an_address_of_a_tcp_service_names_it(void **state)
     const json_t *tcp = json_object_get(peer->listeners, "[::1]:80");
     assert_true(json_is_null(json_object_get(http, "service")));
     assert_string_equal(json_string_value(json_object_get(tcp, "service")), "db");
+    assert_true(json_is_false(json_object_get(http, "proxy_protocol")));
+    assert_true(json_is_true(json_object_get(tcp, "proxy_protocol")));
 }
 
 static void addresses_that_come_and_go_are_told_when_the_supervisor_took_them(void **state)
@@ -95,7 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_is_spoken_at_an_address_is_told_with_the_whole_state),
-        CASE(an_address_of_a_tcp_service_names_it),
+        CASE(an_address_of_a_tcp_service_names_it_and_may_introduce_clients),
         CASE(addresses_that_come_and_go_are_told_when_the_supervisor_took_them),
         CASE(a_controller_without_a_usable_file_goes_on_with_what_was),
     };

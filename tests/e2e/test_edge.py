@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits, trusted proxies and pages for errors as their user has them: from bascule.yaml to the answer."""
+import contextlib
+import json
+import socket
 import urllib.error
 import urllib.request
 
-from daemon import Daemon, wait_until
+from daemon import Daemon, free_port, wait_until
 
 
 def get(daemon, **fields):
@@ -33,3 +36,43 @@ def test_a_client_behind_a_trusted_proxy_is_limited_and_gets_the_users_page():
         daemon.configure(proxy=proxy | {"limits": {"line": 256}})
         assert "proxy.limits.line: 8KiB -> 256" in daemon.do("apply")
         wait_until(lambda: get(daemon, Long="x" * 300)[0] == 431, "the new limit holds")
+
+
+def talk(port, sent):
+    """All that is answered until the end of the connection, however it comes."""
+    got = b""
+    with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
+        peer.sendall(sent)
+        while chunk := peer.recv(65536):
+            got += chunk
+    return got
+
+
+def test_a_load_balancer_says_whose_connection_it_is_at_one_of_two_addresses():
+    ask = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    line = b"PROXY TCP4 192.0.2.77 198.51.100.1 5000 80\r\n"
+    with Daemon() as daemon:
+        front, log = free_port(), daemon.folder / "access.log"
+        addresses = [f"127.0.0.1:{daemon.port}", f"127.0.0.1:{front}"]
+        listen = {"http": addresses, "proxy_protocol": addresses[1]}
+        proxy = {"workers": 2, "access_log": {"path": str(log)}}
+
+        def clients():
+            return [json.loads(line)["client"] for line in log.read_text().splitlines()] if log.exists() else []
+
+        daemon.configure(listen=listen, proxy=proxy)
+        daemon.start()
+        daemon.do("deploy", "web", "v1")
+        assert talk(front, line + ask).startswith(b"HTTP/1.1 200")
+        assert talk(daemon.port, ask).startswith(b"HTTP/1.1 200")
+        assert sorted(wait_until(lambda: len(clients()) == 2 and clients(), "both are recorded")) == [
+            "127.0.0.1", "192.0.2.77"]
+        assert talk(front, ask) == b"", "who does not say who they are is cut off"
+        assert talk(daemon.port, line + ask).startswith(b"HTTP/1.1 400"), "the other address knows nothing of it"
+
+        daemon.configure(listen=listen, proxy=proxy | {"trusted": ["192.0.2.0/24"]})
+        daemon.do("apply")
+        wait_until(lambda: talk(front, line + ask) == b"", "only trusted proxies may say it")
+        daemon.configure(proxy=proxy)
+        assert "listen.proxy_protocol" in daemon.do("apply")
+        assert talk(daemon.port, ask).startswith(b"HTTP/1.1 200")

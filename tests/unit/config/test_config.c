@@ -82,7 +82,8 @@ static void what_is_left_out_has_a_safe_default(void **unused)
 }
 
 static const char everything[] =
-    "listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083] }\n"
+    "listen: { http: [\"127.0.0.1:8081\", \"[0:0::1]:8082\", localhost:8083],\n"
+    "          proxy_protocol: localhost:8083 }\n"
     "proxy: { trusted: [10.0.0.0/8, \"::1\"], traceparent: pass, workers: 3, drain: 45s, pool: { "
     "idle: 5s, max: 6 },\n"
     "         limits: { connections: 1000, connections_per_address: 10, head: 16k, line: 4096,\n"
@@ -157,6 +158,8 @@ static void every_key_arrives(void **unused)
     assert_string_equal(config->listen_http.items[0], "127.0.0.1:8081");
     assert_string_equal(config->listen_http.items[1], "[::1]:8082");
     assert_string_equal(config->listen_http.items[2], "127.0.0.1:8083");
+    assert_int_equal(config->listen_introduced.count, 1);
+    assert_string_equal(config->listen_introduced.items[0], "127.0.0.1:8083");
     assert_int_equal(config->port_high, 21099);
     const struct bsc_spec *web = config->services[0];
     assert_int_equal(web->command.argv.count, 3);

@@ -41,6 +41,14 @@ static void values_that_the_edge_does_not_take(void **unused)
           "5: services.web.proxy_protocol: is for a connection of one client, but one of h2 "
           "carries "
           "the requests of many" },
+        { "listen: { http: 127.0.0.1:80, proxy_protocol: [\"127.0.0.1:80\", 81] }\n" WEB,
+          "1: listen.proxy_protocol: 0.0.0.0:81 is not listened at: give an address of listen.http "
+          "or of a service's listen\n"
+          "1: listen.proxy_protocol: [::]:81 is not listened at: give an address of listen.http "
+          "or of a service's listen" },
+        { "listen: { proxy_protocol: yes }\n" WEB,
+          "1: listen.proxy_protocol: expected a port (8080) or a numeric address with a port "
+          "(127.0.0.1:8080, [::1]:8080), found 'yes'" },
         { "proxy: { trusted: [10.0.0.0/8, 10.0.0.1/8] }\n" WEB,
           "1: proxy.trusted[1]: expected an address (192.0.2.1) or a range of them (10.0.0.0/8, "
           "2001:db8::/32) with no bits set behind its prefix, found '10.0.0.1/8'" },
