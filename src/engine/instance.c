@@ -283,7 +283,7 @@ void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *ser
             bsc_published(service, instance->drain_publish))
             continue;
         instance->drain_publish = service->publish_token;
-        instance->drain_until_ms = drain_end_ms(engine, service, instance);
+        drain(engine, service, instance);
     }
 }
 
@@ -298,14 +298,13 @@ void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *servic
     drain_marked(engine, service);
 }
 
-/* Nothing new goes there in any generation, and what was in flight ended or had its time. */
+/* Nothing new goes there in any generation, and what was in flight ended or had its time. That a
+ * drain is over says nothing where the publish before it was refused. */
 static bool may_stop(const struct bsc_engine *engine, const struct bsc_service *service,
                      const struct bsc_instance *instance)
 {
-    if (instance->drained)
-        return true;
     return bsc_published(service, instance->drain_publish) &&
-           bsc_now(engine) >= instance->drain_until_ms;
+           (instance->drained || bsc_now(engine) >= instance->drain_until_ms);
 }
 
 /* At the deadline of a drain every proxy is asked once more: one that was started meanwhile, from a
@@ -322,6 +321,8 @@ static void confirm_drains(struct bsc_engine *engine, struct bsc_service *servic
             bsc_unpublish(engine, service);
         if (!token)
             token = bsc_publish(engine, service, false);
+        if (bsc_now(engine) < instance->drain_until_ms)
+            continue; /* that publish made good for one that was refused */
         instance->drain_confirmed = true;
         instance->drain_publish = token;
     }

@@ -198,8 +198,7 @@ void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
  * slot; else only those of it, or with `others` only those of other releases. */
 void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
                           enum bsc_slot slot, uint64_t release, bool others);
-/* Those that the proxies may not know to be drained have their whole time from the newest publish
- * on.
+/* Those that the proxies may not know to be drained are drained again from the newest publish on.
  */
 void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service);
 /* After a restart: goes on with draining and stopping. */

@@ -45,8 +45,9 @@ struct bsc_router_ops {
     void (*publish)(void *self, const struct bsc_routing *routing, bsc_token token);
     /* PUBLISHED when the service is gone everywhere. */
     void (*remove)(void *self, const char *service, bsc_token token);
-    /* DRAINED when no generation sends anything new to these instances, nothing is in flight on
-     * them in any generation, and the snapshot for a fresh proxy says so too. No time limit. */
+    /* DRAINED when every generation uses what was published before, nothing is in flight on these
+     * instances in any of them, and the snapshot for a fresh proxy says so too. No time limit. It
+     * says nothing after a publish that was refused: what is in force may still name them. */
     void (*drain)(void *self, const char *const *ids, unsigned count, bsc_token token);
     /* No DRAINED for this token any more. */
     void (*cancel)(void *self, bsc_token token);
