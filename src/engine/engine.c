@@ -130,6 +130,8 @@ static struct bsc_service *service_of_id(struct bsc_engine *engine, const struct
 static void runtime_event(struct bsc_engine *engine, const struct bsc_event *event)
 {
     struct bsc_service *service = service_of_id(engine, event);
+    if (!service && event->kind != BSC_EVENT_EXITED)
+        return;
     if (!service) { /* a stray that was stopped */
         struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_FORGET, NULL);
         effect->runtime = BSC_RUNTIME_PROCESS;

@@ -18,6 +18,8 @@ bsc_token bsc_token_next(struct bsc_engine *engine, const struct bsc_service *se
 struct bsc_service *bsc_token_service(const struct bsc_engine *engine, bsc_token token)
 {
     size_t number = token & (((bsc_token)1 << BSC_SERVICE_BITS) - 1);
+    if (token < engine->load_token) /* the services were numbered anew since */
+        return NULL;
     return number && number <= engine->number_count ? engine->numbered[number - 1] : NULL;
 }
 

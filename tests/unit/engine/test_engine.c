@@ -432,6 +432,62 @@ static void whoever_waits_for_a_service_that_is_taken_away_is_answered(void **un
     assert_string_equal(sim->answer_text, "s0 was taken out of the configuration");
 }
 
+static void a_drain_that_follows_a_refused_publish_stops_nothing(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    sim->weather.publish_refused = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_CLEANUP, "s0", NULL), BSC_OK);
+    pass_ms(5000);
+    unsigned draining = 0;
+    for (size_t i = 0; i < service("s0")->instance_count; i++)
+        draining += service("s0")->instances[i].row.phase == BSC_INSTANCE_DRAINING;
+    assert_int_equal(draining, 2);
+    sim->weather.publish_refused = 0;
+    pass_ms(10000);
+    assert_int_equal(service("s0")->instance_count, 2);
+}
+
+static const char *running_hook(void)
+{
+    for (unsigned i = 0; i < sim->process_high; i++)
+        if (sim->processes[i].used && sim->processes[i].hook && sim->processes[i].running)
+            return sim->processes[i].id->text;
+    fail_msg("no hook runs");
+    return NULL;
+}
+
+/* That a hook has started is told late: the store was read again meanwhile, which numbered the
+ * services anew, nobody waits for the hook any more, and it still runs. */
+static void what_started_before_the_store_was_read_again_is_not_forgotten(void **unused)
+{
+    (void)unused;
+    struct bsc_spec *rest[] = { sim_spec(sim, 1), sim_spec(sim, 2) };
+    struct bsc_config without_the_first = {
+        .port_low = 20000, .port_high = 20100, .service_count = 2, .services = rest
+    };
+    struct bsc_event apply = { .kind = BSC_EVENT_APPLY, .config = &without_the_first };
+    assert_int_equal(sim_ask(sim, apply), BSC_OK);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s2", "v1"), BSC_OK);
+    until_step("s2", BSC_STEP_HOOK);
+    struct bsc_event late = { .kind = BSC_EVENT_STARTED,
+                              .token = service("s2")->rollout->step_token,
+                              .id = running_hook(),
+                              .pid = 1000 };
+    sim->weather.commit_fails = sim->weather.stop_slow = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_TRAFFIC, "s1", NULL), BSC_FAILED);
+    sim->weather.commit_fails = 0;
+    assert_int_equal(finish("s2"), BSC_ROLLOUT_FAILED);
+    while (sim->commit)
+        sim_turn(sim);
+    assert_string_equal(running_hook(), late.id);
+    bsc_engine_handle(sim->engine, &late);
+    assert_string_equal(running_hook(), late.id);
+    pass_ms(20000);
+    assert_null(sim_process_find(sim, late.id));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -455,6 +511,8 @@ int main(void)
         TEST(an_instance_that_keeps_dying_is_started_less_and_less_often),
         TEST(a_service_in_rollout_is_not_taken_away),
         TEST(whoever_waits_for_a_service_that_is_taken_away_is_answered),
+        TEST(a_drain_that_follows_a_refused_publish_stops_nothing),
+        TEST(what_started_before_the_store_was_read_again_is_not_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
