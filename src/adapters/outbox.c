@@ -71,11 +71,12 @@ void bsc_outbox_destroy(struct bsc_outbox *outbox)
 
 void bsc_outbox_put(struct bsc_outbox *outbox, const struct bsc_event *event)
 {
-    assert(!event->service && !event->version && !event->config && !event->state);
+    assert(!event->version && !event->config && !event->state);
     struct entry *entry = bsc_alloc(sizeof *entry);
     bsc_arena_init(&entry->arena);
     entry->event = *event;
     entry->event.text = bsc_arena_copy(&entry->arena, event->text);
+    entry->event.service = bsc_arena_copy(&entry->arena, event->service);
     entry->event.id = bsc_arena_copy(&entry->arena, event->id);
     if (event->found_count) {
         struct bsc_found *found =

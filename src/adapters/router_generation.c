@@ -137,6 +137,8 @@ static void handle_line(struct bsc_generation *generation, const char *line, siz
                       answer.seq, answer.text);
         bsc_router_refused(generation->router, line_of(generation, answer.seq), answer.text);
         acknowledge(generation, answer.seq); /* it was handled, and what follows is not held up */
+    } else if (answer.kind != BSC_WIRE_OTHER && answer.kind != BSC_WIRE_ACK) {
+        bsc_router_heard(generation->router, generation, &answer);
     }
 }
 

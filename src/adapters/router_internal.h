@@ -228,10 +228,14 @@ void bsc_wire_line(struct bsc_text *out, uint64_t seq, const struct bsc_text *bo
 void bsc_wire_everything(const struct bsc_router_proxy *router, struct bsc_text *out,
                          uint64_t *seq);
 
+enum { BSC_WIRE_ID_BYTES = 160 };
+
 struct bsc_wire_answer {
-    enum { BSC_WIRE_OTHER, BSC_WIRE_ACK, BSC_WIRE_ERROR } kind;
+    enum { BSC_WIRE_OTHER, BSC_WIRE_ACK, BSC_WIRE_ERROR, BSC_WIRE_EJECTED, BSC_WIRE_RETURNED } kind;
     uint64_t seq, epoch;
     char text[256];
+    char service[BSC_NAME_MAX + 1], id[BSC_WIRE_ID_BYTES]; /* EJECTED, RETURNED */
+    int64_t for_ms;                                        /* EJECTED */
 };
 /* Reads one line of a proxy. BSC_INVALID: it is not JSON. */
 enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_answer *out,
@@ -305,6 +309,9 @@ void bsc_router_emit(struct bsc_router_proxy *router, const struct bsc_text *bod
 bool bsc_router_everywhere(const struct bsc_router_proxy *router, uint64_t line);
 /* An acknowledgement came, a generation went or retires. */
 void bsc_router_progress(struct bsc_router_proxy *router);
+/* A generation ejected an instance, or took it back. */
+void bsc_router_heard(struct bsc_router_proxy *router, const struct bsc_generation *generation,
+                      const struct bsc_wire_answer *answer);
 /* A generation refused `line` (0: one of a resync). */
 void bsc_router_refused(struct bsc_router_proxy *router, uint64_t line, const char *text);
 

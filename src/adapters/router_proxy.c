@@ -92,6 +92,21 @@ void bsc_router_emit(struct bsc_router_proxy *router, const struct bsc_text *bod
     bsc_snapshots_want(router);
 }
 
+/* Only the newest one's word counts: the others serve what they have begun. */
+void bsc_router_heard(struct bsc_router_proxy *router, const struct bsc_generation *generation,
+                      const struct bsc_wire_answer *answer)
+{
+    bool ejected = answer->kind == BSC_WIRE_EJECTED;
+    if (generation->link.next != &router->generations)
+        return;
+    bsc_outbox_put(router->outbox,
+                   &(struct bsc_event){ .kind = ejected ? BSC_EVENT_EJECTED : BSC_EVENT_RETURNED,
+                                        .service = answer->service,
+                                        .id = answer->id,
+                                        .text = ejected ? answer->text : NULL,
+                                        .duration_us = answer->for_ms * 1000 });
+}
+
 static void wait_for(struct bsc_router_proxy *router, bsc_token token, uint64_t first_line,
                      uint64_t line)
 {
@@ -190,6 +205,7 @@ static void on_arrived(void *argument, const struct bsc_proxy_arrival *arrival)
 {
     bsc_log_info("proxy %" PRIu64 " (pid %ld) is there", arrival->generation, (long)arrival->pid);
     bsc_generation_arrive(argument, arrival);
+    answer(argument, BSC_EVENT_RETURNED, 0, BSC_OK, NULL); /* it will tell whom it ejected */
 }
 
 static void on_retiring(void *argument, uint64_t number)

@@ -202,6 +202,17 @@ static uint64_t number_of(const json_t *object, const char *key)
     return number > 0 ? (uint64_t)number : 0;
 }
 
+static void parse_instance(const json_t *object, int kind, struct bsc_wire_answer *out)
+{
+    const char *service = json_string_value(json_object_get(object, "service"));
+    const char *id = json_string_value(json_object_get(object, "instance"));
+    if (!service || !id || strlen(service) >= sizeof out->service || strlen(id) >= sizeof out->id)
+        return;
+    out->kind = kind;
+    memcpy(out->service, service, strlen(service) + 1);
+    memcpy(out->id, id, strlen(id) + 1);
+}
+
 enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_answer *out,
                                struct bsc_error *error)
 {
@@ -222,6 +233,14 @@ enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_an
         out->kind = BSC_WIRE_ERROR;
         out->seq = number_of(refusal, "seq");
         snprintf(out->text, sizeof out->text, "%s", text ? text : "no reason given");
+    } else if (json_is_object(json_object_get(object, "ejected"))) {
+        const json_t *ejected = json_object_get(object, "ejected");
+        const char *reason = json_string_value(json_object_get(ejected, "reason"));
+        parse_instance(ejected, BSC_WIRE_EJECTED, out);
+        snprintf(out->text, sizeof out->text, "%s", reason ? reason : "no reason given");
+        out->for_ms = (int64_t)number_of(ejected, "for_ms");
+    } else if (json_is_object(json_object_get(object, "returned"))) {
+        parse_instance(json_object_get(object, "returned"), BSC_WIRE_RETURNED, out);
     }
     json_decref(object);
     return BSC_OK;

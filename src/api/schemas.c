@@ -66,8 +66,11 @@ static const struct bsc_api_field instance[] = {
     { "address", BSC_API_STRING, .summary = "where it listens" },
     { "phase", BSC_API_STRING, .of = "starting|running|restarting|draining|stopping",
       .summary = "where it stands in its life" },
-    { "health", BSC_API_STRING, .of = "unknown|healthy|ill", .summary = "verdict of the probes" },
-    { "detail", BSC_API_STRING, .summary = "the last probe's answer, or how it exited" },
+    { "health", BSC_API_STRING, .of = "unknown|healthy|ill|ejected",
+      .summary = "verdict of the probes; ejected: healthy, but the proxy leaves it out for a while "
+                 "because of its answers" },
+    { "detail", BSC_API_STRING,
+      .summary = "the last probe's answer, how it exited, or why it is ejected" },
     { 0 },
 };
 

@@ -91,15 +91,17 @@ static bool is_static(const struct bsc_service *service, const struct bsc_instan
 
 static json_t *view_instance(const struct bsc_service *service, const struct bsc_instance *instance)
 {
+    bool ejected = instance->ejected && instance->health.state == BSC_HEALTH_HEALTHY;
     const char *detail = instance->row.phase == BSC_INSTANCE_RESTARTING && *instance->last_exit
                              ? instance->last_exit
-                             : instance->health.last_detail;
+                         : ejected ? instance->ejected_for
+                                   : instance->health.last_detail;
     bool has_pid = instance->pid && !is_static(service, instance);
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "id", instance->row.id, "pid",
                      has_pid ? json_integer(instance->pid) : json_null(), "address",
                      bsc_api_words(instance->row.address), "phase", phase_name(instance->row.phase),
-                     "health", bsc_health_state_name(instance->health.state), "detail",
-                     bsc_api_words(detail));
+                     "health", ejected ? "ejected" : bsc_health_state_name(instance->health.state),
+                     "detail", bsc_api_words(detail));
 }
 
 static const struct bsc_instance *at_position(const struct bsc_service *service, enum bsc_slot slot,

@@ -19,9 +19,8 @@ static const struct mark step_marks[] = {
 };
 
 static const struct mark health_marks[] = {
-    { "healthy", "●", "+", BSC_STYLE_GREEN },
-    { "unknown", "○", "o", BSC_STYLE_YELLOW },
-    { "ill", "✗", "x", BSC_STYLE_RED },
+    { "healthy", "●", "+", BSC_STYLE_GREEN }, { "unknown", "○", "o", BSC_STYLE_YELLOW },
+    { "ill", "✗", "x", BSC_STYLE_RED },       { "ejected", "◌", "e", BSC_STYLE_YELLOW },
     { "", "?", "?", BSC_STYLE_PLAIN },
 };
 

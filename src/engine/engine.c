@@ -217,6 +217,10 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_DRAINED:
         drained(engine, event);
         break;
+    case BSC_EVENT_EJECTED:
+    case BSC_EVENT_RETURNED:
+        bsc_ejected(engine, event);
+        break;
     case BSC_EVENT_COMMITTED:
     case BSC_EVENT_KIND_COUNT:
         break;

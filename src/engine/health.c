@@ -36,6 +36,7 @@ void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
     if (!changed)
         return;
     bool healthy = instance->health.state == BSC_HEALTH_HEALTHY;
+    instance->ejected = false; /* it is ill anyway, or begins anew */
     if (healthy)
         instance->exits = 0;
     if (instance->row.healthy != healthy) {
@@ -44,6 +45,40 @@ void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
         service->publish_wanted = true;
         bsc_audit(engine, service, 0, "health", NULL, "%s is %s: %s", instance->row.id,
                   bsc_health_state_name(instance->health.state), instance->health.last_detail);
+    }
+    bsc_touch(engine, service);
+}
+
+static void all_returned(struct bsc_engine *engine)
+{
+    for (struct bsc_service *service = engine->services; service; service = service->next)
+        for (size_t i = 0; i < service->instance_count; i++)
+            if (service->instances[i].ejected) {
+                service->instances[i].ejected = false;
+                bsc_touch(engine, service);
+            }
+}
+
+/* The proxy's own doing: it is shown and told, and decides nothing here. */
+void bsc_ejected(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    bool ejected = event->kind == BSC_EVENT_EJECTED;
+    if (!event->service) {
+        all_returned(engine);
+        return;
+    }
+    struct bsc_service *service = bsc_service_find(engine, event->service);
+    struct bsc_instance *instance = service ? bsc_instance_find(service, event->id) : NULL;
+    if (!instance || instance->ejected == ejected)
+        return;
+    instance->ejected = ejected;
+    if (ejected) {
+        snprintf(instance->ejected_for, sizeof instance->ejected_for, "%s", event->text);
+        bsc_audit(engine, service, 0, "ejected", NULL, "%s gets no requests for %lld s: %s",
+                  instance->row.id, (long long)((event->duration_us + 999999) / 1000000),
+                  event->text);
+    } else {
+        bsc_audit(engine, service, 0, "returned", NULL, "%s gets requests again", instance->row.id);
     }
     bsc_touch(engine, service);
 }

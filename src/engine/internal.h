@@ -214,6 +214,7 @@ void bsc_probe_due(struct bsc_engine *engine, struct bsc_service *service,
                    struct bsc_instance *instance);
 void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
                       const struct bsc_event *event);
+void bsc_ejected(struct bsc_engine *engine, const struct bsc_event *event);
 bool bsc_slot_healthy(const struct bsc_service *service, enum bsc_slot slot, uint64_t release,
                       unsigned *healthy, unsigned *total);
 void bsc_check_command(struct bsc_engine *engine, struct bsc_service *service,

@@ -23,6 +23,8 @@ struct bsc_instance {
     bool drained;            /* the router said so */
     bool drain_confirmed;    /* its time is over, and drain_publish is a newer one */
     bool retire;             /* chosen to be drained, inside one handler */
+    bool ejected;            /* by the proxy, for its answers: it gets nothing for a while */
+    char ejected_for[96];    /* why */
     char last_exit[128];     /* "exited with status 1", "killed by signal 9"; "" */
 };
 

@@ -46,6 +46,9 @@ enum bsc_event_kind {
     BSC_EVENT_CONFIGURED, /* router: listeners and workers are in force, or status and text */
     BSC_EVENT_PUBLISHED,  /* router: every worker of every generation has swapped */
     BSC_EVENT_DRAINED,    /* router: nothing new goes there, nothing is in flight */
+    BSC_EVENT_EJECTED,  /* router: service, id: gets nothing for duration_us because of its answers
+                           (text); told again after a while without word of it */
+    BSC_EVENT_RETURNED, /* router: service, id: it gets requests again; no service: all do */
     BSC_EVENT_KIND_COUNT
 };
 
