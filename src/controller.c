@@ -309,6 +309,12 @@ static void api_processes(void *argument, struct bsc_api_processes *out)
             out->proxy = view.pid;
 }
 
+static void api_figures(void *argument, struct bsc_router_figures *out)
+{
+    const struct controller *controller = argument;
+    bsc_router_proxy_figures(controller->router, out);
+}
+
 static void api_upgrade(void *argument, bsc_token token)
 {
     struct controller *controller = argument;
@@ -426,6 +432,7 @@ static enum bsc_status open_api(struct controller *controller, struct bsc_error 
         .argument = controller,
         .submit = api_submit,
         .processes = api_processes,
+        .figures = api_figures,
         .upgrade = api_upgrade,
         .log_path = api_log_path,
     };

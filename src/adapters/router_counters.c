@@ -85,6 +85,29 @@ bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
     return touched;
 }
 
+/* A worker writes to these from its first turn on, so their memory is there. */
+void bsc_counters_figures(const struct bsc_generation *generation, struct bsc_router_figures *sum)
+{
+    for (unsigned i = 0; generation->counters && i < generation->workers; i++) {
+        const struct bsc_shard *shard = &generation->counters->shards[i];
+        uint64_t closed = bsc_counter_get(&shard->connections_closed);
+        atomic_thread_fence(memory_order_acquire);
+        uint64_t opened = bsc_counter_get(&shard->connections_opened);
+        sum->connections += opened > closed ? opened - closed : 0;
+        sum->connections_opened += opened;
+        sum->connections_refused += bsc_counter_get(&shard->connections_refused);
+        sum->own_answers += bsc_counter_get(&shard->own_answers);
+        sum->held += bsc_counter_get(&shard->held);
+        sum->held_refused += bsc_counter_get(&shard->held_refused);
+        sum->held_timed_out += bsc_counter_get(&shard->held_timed_out);
+        sum->rate_limited += bsc_counter_get(&shard->rate_limited);
+        sum->overloaded += bsc_counter_get(&shard->overloaded);
+        sum->scarce += bsc_counter_get(&shard->scarce);
+        sum->idle_closed += bsc_counter_get(&shard->idle_closed);
+        sum->access_dropped += bsc_counter_get(&shard->access_dropped);
+    }
+}
+
 void bsc_totals_add(struct bsc_totals *sum, const struct bsc_totals *other)
 {
     for (unsigned w = 0; w < WORDS; w++)

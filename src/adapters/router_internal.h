@@ -75,6 +75,8 @@ uint64_t bsc_counters_in_flight(const struct bsc_generation *generation, unsigne
 /* False, and zeros, when nothing was ever counted there. Reads without touching unused memory. */
 bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
                        struct bsc_totals *out);
+/* Adds what its workers counted. */
+void bsc_counters_figures(const struct bsc_generation *generation, struct bsc_router_figures *sum);
 void bsc_totals_add(struct bsc_totals *sum, const struct bsc_totals *other);
 void bsc_totals_subtract(struct bsc_totals *from, const struct bsc_totals *other);
 
@@ -293,7 +295,8 @@ struct bsc_router_proxy {
     struct bsc_routed **services; /* sorted by name */
     size_t service_count, service_capacity;
     struct bsc_list generations;
-    struct bsc_list waiters; /* for PUBLISHED */
+    struct bsc_router_figures gone; /* what generations counted that are not there any more */
+    struct bsc_list waiters;        /* for PUBLISHED */
     struct bsc_settings settings;
     struct bsc_configure *configures; /* oldest first */
     size_t configure_count, configure_capacity;

@@ -223,6 +223,8 @@ static void on_gone(void *argument, uint64_t number, int wait_status)
         return;
     bsc_log_info("proxy %" PRIu64 " is gone (wait status %d)", number, wait_status);
     bsc_cells_fold(router, generation);
+    bsc_counters_figures(generation, &router->gone);
+    router->gone.connections = router->gone.held = 0; /* went with it */
     bsc_generation_destroy(generation);
     bsc_router_progress(router);
 }

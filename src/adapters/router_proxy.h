@@ -47,6 +47,10 @@ bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *
                              enum bsc_slot slot, struct bsc_totals *current,
                              struct bsc_totals *since_start);
 
+/* Of all live generations since each began, and of those that went since this controller began. */
+void bsc_router_proxy_figures(const struct bsc_router_proxy *router,
+                              struct bsc_router_figures *out);
+
 /* Requests in flight on an instance, over all live generations. */
 uint64_t bsc_router_proxy_in_flight(const struct bsc_router_proxy *router, const char *instance);
 

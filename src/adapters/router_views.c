@@ -32,6 +32,13 @@ bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *
     return true;
 }
 
+void bsc_router_proxy_figures(const struct bsc_router_proxy *router, struct bsc_router_figures *out)
+{
+    *out = router->gone;
+    for (struct bsc_list *at = router->generations.next; at != &router->generations; at = at->next)
+        bsc_counters_figures(BSC_CONTAINER(at, struct bsc_generation, link), out);
+}
+
 uint64_t bsc_router_proxy_in_flight(const struct bsc_router_proxy *router, const char *instance)
 {
     const struct bsc_gauge_use *use = bsc_gauge_find(router, instance);

@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "ports/notifier.h"
+#include "ports/router.h"
 
 /* Tokens of the API's commands begin here and grow: whoever else submits commands stays below. */
 #define BSC_API_TOKEN_FIRST (UINT64_C(1) << 48)
@@ -57,6 +58,7 @@ struct bsc_api_options {
      * its reply (or its query function) was called. */
     void (*submit)(void *argument, const struct bsc_event *event);
     void (*processes)(void *argument, struct bsc_api_processes *out);
+    void (*figures)(void *argument, struct bsc_router_figures *out);
     /* Begins an upgrade of the proxy; answered by bsc_api_upgraded. */
     void (*upgrade)(void *argument, bsc_token token);
     /* The newest log file of an instance ("DIR/log", rotated to "DIR/log.1"); false: none. */

@@ -14,6 +14,8 @@ static const struct bsc_api_field version[] = {
 
 static const struct bsc_api_field status[] = {
     { "processes", BSC_API_OBJECT, .of = "Processes", .summary = "who runs" },
+    { "proxy", BSC_API_OBJECT, .of = "ProxyFigures",
+      .summary = "what happened to clients that no service is charged with" },
     { "services", BSC_API_LIST, .of = "Service", .summary = "sorted by name" },
     { 0 },
 };
@@ -23,6 +25,26 @@ static const struct bsc_api_field processes[] = {
     { "controller", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "process id" },
     { "proxy", BSC_API_INTEGER, BSC_API_NULLABLE,
       .summary = "process id of the newest generation; null while there is none" },
+    { 0 },
+};
+
+static const struct bsc_api_field proxy[] = {
+    { "connections", BSC_API_INTEGER, .summary = "clients' connections that are open now" },
+    { "held", BSC_API_INTEGER, .summary = "requests that wait now for `traffic serve`" },
+    { "connections_opened", BSC_API_INTEGER, .summary = "clients' connections, ever" },
+    { "connections_refused", BSC_API_INTEGER,
+      .summary = "reset: their address had enough, or no valid PROXY protocol" },
+    { "own_answers", BSC_API_INTEGER, .summary = "answered by the proxy without a service" },
+    { "held_refused", BSC_API_INTEGER, .summary = "requests: too many were held already" },
+    { "held_timed_out", BSC_API_INTEGER, .summary = "requests that were held for too long" },
+    { "rate_limited", BSC_API_INTEGER, .summary = "requests over their client's rate, 429" },
+    { "overloaded", BSC_API_INTEGER,
+      .summary = "requests that came when proxy.limits.buffers was used up, 503" },
+    { "scarce", BSC_API_INTEGER, .summary = "how often file descriptors ran short" },
+    { "idle_closed", BSC_API_INTEGER,
+      .summary = "idle connections that were closed to give their descriptors to others" },
+    { "access_dropped", BSC_API_INTEGER,
+      .summary = "records for which the access log had no room" },
     { 0 },
 };
 
@@ -221,16 +243,28 @@ static const struct bsc_api_field configuration_problem[] = {
 };
 
 const struct bsc_api_schema bsc_api_schemas[] = {
-    { "Applied", applied },   { "Check", check_item },
-    { "CheckResult", check }, { "ConfigurationProblem", configuration_problem },
-    { "Done", done },         { "Event", event },
-    { "Instance", instance }, { "Plan", plan },
-    { "Problem", problem },   { "Processes", processes },
-    { "Record", record },     { "Rollout", rollout },
-    { "Service", service },   { "Slot", slot },
-    { "Slots", slots },       { "Started", started },
-    { "Status", status },     { "Step", step },
-    { "Traffic", traffic },   { "Upgraded", upgraded },
-    { "Version", version },   { "Why", why },
+    { "Applied", applied },
+    { "Check", check_item },
+    { "CheckResult", check },
+    { "ConfigurationProblem", configuration_problem },
+    { "Done", done },
+    { "Event", event },
+    { "Instance", instance },
+    { "Plan", plan },
+    { "Problem", problem },
+    { "Processes", processes },
+    { "ProxyFigures", proxy },
+    { "Record", record },
+    { "Rollout", rollout },
+    { "Service", service },
+    { "Slot", slot },
+    { "Slots", slots },
+    { "Started", started },
+    { "Status", status },
+    { "Step", step },
+    { "Traffic", traffic },
+    { "Upgraded", upgraded },
+    { "Version", version },
+    { "Why", why },
 };
 const size_t bsc_api_schema_count = sizeof bsc_api_schemas / sizeof *bsc_api_schemas;

@@ -21,20 +21,48 @@ static json_t *pid_or_null(int64_t pid)
     return pid ? json_integer(pid) : json_null();
 }
 
+static json_t *view_figures(const struct bsc_router_figures *figures)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } members[] = {
+        { "connections", figures->connections },
+        { "held", figures->held },
+        { "connections_opened", figures->connections_opened },
+        { "connections_refused", figures->connections_refused },
+        { "own_answers", figures->own_answers },
+        { "held_refused", figures->held_refused },
+        { "held_timed_out", figures->held_timed_out },
+        { "rate_limited", figures->rate_limited },
+        { "overloaded", figures->overloaded },
+        { "scarce", figures->scarce },
+        { "idle_closed", figures->idle_closed },
+        { "access_dropped", figures->access_dropped },
+    };
+    json_t *view = json_object();
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_object_set_new(view, members[i].name, json_integer((json_int_t)members[i].value));
+    return view;
+}
+
 static void view_status(struct bsc_api_request *request, const struct bsc_engine *engine)
 {
     const struct bsc_api_options *options = &request->api->options;
     struct bsc_api_processes processes = { 0 };
+    struct bsc_router_figures figures = { 0 };
     options->processes(options->argument, &processes);
+    options->figures(options->argument, &figures);
     json_t *services = json_array();
     for (const struct bsc_service *service = bsc_engine_services(engine); service;
          service = service->next)
         json_array_append_new(services, bsc_api_view_service(service));
     bsc_api_answer_json(request, MHD_HTTP_OK,
-                        json_pack("{s:{s:o, s:o, s:o}, s:o}", "processes", "supervisor",
+                        json_pack("{s:{s:o, s:o, s:o}, s:o, s:o}", "processes", "supervisor",
                                   pid_or_null(processes.supervisor), "controller",
                                   pid_or_null(processes.controller), "proxy",
-                                  pid_or_null(processes.proxy), "services", services));
+                                  pid_or_null(processes.proxy), "proxy", view_figures(&figures),
+                                  "services", services));
 }
 
 void bsc_api_get_status(struct bsc_api_request *request)

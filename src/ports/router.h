@@ -32,6 +32,18 @@ struct bsc_routing {
     unsigned endpoint_count;
 };
 
+/* What happened to clients that no service is charged with, for whoever looks: added up over all
+ * workers and generations. What is not marked "now" grows while its controller lives. */
+struct bsc_router_figures {
+    uint64_t connections, held; /* now: of clients; requests that wait for `traffic serve` */
+    uint64_t connections_opened, connections_refused;
+    uint64_t own_answers; /* without a service */
+    uint64_t held_refused, held_timed_out;
+    uint64_t rate_limited, overloaded;
+    uint64_t scarce, idle_closed; /* times that descriptors ran short; connections that gave way */
+    uint64_t access_dropped;      /* records of the access log */
+};
+
 struct bsc_router_ops {
     const char *name;
     /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED,

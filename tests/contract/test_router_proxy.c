@@ -370,6 +370,32 @@ static void totals_are_of_the_split_generation_and_since_the_start(void **state)
     assert_false(bsc_router_proxy_totals(stage->router, "api", BSC_GREEN, &current, &all));
 }
 
+static void figures_outlive_the_generation_that_counted_them(void **state)
+{
+    struct stage *stage = *state;
+    struct peer *first = web_on_blue(stage), *second = stage_arrive(stage, 2, 1);
+    struct bsc_router_figures figures;
+    stage_turn_for(stage, 10);
+    bsc_counter_add(&first->counters->shards[0].connections_opened, 3);
+    bsc_counter_add(&first->counters->shards[0].connections_closed, 1);
+    bsc_counter_add(&first->counters->shards[0].held, 1);
+    bsc_counter_add(&first->counters->shards[1].rate_limited, 5);
+    bsc_counter_add(&second->counters->shards[0].connections_opened, 1);
+    bsc_counter_add(&second->counters->shards[0].rate_limited, 2);
+    bsc_router_proxy_figures(stage->router, &figures);
+    assert_int_equal(figures.connections_opened, 4);
+    assert_int_equal(figures.connections, 3);
+    assert_int_equal(figures.held, 1);
+    assert_int_equal(figures.rate_limited, 7);
+    stage_gone(stage, first);
+    stage_turn_for(stage, 10);
+    bsc_router_proxy_figures(stage->router, &figures);
+    assert_int_equal(figures.connections_opened, 4);
+    assert_int_equal(figures.connections, 1);
+    assert_int_equal(figures.held, 0);
+    assert_int_equal(figures.rate_limited, 7);
+}
+
 static void looking_at_unused_counters_costs_no_memory(void **state)
 {
     struct stage *stage = *state;
@@ -532,6 +558,7 @@ int main(void)
         CASE(counters_that_could_shrink_are_not_read),
         CASE(a_new_controller_sees_what_the_old_one_left_in_flight),
         CASE(totals_are_of_the_split_generation_and_since_the_start),
+        CASE(figures_outlive_the_generation_that_counted_them),
         CASE(looking_at_unused_counters_costs_no_memory),
         CASE(configurations_are_answered_in_order),
         CASE(options_are_told_once_and_only_when_the_configuration_was_taken),

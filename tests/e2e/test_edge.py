@@ -32,7 +32,12 @@ def test_a_client_behind_a_trusted_proxy_is_limited_and_gets_the_users_page():
         assert status == 429 and body == b"<p>Slowly, please (429)"
         assert fields["X-Bascule-Reason"] == "rate-limited" and int(fields["Retry-After"]) == 255
         assert get(daemon, **b)[0] == 200
-        daemon.do("status")  # the API does not care
+        figures = json.loads(daemon.do("status", "--json"))["proxy"]
+        assert figures["rate_limited"] == 1 and figures["connections_opened"] >= 4
+        assert not (figures["overloaded"] or figures["scarce"] or figures["access_dropped"])
+        daemon.do("upgrade")
+        after = json.loads(daemon.do("status", "--json"))["proxy"]
+        assert after["rate_limited"] == 1, "what the proxy before counted is not forgotten"
         daemon.configure(proxy=proxy | {"limits": {"line": 256}})
         assert "proxy.limits.line: 8KiB -> 256" in daemon.do("apply")
         wait_until(lambda: get(daemon, Long="x" * 300)[0] == 431, "the new limit holds")
@@ -67,7 +72,9 @@ def test_a_load_balancer_says_whose_connection_it_is_at_one_of_two_addresses():
         assert talk(daemon.port, ask).startswith(b"HTTP/1.1 200")
         assert sorted(wait_until(lambda: len(clients()) == 2 and clients(), "both are recorded")) == [
             "127.0.0.1", "192.0.2.77"]
+        assert json.loads(daemon.do("status", "--json"))["proxy"]["connections_refused"] == 0
         assert talk(front, ask) == b"", "who does not say who they are is cut off"
+        assert json.loads(daemon.do("status", "--json"))["proxy"]["connections_refused"] == 1
         assert talk(daemon.port, line + ask).startswith(b"HTTP/1.1 400"), "the other address knows nothing of it"
 
         daemon.configure(listen=listen, proxy=proxy | {"trusted": ["192.0.2.0/24"]})
