@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upgrades of the proxy and releases under everything at once: requests of HTTP/1.1 and HTTP/2, WebSockets, event
+streams and long downloads. Nothing fails inside the drain time: what lasts longer is told, and comes again."""
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("hpack", reason="python3-hpack is not installed")
+
+from daemon import PATIENCE_S, PYTHON, ROOT, Daemon, wait_until  # noqa: E402
+from load import Wrk  # noqa: E402
+from h2peer import H2Peer  # noqa: E402
+
+DRAIN_S = 4
+
+
+class Lasting:
+    """Clients in threads, each of which does `one(socket)` again and again; what it raises is a failure."""
+
+    def __init__(self, port, threads=6):
+        self.port, self.done, self.told, self.failed, self.ending = port, 0, 0, [], threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+
+    def run(self):
+        while not self.ending.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as s, s.makefile("rb") as f:
+                    self.one(s, f)
+                    self.done += 1
+            except Exception as trouble:  # whatever it is, a user would have seen it
+                self.failed.append(f"{type(self).__name__}: {trouble!r}")
+                time.sleep(0.05)
+
+    def ask(self, s, f, path, fields=""):
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n{fields}\r\n".encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = f.readline()
+            assert line, "ended in the head"
+            head += line
+        return head
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join(PATIENCE_S)
+
+
+class WebSockets(Lasting):
+    """Says something and hears it, until told to leave by a close frame."""
+
+    def one(self, s, f):
+        key = base64.b64encode(os.urandom(16)).decode()
+        head = self.ask(s, f, "/chat", f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: {key}\r\n"
+                                       "Sec-WebSocket-Version: 13\r\n")
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        number = 0
+        while not self.ending.is_set():
+            text = b"hello %d" % number
+            with contextlib.suppress(BrokenPipeError):
+                s.sendall(bytes([0x81, 0x80 | len(text)]) + b"\0\0\0\0" + text)
+            number += 1
+            opcode, data = self.frame(f)
+            if opcode == 8:
+                assert data == b"\x03\xe9", data
+                self.told += 1
+                s.sendall(b"\x88\x82\0\0\0\0\x03\xe9")
+                assert f.read() == b"", "more after the close frame"
+                return
+            assert data == text
+            time.sleep(0.02)
+
+    @staticmethod
+    def frame(f):
+        head = f.read(2)
+        assert len(head) == 2, "ended without a close frame"
+        data = f.read(head[1])
+        assert len(data) == head[1], "ended in a frame"
+        return head[0] & 15, data
+
+
+class EventStreams(Lasting):
+    """Reads events; a clean end behind a whole event is what EventSource comes again after."""
+
+    def one(self, s, f):
+        head = self.ask(s, f, "/events")
+        assert head.startswith(b"HTTP/1.1 200 ") and b"text/event-stream" in head, head
+        data = b""
+        while not self.ending.is_set():
+            size = int(f.readline() or b"broken", 16)
+            data += f.read(size)
+            assert f.read(2) == b"\r\n"
+            if size == 0:
+                assert data.endswith(b"\n\n"), data[-40:]
+                self.told += 1
+                return
+
+
+class Downloads(Lasting):
+    def one(self, s, f):
+        head = self.ask(s, f, "/download")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        size = len(f.read(61440))
+        assert size == 61440, f"{size} bytes of a download"
+
+
+class Http2(Lasting):
+    """One request after the other on a connection, until GOAWAY; what that leaves out was not begun, and is asked for
+    again."""
+
+    def one(self, s, _):
+        peer = H2Peer(s)
+        while not self.ending.is_set() and not peer.goaways:
+            number = peer.request()
+            try:
+                stream = peer.answer(number)
+            except EOFError:
+                assert peer.goaways and peer.goaways[-1][0] < number, "ended under a request"
+                break
+            assert stream.status == 200 and stream.data == b"ok\n", (stream.heads, stream.reset)
+            self.done += 1
+            time.sleep(0.002)
+        self.told += bool(peer.goaways)
+
+
+@pytest.fixture
+def daemon():
+    one = Daemon({})
+    shutil.copy(ROOT / "tests" / "support" / "mixed_app.py", one.folder / "app.py")
+    one.services["web"] = {
+        "command": [PYTHON, "app.py"], "directory": str(one.folder), "replicas": 2, "route": {"path": "/"},
+        "health": {"path": "/", "interval": "200ms", "timeout": "5s", "deadline": "20s"},
+        "deploy": {"standby": "0s", "drain": f"{DRAIN_S}s"}}
+    one.configure(proxy={"workers": 2, "drain": f"{DRAIN_S}s"})
+    with one.start():
+        one.do("deploy", "web", "v1")
+        yield one
+
+
+def under_mixed_load(daemon, act):
+    port = daemon.port
+    with contextlib.ExitStack() as stack:
+        kinds = [stack.enter_context(kind(port, threads)) for kind, threads in
+                 ((WebSockets, 6), (EventStreams, 6), (Downloads, 4), (Http2, 2))]
+        wrk = stack.enter_context(Wrk(port, connections=2))
+        wait_until(lambda: kinds[3].done > 100, "the load runs")
+        act(kinds)
+    assert [kind.failed for kind in kinds] == [[], [], [], []]
+    assert wrk.failed == 0 and wrk.requests > 100
+    return kinds
+
+
+def test_upgrades_of_the_proxy_break_nothing(daemon):
+    def act(kinds):
+        for turn in (1, 2):
+            daemon.do("upgrade")
+            wait_until(lambda: kinds[0].told >= 6 * turn and kinds[1].told >= 6 * turn,
+                       f"all who last were told, turn {turn}")
+        downloads = kinds[2].done
+        wait_until(lambda: kinds[2].done >= downloads + 4, "downloads end")
+    under_mixed_load(daemon, act)
+
+
+def test_releases_break_nothing(daemon):
+    def act(kinds):
+        for turn, version in enumerate(("v2", "v1"), 1):
+            daemon.do("deploy", "web", version)
+            wait_until(lambda: kinds[0].told >= 6 * turn and kinds[1].told >= 6 * turn,
+                       f"all who last were told of {version}")
+    under_mixed_load(daemon, act)
