@@ -130,6 +130,13 @@ void sim_check_stop(struct sim *sim, const char *id)
                  process->id->flying);
 }
 
+enum bsc_slot sim_stable(struct sim *sim, unsigned service)
+{
+    char name[] = { 's', (char)('0' + service), '\0' };
+    const struct bsc_service_row *row = service_row(sim, name);
+    return row ? row->stable : BSC_BLUE;
+}
+
 bool sim_must_serve(struct sim *sim, unsigned service)
 {
     char name[] = { 's', (char)('0' + service), '\0' };

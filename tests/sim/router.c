@@ -180,7 +180,7 @@ static void request(struct sim *sim, unsigned g, unsigned s)
                 s, g, (unsigned long long)route->version, (unsigned long long)sim->served[s]);
         return;
     }
-    if (!sim->served[s] && route->version >= sim->known_since[s])
+    if (!sim->served[s] && route->version >= sim->known_since[s] && slot == sim_stable(sim, s))
         sim->served[s] = route->version;
     if (sim_process_stopped(chosen->id)) {
         sim_fail(sim, "I1: a request was sent to %s, which bascule had stopped", chosen->id->text);

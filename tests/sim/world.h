@@ -129,10 +129,12 @@ struct sim {
     int64_t snapshot_at_ms[SIM_SERVICES];
     bool published[SIM_SERVICES]; /* by the controller that runs now */
     /* Until its first release is promoted a service owes nobody an answer, nor does a proxy that
-     * starts from a snapshot of then. */
+     * starts from a snapshot of then; after a start of the whole not until its stable slot has
+     * answered again: an abort before that goes back to what is not up yet. */
     uint64_t known_since[SIM_SERVICES]; /* the version of the newest publish before that */
-    uint64_t served[SIM_SERVICES];      /* ... of the route that first answered after it; 0: none */
-    int64_t drain_ms[SIM_SERVICES];     /* the least that any of its releases gives to requests */
+    uint64_t served[SIM_SERVICES];  /* ... of the route by which stable first answered after it; 0:
+                                       none */
+    int64_t drain_ms[SIM_SERVICES]; /* the least that any of its releases gives to requests */
     struct sim_generation generations[SIM_GENERATIONS];
     struct sim_wait {
         bsc_token token; /* 0: free */
@@ -228,6 +230,7 @@ void sim_check_stop(struct sim *sim, const char *id);
 /* Nothing happens to instances, and there is a release that nobody takes back: requests must find
  * it. */
 bool sim_must_serve(struct sim *sim, unsigned service);
+enum bsc_slot sim_stable(struct sim *sim, unsigned service); /* as it is stored */
 void sim_check_stopped(struct sim *sim);
 void sim_check_end(struct sim *sim);
 bool sim_at_rest(struct sim *sim); /* would sim_check_end find nothing? */
