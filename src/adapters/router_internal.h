@@ -176,6 +176,10 @@ struct bsc_routed {
     size_t endpoint_count;
     uint64_t generation;
     unsigned weight_bp[BSC_SLOT_COUNT];
+    bool rescue;
+    enum bsc_slot stable;
+    unsigned rescue_percent;
+    uint64_t tripped;                           /* the newest generation that did; 0: none */
     char affinity_key[BSC_AFFINITY_KEY_BYTES];  /* "": zeros */
     struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL before begin */
     struct bsc_totals *ended[BSC_SLOT_COUNT];   /* of cells that were folded; NULL: nothing */
@@ -233,10 +237,18 @@ void bsc_wire_everything(const struct bsc_router_proxy *router, struct bsc_text 
 enum { BSC_WIRE_ID_BYTES = 160 };
 
 struct bsc_wire_answer {
-    enum { BSC_WIRE_OTHER, BSC_WIRE_ACK, BSC_WIRE_ERROR, BSC_WIRE_EJECTED, BSC_WIRE_RETURNED } kind;
+    enum {
+        BSC_WIRE_OTHER,
+        BSC_WIRE_ACK,
+        BSC_WIRE_ERROR,
+        BSC_WIRE_EJECTED,
+        BSC_WIRE_RETURNED,
+        BSC_WIRE_TRIPPED
+    } kind;
     uint64_t seq, epoch;
+    uint64_t generation; /* TRIPPED: of the split */
     char text[256];
-    char service[BSC_NAME_MAX + 1], id[BSC_WIRE_ID_BYTES]; /* EJECTED, RETURNED */
+    char service[BSC_NAME_MAX + 1], id[BSC_WIRE_ID_BYTES]; /* EJECTED, RETURNED, TRIPPED */
     int64_t for_ms;                                        /* EJECTED */
 };
 /* Reads one line of a proxy. BSC_INVALID: it is not JSON. */
@@ -306,6 +318,8 @@ struct bsc_router_proxy {
     struct bsc_drains drains;
 };
 
+/* Tells the engine that a service's split has tripped. */
+void bsc_router_tripped(struct bsc_router_proxy *router, const char *service, uint64_t generation);
 /* Gives `body` the next line and sends it to every generation. */
 void bsc_router_emit(struct bsc_router_proxy *router, const struct bsc_text *body);
 /* Does every live generation use `line` or something newer, and does one that accepts? */

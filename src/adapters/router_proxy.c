@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -138,6 +139,31 @@ static void configure(void *self, const struct bsc_config *config, bsc_token tok
     router->configures[router->configure_count++] = next;
 }
 
+static void tell_tripped(struct bsc_router_proxy *router, const struct bsc_routed *routed)
+{
+    enum bsc_slot slot = bsc_slot_other(routed->stable);
+    struct bsc_totals totals = { 0 };
+    char text[128];
+    bool current = routed->tripped == routed->generation;
+    bsc_router_proxy_totals(router, routed->name, slot, current ? &totals : NULL,
+                            current ? NULL : &totals);
+    snprintf(text, sizeof text, "%" PRIu64 " of %" PRIu64 " requests failed in %s", totals.errors,
+             totals.requests, bsc_slot_name(slot));
+    bsc_outbox_put(router->outbox, &(struct bsc_event){ .kind = BSC_EVENT_TRIPPED,
+                                                        .id = routed->name,
+                                                        .text = text,
+                                                        .generation = routed->tripped });
+}
+
+void bsc_router_tripped(struct bsc_router_proxy *router, const char *service, uint64_t generation)
+{
+    struct bsc_routed *routed = bsc_routed_find(router, service);
+    if (!routed || generation <= routed->tripped)
+        return; /* another proxy said it first */
+    routed->tripped = generation;
+    tell_tripped(router, routed);
+}
+
 static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
 {
     struct bsc_router_proxy *router = self;
@@ -146,7 +172,12 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     if (bsc_routed_publish(router, routing, &routed, &error) != BSC_OK) {
         bsc_log_error("the routes of %s: %s", routing->spec->name, error.text);
         answer(router, BSC_EVENT_PUBLISHED, token, error.status, error.text);
-    } else if (router->begun) {
+        return;
+    }
+    /* An engine that had to read its store again may have lost it. */
+    if (routed->rescue && routed->tripped == routing->generation)
+        tell_tripped(router, routed);
+    if (router->begun) {
         wait_for(router, token, routed->first_line, routed->line);
     } else {
         wait_for(router, token, router->line, router->line);

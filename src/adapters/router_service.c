@@ -148,6 +148,7 @@ struct change {
     struct endpoints endpoints;
     struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL: the split stays */
     bool splits;
+    bool rescues; /* only what the split says of rescues is another */
 };
 
 static enum bsc_status take_cells(struct bsc_router_proxy *router, struct bsc_routed *routed,
@@ -190,6 +191,8 @@ static enum bsc_status change_prepare(struct bsc_router_proxy *router, struct bs
     if (status == BSC_OK)
         status = bsc_wire_instances(routed->name, change->endpoints.items, change->endpoints.count,
                                     &change->instances, error);
+    change->rescues =
+        routed->rescue != routing->rescue || (routing->rescue && routed->stable != routing->stable);
     if (status != BSC_OK || !is_new_split(routed, routing))
         return status;
     status = write_union(routed, &change->endpoints, &change->between, error);
@@ -209,6 +212,9 @@ static void swap_state(struct bsc_routed *routed, const struct bsc_routing *rout
     routed->traffic = routing->traffic;
     routed->generation = routing->generation;
     memcpy(routed->weight_bp, routing->weight_bp, sizeof routed->weight_bp);
+    routed->rescue = routing->rescue;
+    routed->stable = routing->stable;
+    routed->rescue_percent = routing->rescue_percent;
     if (change->splits || !routed->cells[0])
         snprintf(routed->affinity_key, sizeof routed->affinity_key, "%s",
                  routing->affinity_key ? routing->affinity_key : "");
@@ -246,6 +252,11 @@ static void send_change(struct bsc_router_proxy *router, struct bsc_routed *rout
     if (!same_text(sent, &change->instances))
         emit(router, routed, &first, &change->instances);
     replace_text(&routed->instances, &change->instances);
+    if (change->rescues && !change->splits) {
+        bsc_text_clear(&routed->split);
+        bsc_wire_split(routed, &routed->split);
+        emit(router, routed, &first, &routed->split);
+    }
     if (service && !service_first)
         emit(router, routed, &first, &routed->service);
 }

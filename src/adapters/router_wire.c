@@ -91,9 +91,23 @@ static json_t *identity_of(const struct bsc_traffic_spec *traffic)
     return json_pack("{s:s}", "by", traffic->hash_path ? "path" : "client");
 }
 
+static json_t *retry_of(const struct bsc_retry_spec *retry)
+{
+    static const char *const posts[] = { [BSC_RETRY_POST_NEVER] = "never",
+                                         [BSC_RETRY_POST_KEYED] = "keyed",
+                                         [BSC_RETRY_POST_ALWAYS] = "always" };
+    json_t *on = json_array();
+    for (unsigned i = 0; bsc_retry_cause_name(i); i++)
+        if (retry->on >> i & 1)
+            json_array_append_new(on, json_string(bsc_retry_cause_name(i)));
+    return json_pack("{s:I,s:o,s:I,s:s}", "attempts", (json_int_t)retry->attempts, "on", on,
+                     "body_bytes", (json_int_t)retry->body_bytes, "unsafe", posts[retry->post]);
+}
+
 static void add_balancing(json_t *service, const struct bsc_traffic_spec *traffic)
 {
     json_t *identity = identity_of(traffic);
+    json_object_set_new(service, "retry", retry_of(&traffic->retry));
     json_object_set_new(service, "slow_start_ms", json_integer(traffic->slow_start_ms));
     if (traffic->requests_max) {
         json_object_set_new(service, "requests_max", json_integer(traffic->requests_max));
@@ -159,9 +173,14 @@ void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out)
                                (json_int_t)routed->weight_bp[BSC_GREEN], "cells", blue,
                                (json_int_t)routed->cells[BSC_BLUE]->index, green,
                                (json_int_t)routed->cells[BSC_GREEN]->index);
+    json_t *split = json_array_get(json_object_get(object, "splits"), 0);
     if (*routed->affinity_key)
-        json_object_set_new(json_array_get(json_object_get(object, "splits"), 0), "key",
-                            json_string(routed->affinity_key));
+        json_object_set_new(split, "key", json_string(routed->affinity_key));
+    if (routed->rescue) {
+        json_object_set_new(split, "stable", json_string(bsc_slot_name(routed->stable)));
+        json_object_set_new(split, "rescue", json_true());
+        json_object_set_new(split, "rescue_percent", json_integer(routed->rescue_percent));
+    }
     (void)write_body(object, out, routed->name, NULL); /* the name was UTF-8 in `service` */
 }
 
@@ -224,6 +243,7 @@ enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_an
         return bsc_error_set(error, BSC_INVALID, "a line is not a JSON object: %s", where.text);
     }
     const json_t *refusal = json_object_get(object, "error");
+    const json_t *tripped = json_object_get(object, "tripped");
     if (json_is_integer(json_object_get(object, "ack"))) {
         out->kind = BSC_WIRE_ACK;
         out->seq = number_of(object, "ack");
@@ -241,6 +261,12 @@ enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_an
         out->for_ms = (int64_t)number_of(ejected, "for_ms");
     } else if (json_is_object(json_object_get(object, "returned"))) {
         parse_instance(json_object_get(object, "returned"), BSC_WIRE_RETURNED, out);
+    } else if (json_is_object(tripped)) {
+        const char *service = json_string_value(json_object_get(tripped, "service"));
+        out->kind = BSC_WIRE_TRIPPED;
+        out->epoch = number_of(object, "epoch");
+        out->generation = number_of(tripped, "generation");
+        snprintf(out->service, sizeof out->service, "%s", service ? service : "");
     }
     json_decref(object);
     return BSC_OK;

@@ -51,6 +51,13 @@ static const struct bsc_choice proxy_protocols[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice retry_posts[] = {
+    { "never", BSC_RETRY_POST_NEVER, false },
+    { "with-key", BSC_RETRY_POST_KEYED, false },
+    { "always", BSC_RETRY_POST_ALWAYS, false },
+    { NULL, 0, false },
+};
+
 static const struct bsc_choice strategies[] = {
     { "blue-green", BSC_STRATEGY_BLUE_GREEN, false },
     { NULL, 0, false },
@@ -179,6 +186,7 @@ static const struct bsc_key service_keys[] = {
       .text = "Another spelling of `route`.",
       .example = "[{ host: shop.example }, { host: \"*.shop.example\", path: /api }]" },
 #include "config/keys_balancing.inc"
+#include "config/keys_retry.inc"
 
     { .path = "protocol",
       .type = &bsc_type_choice,
@@ -438,6 +446,25 @@ static const struct bsc_key service_keys[] = {
       .high = 10 * MINUTE,
       .otherwise = "1m",
       .text = "How long the proxy may take to acknowledge a switch." },
+    { .path = "deploy.rescue",
+      .type = &bsc_type_flag,
+      .effect = BSC_EFFECT_RELEASE,
+      .flags = BSC_KEY_HTTP,
+      .offset = SPEC(deploy.rescue),
+      .otherwise = "true",
+      .text = "While a new version is on trial, the old one answers what it fails (500, 502, 503, "
+              "504, no answer) and what may be sent again; the new one is charged with it." },
+    { .path = "deploy.rescue_budget",
+      .type = &bsc_type_percent,
+      .effect = BSC_EFFECT_RELEASE,
+      .flags = BSC_KEY_HTTP,
+      .offset = SPEC(deploy.rescue_percent),
+      .low = 0,
+      .high = 100,
+      .otherwise = "10",
+      .text = "When more of the service's requests have to be rescued, after the first twenty, all "
+              "the traffic goes back to the old version at once and the rollout with it.",
+      .example = "10%" },
 
     { .path = "hooks.pre_deploy.command",
       .type = &bsc_type_command,
@@ -496,6 +523,7 @@ static const struct bsc_section service_sections[] = {
                   "checks pass." },
     { "limits", "What a request may be." },
     { "rate_limit", "How often one client may ask." },
+    { "retry", "When a request that an instance failed is sent to another one." },
     { "hold", "Requests wait in the proxy while `bascule traffic SERVICE hold` is in force." },
     { "health", "How bascule knows that an instance works. It is always checked: without this "
                 "section by an HTTP request for `/`." },

@@ -54,3 +54,9 @@ unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot)
 {
     return spec->runtime == BSC_RUNTIME_STATIC ? spec->targets[slot].count : spec->replicas;
 }
+
+const char *bsc_retry_cause_name(unsigned index)
+{
+    static const char *const names[] = { "connect", "reset", "timeout", "502", "503", "504" };
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}

@@ -71,6 +71,20 @@ struct bsc_ejection_spec {
     int64_t interval_ms, time_ms;
 };
 
+/* What is not idempotent: POST and PATCH. Keyed: with an Idempotency-Key field. */
+enum bsc_retry_post { BSC_RETRY_POST_NEVER, BSC_RETRY_POST_KEYED, BSC_RETRY_POST_ALWAYS };
+
+/* When a request is sent to another instance. */
+struct bsc_retry_spec {
+    unsigned attempts;  /* in all; 1: never again */
+    unsigned on;        /* a bit for each name of bsc_retry_cause_name */
+    int64_t body_bytes; /* a longer body is not kept, and so not sent again */
+    enum bsc_retry_post post;
+};
+
+/* "connect", "reset", "timeout", "502" ...; NULL behind the last one. */
+const char *bsc_retry_cause_name(unsigned index);
+
 struct bsc_traffic_spec {
     enum bsc_balance balance;
     int64_t connect_ms;                    /* connecting to an instance */
@@ -86,6 +100,7 @@ struct bsc_traffic_spec {
     unsigned queue_max;    /* waiting for a slot's instances; more get 503 */
     int64_t queue_ms;      /* a request waits there at most so long, then 503 */
     struct bsc_ejection_spec ejection;
+    struct bsc_retry_spec retry;
 };
 
 /* Version of the PROXY protocol that connections to instances begin with. */
@@ -124,6 +139,8 @@ struct bsc_deploy_spec {
     int64_t standby_ms; /* the old version stays warm so long after `commit`; 0: stopped at once */
     int64_t drain_ms;   /* requests in flight get so long */
     int64_t switch_ms;  /* the proxy must acknowledge a split within this */
+    bool rescue;        /* what the new version fails is answered by the old one ... */
+    unsigned rescue_percent; /* ... up to this share of the requests; then it is taken back */
     struct bsc_hook_spec pre_deploy, post_promote;
 };
 

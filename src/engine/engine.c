@@ -221,6 +221,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_RETURNED:
         bsc_ejected(engine, event);
         break;
+    case BSC_EVENT_TRIPPED:
+        bsc_rollout_tripped(engine, event);
+        break;
     case BSC_EVENT_COMMITTED:
     case BSC_EVENT_KIND_COUNT:
         break;

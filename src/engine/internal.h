@@ -238,6 +238,8 @@ void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_publish_refused(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_publish_tick(struct bsc_engine *engine, struct bsc_service *service);
 bool bsc_published(const struct bsc_service *service, bsc_token token);
+/* Does stable answer what the candidate fails? */
+bool bsc_rescues(const struct bsc_service *service);
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);
 
 /* rollout.c */
@@ -246,6 +248,8 @@ struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_serv
                                       const struct bsc_plan *plan, const char *actor);
 void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
                        enum bsc_walk_event event, const char *reason);
+/* The proxies gave the traffic back to stable, because too much had to be rescued. */
+void bsc_rollout_tripped(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service);
 int64_t bsc_rollout_next_ms(const struct bsc_service *service);

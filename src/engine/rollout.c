@@ -220,6 +220,32 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
         bsc_step_undo(engine, service);
 }
 
+/* Behind the commit there is nothing to undo: the split is a newer one, and what the proxies did
+ * ends with it. */
+void bsc_rollout_tripped(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    struct bsc_service *service = bsc_service_find(engine, event->id);
+    struct bsc_rollout *rollout = service ? service->rollout : NULL;
+    const char *text = event->text ? event->text : "too many requests failed";
+    if (!rollout || service->row.removed)
+        return;
+    if (rollout->row.walk.status == BSC_ROLLOUT_RUNNING && bsc_rescues(service) &&
+        event->generation == service->row.generation) {
+        char reason[BSC_REASON_BYTES];
+        snprintf(reason, sizeof reason, "rescue budget used up: %s", text);
+        bsc_rollout_blame(service, BSC_FAILED, 0, 0);
+        bsc_audit(engine, service, rollout->row.id, "tripped", NULL, "%s", reason)->error =
+            rollout->row.error;
+        bsc_rollout_event(engine, service, BSC_WALK_FAIL, reason);
+    } else if (rollout->row.walk.status == BSC_ROLLOUT_PROMOTED &&
+               event->generation + 1 == service->row.generation) {
+        bsc_audit(engine, service, rollout->row.id, "tripped", NULL,
+                  "rescue budget used up, too late to take it back: %s", text)
+            ->error = BSC_FAILED;
+        bsc_touch(engine, service);
+    }
+}
+
 void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service)
 {
     while (bsc_service_busy(service)) {

@@ -101,6 +101,30 @@ static unsigned weight_of(const struct bsc_service *service, const struct bsc_in
     return bsc_target_weight(targets->items[instance->row.position]);
 }
 
+bool bsc_rescues(const struct bsc_service *service)
+{
+    if (!bsc_rollout_open(service))
+        return false;
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    const struct bsc_release *release = bsc_release_find(service, row->release);
+    if ((row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH) || !release ||
+        !release->row.spec->deploy.rescue || row->slot == service->row.stable)
+        return false;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance_row *instance = &service->instances[i].row;
+        if (instance->slot == service->row.stable && instance->healthy &&
+            instance->phase == BSC_INSTANCE_RUNNING)
+            return true;
+    }
+    return false;
+}
+
+static unsigned rescue_percent(const struct bsc_service *service)
+{
+    return bsc_release_find(service, service->rollout->row.release)
+        ->row.spec->deploy.rescue_percent;
+}
+
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
 {
     const struct bsc_service *service = effect->service;
@@ -111,8 +135,12 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .generation = service->row.generation,
         .weight_bp = { service->row.weight_bp[BSC_BLUE], service->row.weight_bp[BSC_GREEN] },
         .affinity_key = service->row.affinity_key,
+        .rescue = bsc_rescues(service),
+        .stable = service->row.stable,
         .endpoints = endpoints,
     };
+    if (routing.rescue)
+        routing.rescue_percent = rescue_percent(service);
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
         if (!routed(instance))

@@ -113,6 +113,10 @@ static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
     enum bsc_slot candidate = rollout->row.slot, old = bsc_slot_other(candidate);
     bool undo = rollout->row.kind == BSC_PLAN_ROLLBACK || rollout->row.kind == BSC_PLAN_REVERT;
     const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
+    if (bsc_rescues(service)) { /* no more, and what the proxies may have done about it ends */
+        service->row.generation++;
+        bsc_publish(engine, service, false);
+    }
     service->row.stable = candidate;
     release_mark_live(engine, service, candidate, undo);
     bsc_record_go_live(&service->records[candidate],

@@ -49,6 +49,8 @@ enum bsc_event_kind {
     BSC_EVENT_EJECTED,  /* router: service, id: gets nothing for duration_us because of its answers
                            (text); told again after a while without word of it */
     BSC_EVENT_RETURNED, /* router: service, id: it gets requests again; no service: all do */
+    BSC_EVENT_TRIPPED,  /* router: id (of the service), generation, text: what could be rescued is
+                         * used up, and everything went back to stable. May be told again. */
     BSC_EVENT_KIND_COUNT
 };
 
@@ -83,6 +85,7 @@ struct bsc_event {
     int wait_status;
     bool passed;
     int64_t duration_us;
+    uint64_t generation; /* TRIPPED: of the split */
     bool full; /* COMMITTED: it went into the store's last reserve, or even that is gone */
     const struct bsc_stored_state *state;
     const struct bsc_found *found;

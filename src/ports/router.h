@@ -28,6 +28,11 @@ struct bsc_routing {
     /* Under which users are drawn for the slots, with affinity; "" stands for zeros. It travels
      * with the split: a new one takes effect when `generation` grows. */
     const char *affinity_key;
+    /* While a rollout runs: what the other slot fails, instances of `stable` answer. Never true
+     * unless one of them runs and is healthy. */
+    bool rescue;
+    enum bsc_slot stable;
+    unsigned rescue_percent; /* of the requests; TRIPPED when that is used up */
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };

@@ -65,6 +65,14 @@ static bool truly_healthy(struct sim *sim, const struct bsc_routing *routing, en
     return healthy != 0;
 }
 
+static bool listed_healthy(const struct bsc_routing *routing, enum bsc_slot slot)
+{
+    for (unsigned i = 0; i < routing->endpoint_count; i++)
+        if (routing->endpoints[i].slot == slot && routing->endpoints[i].healthy)
+            return true;
+    return false;
+}
+
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
 {
     const struct bsc_service_row *row = service_row(sim, routing->spec->name);
@@ -76,6 +84,10 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
         routing->weight_bp[row->stable] != BSC_WEIGHT_FULL_BP)
         sim_fail(sim, "invariant 6: %s gets weights that are not stored and not stable's",
                  row->name);
+    if (routing->rescue &&
+        (routing->stable != row->stable || !listed_healthy(routing, routing->stable)))
+        sim_fail(sim, "%s is rescued by %s, which is not stable or not healthy", row->name,
+                 bsc_slot_name(routing->stable));
     const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
     for (unsigned i = 0; i < BSC_SLOT_COUNT; i++) {
         enum bsc_slot slot = (enum bsc_slot)i;

@@ -77,6 +77,9 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
                                   .version = version,
                                   .traffic = routing->traffic,
                                   .endpoint_count = routing->endpoint_count };
+    wanted->generation = routing->generation;
+    wanted->rescue = routing->rescue;
+    wanted->stable = routing->stable;
     snprintf(wanted->name, sizeof wanted->name, "%s", routing->spec->name);
     memcpy(wanted->weight_bp, routing->weight_bp, sizeof wanted->weight_bp);
     if (routing->endpoint_count > SIM_ENDPOINTS) {
@@ -209,6 +212,44 @@ static void end_requests(struct sim *sim)
     }
 }
 
+static bool has_healthy(const struct sim_route *route, enum bsc_slot slot)
+{
+    for (unsigned i = 0; i < route->endpoint_count; i++)
+        if (route->endpoints[i].slot == slot && route->endpoints[i].healthy)
+            return true;
+    return false;
+}
+
+/* All to stable, and the engine hears of it; what a dead controller heard comes again. */
+static void trip(struct sim *sim, struct sim_route *route)
+{
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+        route->weight_bp[slot] = slot == route->stable ? BSC_WEIGHT_FULL_BP : 0;
+    route->tripped = true;
+    sim_say(sim, "%s trips, split %llu", route->name, (unsigned long long)route->generation);
+    struct bsc_event event = { .kind = BSC_EVENT_TRIPPED,
+                               .id = route->name,
+                               .generation = route->generation,
+                               .text = "9 of 9 requests failed" };
+    sim_send(sim, 1 + (int64_t)sim_random(sim, 20), &event);
+}
+
+static void may_trip(struct sim *sim, struct sim_route *route)
+{
+    if (route->known && route->rescue && !route->tripped &&
+        route->weight_bp[bsc_slot_other(route->stable)] && has_healthy(route, route->stable) &&
+        sim_chance(sim, sim->weather.trips))
+        trip(sim, route);
+}
+
+static void adopt(struct sim *sim, struct sim_route *route, const struct sim_route *wanted)
+{
+    bool again = route->tripped && wanted->rescue && wanted->generation == route->generation;
+    *route = *wanted;
+    if (again)
+        trip(sim, route);
+}
+
 static void generation_start(struct sim *sim, unsigned g)
 {
     sim->generations[g] = (struct sim_generation){ .alive = true };
@@ -278,8 +319,9 @@ void sim_router_turn(struct sim *sim)
             if (generation->adopts_at_ms[s] && generation->adopts_at_ms[s] <= sim->now_ms) {
                 generation->adopts_at_ms[s] = 0;
                 if (sim->published[s])
-                    generation->routes[s] = sim->wanted[s];
+                    adopt(sim, &generation->routes[s], &sim->wanted[s]);
             }
+            may_trip(sim, &generation->routes[s]);
             bool takes = !generation->retiring || generation->retires_ms > sim->now_ms;
             if (takes && !sim->calm)
                 request(sim, g, s);

@@ -69,6 +69,7 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     spec->deploy.standby_ms = standbys[sim_random(sim, 4)];
     spec->deploy.drain_ms = drains[sim_random(sim, 4)];
     spec->deploy.bake_ms = sim_random(sim, 2) ? 3000 : 0;
+    spec->deploy.rescue = sim_random(sim, 3) != 0;
     spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
     if (sim_random(sim, 3) == 0)
         add_hooks(spec, sim_random(sim, 4), sim_random(sim, 2), sim_random(sim, 2));
@@ -120,6 +121,7 @@ static void make_weather(struct sim *sim)
     w->proxy_upgrade = 30 * bad;
     w->proxy_slow = 1000 * bad;
     w->publish_refused = 200 * bad;
+    w->trips = 50 * bad;
     w->wall_jumps = 10 * bad;
     w->stop_slow = 2000 * bad;
     w->configure_fails = 200 * bad;

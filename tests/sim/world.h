@@ -27,7 +27,7 @@ struct sim_weather {
     unsigned commit_fails, disk_fills, load_fails, start_fails, start_slow, stop_slow, port_taken;
     unsigned dies, probe_fails, probe_silent, hook_fails, configure_fails;
     unsigned crash_at_commit, crash_anywhere, terminate;
-    unsigned proxy_dies, proxy_upgrade, proxy_slow, publish_refused, wall_jumps;
+    unsigned proxy_dies, proxy_upgrade, proxy_slow, publish_refused, trips, wall_jumps;
     bool kind; /* nothing ever happens to an instance: then no request may find none */
 };
 
@@ -57,8 +57,11 @@ struct sim_process {
 struct sim_route {
     char name[BSC_NAME_MAX + 1];
     bool known;
-    uint64_t version; /* of the wanted state that this is a copy of */
+    uint64_t version;    /* of the wanted state that this is a copy of */
+    uint64_t generation; /* of the split */
     unsigned weight_bp[BSC_SLOT_COUNT];
+    bool rescue, tripped; /* tripped: the weights are the proxy's own, all to `stable` */
+    enum bsc_slot stable;
     enum bsc_traffic traffic;
     unsigned endpoint_count;
     struct sim_endpoint {

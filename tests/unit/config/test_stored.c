@@ -314,15 +314,15 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "", "specification: '[' or '{' expected near end of file" },
         { "{\"name\":", "specification: unexpected token near end of file" },
         { "{\"a\":1,\"a\":2}", "specification: duplicate object key near '\"a\"'" },
-        { "[]",
-          "specification: : expected a map with name, version, command, directory, "
-          "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
-          "balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, protocol, listen, proxy_protocol, limits, "
-          "rate_limit, targets, timeouts, hold, "
-          "health, deploy "
-          "and hooks, "
-          "found a list" },
+        { "[]", "specification: : expected a map with name, version, command, directory, "
+                "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
+                "balance, hash, affinity, "
+                "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
+                "proxy_protocol, limits, "
+                "rate_limit, targets, timeouts, hold, "
+                "health, deploy "
+                "and hooks, "
+                "found a list" },
         { "{\"nmae\":\"web\"}", "specification: nmae: unknown key 'nmae'; did you mean name?" },
         { "{\"health\":{\"interval\":\"soon\"}}",
           "specification: health.interval: expected a duration from 10ms to 1h such as 250ms, 1.5s "
