@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCP services: a connection that comes in at their address is switched as a whole."""
+import itertools
+import select
 import socket
 import struct
 
 import pytest
-from conftest import numbers
 from dataplane import eventually, listening_sockets
 from wire import Origin, Peer
+
+numbers = itertools.count(1)
 
 
 class Port:
@@ -107,7 +110,6 @@ def test_a_large_transfer_is_whole(port, origins):
     up.sock.setblocking(False)
     client.sock.setblocking(False)
     sent, got = 0, bytearray()
-    import select
     while len(got) < len(data):
         readable, writable, _ = select.select([up.sock], [client.sock] if sent < len(data) else [],
                                               [], 20)
@@ -226,7 +228,6 @@ def test_with_affinity_a_client_stays_in_its_slot(port, origins):
     where = {}
     for last in list(range(2, 18)) * 2:
         client = port.client(f"127.0.0.{last}").send(struct.pack("B", last))
-        import select
         ready = select.select([o.sock for o in origins], [], [], 20)[0]
         origin = next(o for o in origins if o.sock in ready)
         up = origin.accept()
