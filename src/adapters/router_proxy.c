@@ -147,8 +147,13 @@ static void tell_tripped(struct bsc_router_proxy *router, const struct bsc_route
     bool current = routed->tripped == routed->generation;
     bsc_router_proxy_totals(router, routed->name, slot, current ? &totals : NULL,
                             current ? NULL : &totals);
-    snprintf(text, sizeof text, "%" PRIu64 " of %" PRIu64 " requests failed in %s", totals.errors,
-             totals.requests, bsc_slot_name(slot));
+    uint64_t rescued = 0;
+    for (unsigned i = 0; i < BSC_TOTALS_CAUSES; i++)
+        rescued += totals.rescued[i];
+    snprintf(text, sizeof text,
+             "%" PRIu64 " of %" PRIu64 " requests failed in %s; %" PRIu64 " were rescued%s",
+             totals.errors, totals.requests, bsc_slot_name(slot), rescued,
+             rescued == totals.errors ? ", no user saw an error" : "");
     bsc_outbox_put(router->outbox, &(struct bsc_event){ .kind = BSC_EVENT_TRIPPED,
                                                         .id = routed->name,
                                                         .text = text,

@@ -43,6 +43,7 @@ def test_a_version_that_answers_500_to_everything_is_taken_back_and_nobody_saw_i
     last = daemon.settled()
     assert last["status"] == "rolled-back"
     assert "rescue budget used up" in last["reason"] and "requests failed in blue" in last["reason"]
+    assert "no user saw an error" in last["reason"]
     assert daemon.live() == "v1"
     kinds = [event["kind"] for event in daemon.json("events", "web")]
     assert "tripped" in kinds
