@@ -3,7 +3,8 @@
  *
  *   router_proxy.c       the port, who waits for what
  *   router_service.c     the wanted state of the services and its changes, in a safe order
- *   router_settings.c    what is no service's: the listening addresses, options
+ *   router_settings.c    what is no service's: listening addresses, options, certificates
+ *   router_tls.c         certificates whose files change, keys of tickets
  *   router_wire.c        lines to the proxies and from them
  *   router_generation.c  one connection a proxy generation
  *   router_counters.c    the proxies' shared memory, read
@@ -22,11 +23,14 @@
 
 #include <jansson.h>
 
+#include "adapters/certificates.h"
 #include "adapters/router_proxy.h"
 #include "base/list.h"
 #include "base/text.h"
 #include "core/configuration.h"
 #include "proxy/counters.h"
+
+struct bsc_configure;
 
 /* -- a generation ---------------------------------------------------------------------------- */
 
@@ -210,13 +214,33 @@ struct bsc_settings {
     size_t count, capacity;
 };
 
-enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_settings *out,
-                                  struct bsc_error *error) BSC_MUST_CHECK;
 /* Puts them in force and tells the proxies what changed. */
 void bsc_settings_replace(struct bsc_router_proxy *router, struct bsc_settings *take_new);
 /* A line of an earlier controller's snapshot. */
 void bsc_settings_restore(struct bsc_router_proxy *router, const json_t *line);
 void bsc_settings_deinit(struct bsc_settings *settings);
+/* Replaces the line of certificates; true when it is another one, which was told then. */
+bool bsc_settings_change_tls(struct bsc_router_proxy *router, json_t *take_line);
+
+/* -- certificates ---------------------------------------------------------------------------- */
+
+enum { BSC_TICKET_KEYS = 3, BSC_TICKET_KEY_BYTES = 80 };
+
+struct bsc_router_tls {
+    struct bsc_certificates *files; /* of the configuration in force; NULL: none yet */
+    bool unsettled;                 /* they changed at the last look */
+    char keys[BSC_TICKET_KEYS][2 * BSC_TICKET_KEY_BYTES + 1]; /* in hexadecimal, newest first */
+    int64_t renew_ms;                                         /* when the next one is made */
+    uv_timer_t *timer;
+};
+
+void bsc_router_tls_init(struct bsc_router_proxy *router);
+void bsc_router_tls_deinit(struct bsc_router_proxy *router);
+/* The whole line, with the keys of tickets. */
+json_t *bsc_router_tls_line(struct bsc_router_tls *tls, json_t *take_tls);
+void bsc_router_tls_restore(struct bsc_router_tls *tls, const json_t *object);
+/* Watches these files from now on. */
+void bsc_router_tls_use(struct bsc_router_proxy *router, struct bsc_configure *configure);
 
 /* -- the wire -------------------------------------------------------------------------------- */
 
@@ -293,7 +317,15 @@ void bsc_drain_cancel(struct bsc_router_proxy *router, bsc_token token);
 struct bsc_configure {
     bsc_token token;
     struct bsc_settings settings;
+    struct bsc_certificates *files;
+    struct bsc_text notes; /* about them */
+    bool warns;            /* one is not valid now */
 };
+
+enum bsc_status bsc_configure_make(struct bsc_router_proxy *router, const struct bsc_config *config,
+                                   struct bsc_configure *out,
+                                   struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_configure_deinit(struct bsc_configure *configure);
 
 /* -- the router ------------------------------------------------------------------------------ */
 
@@ -310,6 +342,7 @@ struct bsc_router_proxy {
     struct bsc_router_figures gone; /* what generations counted that are not there any more */
     struct bsc_list waiters;        /* for PUBLISHED */
     struct bsc_settings settings;
+    struct bsc_router_tls tls;
     struct bsc_configure *configures; /* oldest first */
     size_t configure_count, configure_capacity;
     struct bsc_gauges gauges;

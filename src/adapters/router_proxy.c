@@ -128,9 +128,9 @@ static void configure(void *self, const struct bsc_config *config, bsc_token tok
     struct bsc_router_proxy *router = self;
     struct bsc_configure next = { .token = token };
     struct bsc_error error;
-    if (bsc_settings_make(config, &next.settings, &error) != BSC_OK ||
+    if (bsc_configure_make(router, config, &next, &error) != BSC_OK ||
         bsc_supervisor_link_configure(router->link, config, &error) != BSC_OK) {
-        bsc_settings_deinit(&next.settings);
+        bsc_configure_deinit(&next);
         answer(router, BSC_EVENT_CONFIGURED, token, error.status, error.text);
         return;
     }
@@ -220,9 +220,11 @@ static void on_configured(void *argument, enum bsc_status status, const char *te
     struct bsc_configure done = router->configures[0];
     memmove(router->configures, router->configures + 1,
             --router->configure_count * sizeof *router->configures);
-    if (status == BSC_OK)
+    if (status == BSC_OK) {
         bsc_settings_replace(router, &done.settings);
-    bsc_settings_deinit(&done.settings);
+        bsc_router_tls_use(router, &done);
+    }
+    bsc_configure_deinit(&done);
     answer(router, BSC_EVENT_CONFIGURED, done.token, status, text);
 }
 
@@ -288,6 +290,7 @@ struct bsc_router_proxy *bsc_router_proxy_create(uv_loop_t *loop, struct bsc_sup
     bsc_list_init(&router->waiters);
     bsc_list_init(&router->cells.retired);
     bsc_snapshots_init(router);
+    bsc_router_tls_init(router);
     bsc_drains_init(router);
     bsc_supervisor_link_route(link, &events, router);
     return router;
@@ -325,7 +328,8 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
     bsc_outbox_destroy(router->outbox);
     bsc_settings_deinit(&router->settings);
     for (size_t i = 0; i < router->configure_count; i++)
-        bsc_settings_deinit(&router->configures[i].settings);
+        bsc_configure_deinit(&router->configures[i]);
+    bsc_router_tls_deinit(router);
     free(router->services);
     free(router->configures);
     free(router);

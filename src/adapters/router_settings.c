@@ -73,18 +73,26 @@ static bool is_introduced(const struct bsc_config *config, const char *address)
     return false;
 }
 
-/* `service`: of TCP, whose connections arrive there; NULL: HTTP does. */
-static enum bsc_status put_listener(struct bsc_settings *settings, const struct bsc_config *config,
-                                    const char *address, const char *service,
+/* What is spoken at an address; all off: plain HTTP. */
+struct role {
+    const char *service; /* of TCP, whose connections arrive there; NULL: HTTP does */
+    bool tls, redirect;
+    unsigned redirect_port;
+};
+
+static enum bsc_status put_listener(struct bsc_settings *settings, const char *address,
+                                    const struct role *role, bool introduced,
                                     struct bsc_error *error)
 {
     struct bsc_text name = { 0 };
     bsc_text_printf(&name, "%s%s", listener_prefix, address);
-    enum bsc_status status = put(settings, bsc_text_get(&name),
-                                 json_pack("{s:{s:s,s:b,s:b,s:b,s:s?}}", "listener", "address",
-                                           address, "tls", 0, "redirect", 0, "proxy_protocol",
-                                           is_introduced(config, address), "service", service),
-                                 error);
+    enum bsc_status status =
+        put(settings, bsc_text_get(&name),
+            json_pack("{s:{s:s,s:b,s:b,s:i,s:b,s:s?}}", "listener", "address", address, "tls",
+                      (int)role->tls, "redirect", (int)role->redirect, "redirect_port",
+                      (int)role->redirect_port, "proxy_protocol", (int)introduced, "service",
+                      role->service),
+            error);
     bsc_text_deinit(&name);
     return status;
 }
@@ -137,23 +145,78 @@ static enum bsc_status put_options(struct bsc_settings *settings,
     return put(settings, options_name, json_pack("{s:o}", "options", options), error);
 }
 
-enum bsc_status bsc_settings_make(const struct bsc_config *config, struct bsc_settings *out,
-                                  struct bsc_error *error)
+static enum bsc_status put_listeners(struct bsc_settings *settings, const struct bsc_config *config,
+                                     const struct bsc_strings *addresses, const struct role *role,
+                                     struct bsc_error *error)
 {
-    enum bsc_status status = BSC_OK;
-    *out = (struct bsc_settings){ 0 };
-    for (unsigned i = 0; status == BSC_OK && i < config->listen_http.count; i++)
-        status = put_listener(out, config, config->listen_http.items[i], NULL, error);
+    for (unsigned i = 0; i < addresses->count; i++)
+        if (put_listener(settings, addresses->items[i], role,
+                         is_introduced(config, addresses->items[i]), error) != BSC_OK)
+            return error->status;
+    return BSC_OK;
+}
+
+/* Where plain HTTP is sent to: the port of the first address of HTTPS, 0 for the usual one. */
+static unsigned https_port(const struct bsc_config *config)
+{
+    enum { HTTPS_PORT = 443 };
+    const char *colon = strrchr(config->listen_https.items[0], ':');
+    unsigned port = colon ? (unsigned)atoi(colon + 1) : 0;
+    return port == HTTPS_PORT ? 0 : port;
+}
+
+static enum bsc_status put_all_listeners(struct bsc_settings *settings,
+                                         const struct bsc_config *config, struct bsc_error *error)
+{
+    const struct role https = { .tls = true };
+    struct role http = { .redirect = config->listen_https.count && config->tls.redirect };
+    if (http.redirect)
+        http.redirect_port = https_port(config);
+    if (put_listeners(settings, config, &config->listen_http, &http, error) != BSC_OK ||
+        put_listeners(settings, config, &config->listen_https, &https, error) != BSC_OK)
+        return error->status;
     for (unsigned i = 0; i < config->service_count; i++) {
-        const struct bsc_spec *spec = config->services[i];
-        for (unsigned k = 0; status == BSC_OK && k < spec->listen.count; k++)
-            status = put_listener(out, config, spec->listen.items[k], spec->name, error);
+        const struct role tcp = { .service = config->services[i]->name };
+        if (put_listeners(settings, config, &config->services[i]->listen, &tcp, error) != BSC_OK)
+            return error->status;
     }
-    if (status == BSC_OK)
-        status = put_options(out, &config->proxy, error);
-    if (status != BSC_OK)
-        bsc_settings_deinit(out);
-    return status;
+    return BSC_OK;
+}
+
+static const char tls_name[] = "tls";
+
+/* Who has never spoken TLS is not told of it. */
+static enum bsc_status put_tls(struct bsc_router_proxy *router, struct bsc_configure *configure,
+                               struct bsc_error *error)
+{
+    json_t *object;
+    if (!configure->files->stamp_count && !find(&router->settings, tls_name))
+        return BSC_OK;
+    if (bsc_certificates_read(configure->files, &object, &configure->notes, &configure->warns,
+                              error) != BSC_OK)
+        return error->status;
+    return put(&configure->settings, tls_name, bsc_router_tls_line(&router->tls, object), error);
+}
+
+void bsc_configure_deinit(struct bsc_configure *configure)
+{
+    bsc_settings_deinit(&configure->settings);
+    bsc_certificates_destroy(configure->files);
+    bsc_text_deinit(&configure->notes);
+    configure->files = NULL;
+}
+
+/* Certificates stand before the addresses that need them. */
+enum bsc_status bsc_configure_make(struct bsc_router_proxy *router, const struct bsc_config *config,
+                                   struct bsc_configure *out, struct bsc_error *error)
+{
+    out->files = bsc_certificates_create(config);
+    if (put_options(&out->settings, &config->proxy, error) == BSC_OK &&
+        put_tls(router, out, error) == BSC_OK &&
+        put_all_listeners(&out->settings, config, error) == BSC_OK)
+        return BSC_OK;
+    bsc_configure_deinit(out);
+    return error->status;
 }
 
 /* -- in force -------------------------------------------------------------------------------- */
@@ -193,6 +256,24 @@ void bsc_settings_replace(struct bsc_router_proxy *router, struct bsc_settings *
     bsc_settings_deinit(&old);
 }
 
+bool bsc_settings_change_tls(struct bsc_router_proxy *router, json_t *take_line)
+{
+    struct bsc_text before = { 0 };
+    struct bsc_error error;
+    struct bsc_setting *setting = find(&router->settings, tls_name);
+    if (!setting) {
+        json_decref(take_line);
+        return false;
+    }
+    bsc_text_puts(&before, bsc_text_get(&setting->body));
+    bool changed =
+        write_body(take_line, &setting->body, &error) == BSC_OK && !same(&before, &setting->body);
+    if (changed && router->begun)
+        bsc_router_emit(router, &setting->body);
+    bsc_text_deinit(&before);
+    return changed;
+}
+
 /* -- of an earlier controller's snapshot ----------------------------------------------------- */
 
 void bsc_settings_restore(struct bsc_router_proxy *router, const json_t *line)
@@ -201,6 +282,11 @@ void bsc_settings_restore(struct bsc_router_proxy *router, const json_t *line)
     json_t *options = json_object_get(line, "options");
     if (options)
         (void)put(&router->settings, options_name, json_pack("{s:O}", "options", options), &error);
+    json_t *tls = json_object_get(line, tls_name);
+    if (tls) {
+        bsc_router_tls_restore(&router->tls, tls);
+        (void)put(&router->settings, tls_name, json_pack("{s:O}", tls_name, tls), &error);
+    }
     const json_t *listener = json_object_get(line, "listener");
     const char *address = json_string_value(json_object_get(listener, "address"));
     if (!address)

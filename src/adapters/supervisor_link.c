@@ -241,6 +241,7 @@ enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
     if (open_access_log(proxy->access_log, &log, error))
         return error->status;
     add_addresses(&list, &config->listen_http);
+    add_addresses(&list, &config->listen_https);
     for (unsigned i = 0; i < config->service_count; i++)
         add_addresses(&list, &config->services[i]->listen);
     enum bsc_status status =

@@ -149,7 +149,7 @@ static void check_listens(struct bsc_reader *reader, const struct bsc_config *co
                           const struct bsc_node *root)
 {
     enum { ADDRESSES_MAX = 64 }; /* of the supervisor */
-    unsigned count = config->listen_http.count, used = 0;
+    unsigned count = config->listen_http.count + config->listen_https.count, used = 0;
     for (unsigned i = 0; i < config->service_count; i++)
         count += config->services[i]->listen.count;
     if (count > ADDRESSES_MAX)
@@ -160,6 +160,8 @@ static void check_listens(struct bsc_reader *reader, const struct bsc_config *co
     const struct bsc_node *services = part_of(root, "services");
     claim_listens(claims, &used, &config->listen_http, "listen.http",
                   part_of(part_of(root, "listen"), "http"));
+    claim_listens(claims, &used, &config->listen_https, "listen.https",
+                  part_of(part_of(root, "listen"), "https"));
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct bsc_spec *spec = config->services[i];
         if (spec->listen.count)
@@ -177,6 +179,19 @@ static void check_listens(struct bsc_reader *reader, const struct bsc_config *co
                             part_of(part_of(root, "listen"), "proxy_protocol"), claims, count);
 }
 
+static void check_tls(struct bsc_reader *reader, const struct bsc_config *config,
+                      const struct bsc_node *root)
+{
+    const struct bsc_node *https = part_of(part_of(root, "listen"), "https");
+    const struct bsc_node *tls = part_of(root, "tls");
+    const struct bsc_node *verify = part_of(tls, "client_verify");
+    if (https && !part_of(tls, "certificates"))
+        bsc_reader_problem(reader, https->line, "listen.https", "needs tls.certificates");
+    if (config->tls.client_verify != BSC_CLIENT_VERIFY_NONE && !part_of(tls, "client_ca"))
+        bsc_reader_problem(reader, verify ? verify->line : 0, "tls.client_verify",
+                           "needs tls.client_ca, the authorities that sign clients' certificates");
+}
+
 static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
                       struct bsc_config *config)
 {
@@ -190,6 +205,7 @@ static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
         config->proxy.workers = cores();
     find_double_routes(reader);
     check_listens(reader, config, root);
+    check_tls(reader, config, root);
     check_port_count(reader, config, root);
 }
 

@@ -58,9 +58,10 @@ struct bsc_key_table {
     const struct bsc_section *sections; /* up to a NULL path */
 };
 
-extern const struct bsc_key_table bsc_config_keys;  /* fills struct bsc_config */
-extern const struct bsc_key_table bsc_service_keys; /* fills struct bsc_spec */
-extern const struct bsc_key_table bsc_route_keys;   /* fills struct bsc_route */
+extern const struct bsc_key_table bsc_config_keys;      /* fills struct bsc_config */
+extern const struct bsc_key_table bsc_service_keys;     /* fills struct bsc_spec */
+extern const struct bsc_key_table bsc_route_keys;       /* fills struct bsc_route */
+extern const struct bsc_key_table bsc_certificate_keys; /* fills struct bsc_certificate_files */
 
 const char *bsc_effect_name(enum bsc_effect effect); /* "now", "next release" */
 

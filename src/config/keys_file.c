@@ -8,6 +8,7 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 #define CONFIG(field) offsetof(struct bsc_config, field)
+#define TLS(field) offsetof(struct bsc_config, tls.field)
 #define PROXY(field) offsetof(struct bsc_config, proxy.field)
 
 enum { MS = 1, SECOND = 1000 * MS, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
@@ -38,6 +39,41 @@ static const struct bsc_choice access_addresses[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice tls_versions[] = {
+    { "1.2", BSC_TLS_1_2, false },
+    { "1.3", BSC_TLS_1_3, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_choice client_verifies[] = {
+    { "none", BSC_CLIENT_VERIFY_NONE, false },
+    { "optional", BSC_CLIENT_VERIFY_OPTIONAL, false },
+    { "require", BSC_CLIENT_VERIFY_REQUIRE, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_key certificate_keys[] = {
+    { .path = "certificate",
+      .type = &bsc_type_file,
+      .effect = BSC_EFFECT_NOW,
+      .offset = offsetof(struct bsc_certificate_files, chain),
+      .absent = "required",
+      .text = "The certificate in PEM form, with those between it and its authority behind it.",
+      .example = "shop.pem" },
+    { .path = "key",
+      .type = &bsc_type_file,
+      .effect = BSC_EFFECT_NOW,
+      .offset = offsetof(struct bsc_certificate_files, key),
+      .absent = "required",
+      .text = "Its private key in PEM form, without a password.",
+      .example = "shop.key" },
+};
+
+static const struct bsc_section certificate_sections[] = { { NULL, NULL } };
+
+const struct bsc_key_table bsc_certificate_keys = { COUNT_OF(certificate_keys), certificate_keys,
+                                                    certificate_sections };
+
 static const struct bsc_key config_keys[] = {
     { .path = "listen.http",
       .type = &bsc_type_listen,
@@ -46,6 +82,13 @@ static const struct bsc_key config_keys[] = {
       .otherwise = "8080",
       .text = "Where users' requests arrive; a bare port means all addresses, IPv4 and IPv6.",
       .example = "[127.0.0.1:8080, \"[::1]:8080\"]" },
+    { .path = "listen.https",
+      .type = &bsc_type_listen,
+      .effect = BSC_EFFECT_NOW,
+      .offset = CONFIG(listen_https),
+      .absent = "nowhere",
+      .text = "Where they arrive over TLS (HTTP/2 and HTTP/1.1); needs `tls.certificates`.",
+      .example = "8443" },
     { .path = "listen.proxy_protocol",
       .type = &bsc_type_listen,
       .effect = BSC_EFFECT_NOW,
@@ -56,6 +99,45 @@ static const struct bsc_key config_keys[] = {
               "is reset. With `proxy.trusted`, so is one from anybody else; without it, whoever "
               "reaches such an address can claim to be any client.",
       .example = "8080" },
+    { .path = "tls.certificates",
+      .type = &bsc_type_certificates,
+      .effect = BSC_EFFECT_NOW,
+      .absent = "none",
+      .text = "Certificates with their keys, chosen by the name that a client asks for: exactly, "
+              "then by `*.`; the first is for all other names. The files are watched: new ones "
+              "are used as soon as they are there and fit.",
+      .example = "[{ certificate: shop.pem, key: shop.key }]" },
+    { .path = "tls.minimum_version",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_NOW,
+      .offset = TLS(minimum),
+      .choices = tls_versions,
+      .otherwise = "1.2",
+      .text = "The oldest version of TLS that clients may speak; ciphers and curves are those of "
+              "Mozilla's intermediate configuration." },
+    { .path = "tls.redirect",
+      .type = &bsc_type_flag,
+      .effect = BSC_EFFECT_NOW,
+      .offset = TLS(redirect),
+      .otherwise = "true",
+      .text = "Where there is `listen.https`, requests over plain HTTP are answered with 308 and "
+              "the same host and path in HTTPS; `false` serves them." },
+    { .path = "tls.client_ca",
+      .type = &bsc_type_file,
+      .effect = BSC_EFFECT_NOW,
+      .offset = TLS(client_ca),
+      .absent = "none",
+      .text = "The authorities that sign clients' certificates.",
+      .example = "clients.pem" },
+    { .path = "tls.client_verify",
+      .type = &bsc_type_choice,
+      .effect = BSC_EFFECT_NOW,
+      .offset = TLS(client_verify),
+      .choices = client_verifies,
+      .otherwise = "none",
+      .text = "Whether clients are asked for a certificate; who shows one that does not verify is "
+              "refused. Instances get its subject in X-Forwarded-Client-Cert.",
+      .example = "require" },
     { .path = "proxy.workers",
       .type = &bsc_type_count,
       .effect = BSC_EFFECT_UPGRADE,
@@ -310,6 +392,7 @@ static const struct bsc_key config_keys[] = {
 };
 
 static const struct bsc_section config_sections[] = {
+    { "tls", "What is spoken at `listen.https`." },
     { "proxy", "What holds for the whole proxy, whatever the service." },
     { NULL, NULL },
 };

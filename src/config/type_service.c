@@ -67,15 +67,7 @@ static json_t *write_routes(const struct bsc_key *key, const void *base)
 static json_t *schema_routes(const struct bsc_key *key)
 {
     (void)key;
-    json_t *properties = json_object();
-    for (unsigned i = 0; i < bsc_route_keys.count; i++) {
-        const struct bsc_key *part = &bsc_route_keys.keys[i];
-        json_t *schema = part->type->schema(part);
-        json_object_set_new(schema, "description", json_string(part->text));
-        json_object_set_new(properties, part->path, schema);
-    }
-    json_t *one = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
-                            "additionalProperties", 0);
+    json_t *one = bsc_schema_table(&bsc_route_keys);
     json_t *list = bsc_schema_list(json_incref(one));
     return bsc_schema_either(one, list);
 }

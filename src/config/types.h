@@ -31,6 +31,7 @@ extern const struct bsc_type bsc_type_token;  /* the name of a header or a cooki
 extern const struct bsc_type bsc_type_authority;
 extern const struct bsc_type bsc_type_user;
 extern const struct bsc_type bsc_type_directory;
+extern const struct bsc_type bsc_type_file;   /* one that is there */
 extern const struct bsc_type bsc_type_output; /* a file that need not be there yet */
 extern const struct bsc_type bsc_type_route_host;
 extern const struct bsc_type bsc_type_route_path;
@@ -45,6 +46,7 @@ extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
 /* struct bsc_error_pages: the files are read */
 extern const struct bsc_type bsc_type_pages;
 /* the whole struct bsc_spec, struct bsc_config */
+extern const struct bsc_type bsc_type_certificates;
 extern const struct bsc_type bsc_type_routes;
 extern const struct bsc_type bsc_type_services;
 
@@ -81,7 +83,9 @@ json_t *bsc_texts_write(const struct bsc_key *key, const void *base);
 json_t *bsc_texts_schema(const struct bsc_key *key);
 
 json_t *bsc_schema_text(const char *pattern); /* NULL: any */
-json_t *bsc_schema_list(json_t *items);       /* takes `items` */
+json_t *bsc_schema_list(json_t *items);
+/* An object with the keys of the table. */
+json_t *bsc_schema_table(const struct bsc_key_table *table); /* takes `items` */
 json_t *bsc_schema_either(json_t *a, json_t *b);
 
 #endif

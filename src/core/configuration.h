@@ -29,6 +29,27 @@ struct bsc_error_pages {
     const struct bsc_error_page *items;
 };
 
+struct bsc_certificate_files {
+    const char *chain, *key; /* paths of files in PEM form */
+};
+
+enum bsc_tls_minimum { BSC_TLS_1_2, BSC_TLS_1_3 };
+enum bsc_client_verify {
+    BSC_CLIENT_VERIFY_NONE,
+    BSC_CLIENT_VERIFY_OPTIONAL,
+    BSC_CLIENT_VERIFY_REQUIRE
+};
+
+/* tls: what is spoken at listen.https. */
+struct bsc_tls_spec {
+    unsigned certificate_count;
+    const struct bsc_certificate_files *certificates; /* the first is for all other names */
+    enum bsc_tls_minimum minimum;
+    const char *client_ca; /* path; NULL: clients are not asked for certificates */
+    enum bsc_client_verify client_verify;
+    bool redirect; /* plain HTTP is sent to HTTPS */
+};
+
 /* proxy: what holds for the whole proxy, whatever the service. */
 struct bsc_proxy_spec {
     unsigned workers; /* default: the cores */
@@ -60,6 +81,8 @@ struct bsc_config {
     struct bsc_strings
         listen_http; /* "address:port", numeric; 8080 means 0.0.0.0:8080 and [::]:8080 */
     struct bsc_strings listen_introduced; /* of all addresses: there the PROXY protocol is spoken */
+    struct bsc_strings listen_https;      /* likewise; none is none */
+    struct bsc_tls_spec tls;
     struct bsc_proxy_spec proxy;
     unsigned port_low, port_high; /* for instances */
     unsigned service_count;

@@ -186,6 +186,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_REFUSED:
         bsc_audit(engine, NULL, 0, "refused", event->actor, "%s", event->text)->error = BSC_DENIED;
         break;
+    case BSC_EVENT_CERTIFICATES:
+        bsc_audit(engine, NULL, 0, "certificates", NULL, "%s", event->text)->error = event->status;
+        break;
     case BSC_EVENT_ROOM:
         engine->store_full = false;
         break;

@@ -51,6 +51,8 @@ enum bsc_event_kind {
     BSC_EVENT_RETURNED, /* router: service, id: it gets requests again; no service: all do */
     BSC_EVENT_TRIPPED,  /* router: id (of the service), generation, text: what could be rescued is
                          * used up, and everything went back to stable. May be told again. */
+    BSC_EVENT_CERTIFICATES, /* router: their files changed: text, and status when it can't use them
+                             */
     BSC_EVENT_KIND_COUNT
 };
 

@@ -63,7 +63,6 @@ struct bsc_tls_side {
     struct bsc_worker *worker;
     struct bsc_connection *connection;
     struct bsc_tls_session *session;
-    char scratch[BSC_TLS_RECORD_BYTES];
 };
 
 struct bsc_tls {

@@ -174,20 +174,23 @@ static ssize_t receive(struct bsc_worker *worker, struct bsc_connection *connect
     return (ssize_t)got;
 }
 
-/* The next piece to encrypt, up to a record of it; small ones are joined. */
-static const char *next_piece(struct bsc_tls_side *side, const struct iovec pieces[static 2],
-                              size_t taken, size_t *size)
+/* The next piece to encrypt, up to a record of it; the two are joined, in a buffer that is lent,
+ * when they fit into one. */
+static const char *next_piece(struct bsc_worker *worker, const struct iovec pieces[static 2],
+                              size_t taken, size_t *size, struct bsc_buffer **joined)
 {
     const size_t first = pieces[0].iov_len, all = first + pieces[1].iov_len;
     *size = all - taken < BSC_TLS_RECORD_BYTES ? all - taken : BSC_TLS_RECORD_BYTES;
     if (taken >= first)
         return (const char *)pieces[1].iov_base + (taken - first);
     const char *from = (const char *)pieces[0].iov_base + taken;
-    if (first - taken >= *size)
+    const size_t left = first - taken;
+    if (left >= *size)
         return from;
-    memcpy(side->scratch, from, first - taken);
-    memcpy(side->scratch + (first - taken), pieces[1].iov_base, *size - (first - taken));
-    return side->scratch;
+    *joined = bsc_buffer_lend(&worker->buffers, BSC_TLS_RECORD_BYTES);
+    memcpy((*joined)->bytes, from, left);
+    memcpy((*joined)->bytes + left, pieces[1].iov_base, *size - left);
+    return (*joined)->bytes;
 }
 
 static bool has_room(const struct bsc_tls_session *session)
@@ -217,10 +220,12 @@ static ssize_t transport_send(struct bsc_worker *worker, struct bsc_connection *
     while (taken < all && !session->out) {
         do { /* so many records as fit go out together */
             size_t size, done = 0;
-            const char *piece = next_piece(session->side, pieces, taken, &size);
+            struct bsc_buffer *joined = NULL;
+            const char *piece = next_piece(worker, pieces, taken, &size, &joined);
             session->corked = session->out || size < all - taken;
             errno = 0;
             int result = SSL_write_ex(session->ssl, piece, size, &done);
+            bsc_buffer_return(&worker->buffers, &joined);
             if (result <= 0 && judge(session, result) <= 0) {
                 session->failed = true;
                 return -1;

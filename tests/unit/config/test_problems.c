@@ -68,8 +68,10 @@ static void what_is_not_yaml(void **unused)
                                       "control characters are not allowed (byte 0x01)" },
         { "services: {}\n---\nservices: {}\n",
           "2: : has a second document (---); only one is accepted" },
-        { "- a\n", "1: : expected a map with listen, proxy, ports and services, found a list" },
-        { "text\n", "1: : expected a map with listen, proxy, ports and services, found 'text'" },
+        { "- a\n",
+          "1: : expected a map with listen, tls, proxy, ports and services, found a list" },
+        { "text\n",
+          "1: : expected a map with listen, tls, proxy, ports and services, found 'text'" },
     };
     EACH_IS_TOLD(cases);
 }
@@ -107,7 +109,7 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "1: services.: has neither command (what bascule runs) nor targets (addresses that "
           "something else runs)" },
         { "*x : y\nservices: {}\n", "1: : aliases (*name) are not accepted: write the value out\n"
-                                    "1: *: unknown key '*'; accepted are listen, proxy, ports "
+                                    "1: *: unknown key '*'; accepted are listen, tls, proxy, ports "
                                     "and services" },
     };
     EACH_IS_TOLD(cases);
@@ -161,8 +163,8 @@ static void unknown_keys_with_what_was_meant(void **unused)
         { "service: {}\n",
           "0: services: is missing: a map of services by name (services: {} for none)\n"
           "1: service: unknown key 'service'; did you mean services?" },
-        { "services: {}\nversion: 3\n",
-          "2: version: unknown key 'version'; accepted are listen, proxy, ports and services" },
+        { "services: {}\nversion: 3\n", "2: version: unknown key 'version'; accepted are listen, "
+                                        "tls, proxy, ports and services" },
         { WEB "    enviroment: {}\n", "4: services.web.enviroment: unknown key 'enviroment'; did "
                                       "you mean environment?" },
         { WEB "    health: { pth: / }\n",

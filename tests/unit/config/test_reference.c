@@ -117,6 +117,10 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
         if (targets)
             bsc_text_printf(&text, "      %s: 127.0.0.1:9\n",
                             strstr(key->path, "blue") ? "green" : "blue");
+        if (!strcmp(key->path, "listen.https"))
+            bsc_text_puts(&text, "tls:\n  certificates: { certificate: a, key: b }\n");
+        if (!strcmp(key->path, "tls.client_verify"))
+            bsc_text_puts(&text, "  client_ca: a\n");
         if (!strcmp(at, "undo") || (!strcmp(at, "timeout") && strstr(key->path, "hooks.")))
             bsc_text_printf(&text, "%scommand: hook\n", margin);
         struct bsc_config_problems problems = { 0 };
