@@ -67,8 +67,10 @@ https://localhost:{https}, https://127.0.0.1:{https} {{
 """
 
 BASCULE = """
-listen:
-  http: 127.0.0.1:{http}
+listen: {{ http: 127.0.0.1:{http}, https: 127.0.0.1:{https} }}
+tls:
+  redirect: false
+  certificates: [{{ certificate: {folder}/certificate.pem, key: {folder}/key.pem }}]
 proxy: {{ workers: {workers} }}
 services:
   web:
