@@ -109,7 +109,8 @@ static int on_send_data(nghttp2_session *engine, nghttp2_frame *frame, const uin
         bsc_h2_outbound_sent(&session->worker->buffers, &stream->out, size);
     }
     session->active_ms = session->worker->now_ms;
-    if (size >= EARNED_BYTES)
+    /* A small frame is the client's doing when more was there for it: its window is small. */
+    if (size >= EARNED_BYTES || (size && !bsc_buffer_size(stream->out.data)))
         bsc_h2_calm_earn(&session->calm, 2);
     if (stream->connection && !stream->connection->writable) {
         stream->connection->writable = true;
