@@ -210,7 +210,8 @@ static void publish(struct real *real, enum bsc_slot live, uint64_t generation, 
                                           .answer_ms = 10000,
                                           .idle_ms = 10000,
                                           .hold_ms = 1000,
-                                          .hold_max = 10 } };
+                                          .hold_max = 10,
+                                          .retry = { .attempts = 3, .on = 1 } } };
     struct bsc_routing routing = { .spec = &spec,
                                    .generation = generation,
                                    .endpoints = endpoints,
