@@ -16,7 +16,7 @@ int64_t bsc_now(const struct bsc_engine *engine)
 
 int64_t bsc_wall(const struct bsc_engine *engine)
 {
-    return engine->ports.clock.ops->wall_ms(engine->ports.clock.self);
+    return engine->wall_ms;
 }
 
 struct bsc_queued {
@@ -303,6 +303,7 @@ static bool joins_previous(const struct bsc_event *event)
 
 static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
 {
+    engine->wall_ms = engine->ports.clock.ops->wall_ms(engine->ports.clock.self);
     if (event->kind == BSC_EVENT_COMMITTED) {
         bsc_transaction_committed(engine, event);
         return;

@@ -64,6 +64,7 @@ struct bsc_engine {
     enum bsc_phase phase;
     struct bsc_settings settings;
     bool settings_dirty;
+    int64_t wall_ms; /* when the event came that is handled: one time for all that it changes */
     bsc_token last_token;
     struct bsc_service *services; /* sorted by name */
     struct bsc_service **numbered;
@@ -114,6 +115,7 @@ struct bsc_found_copy {
 
 /* engine.c */
 int64_t bsc_now(const struct bsc_engine *engine);
+/* The same for everything that one event changes. */
 int64_t bsc_wall(const struct bsc_engine *engine);
 
 /* transaction.c: writing down what is to be stored, done and told */
