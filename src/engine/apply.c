@@ -110,7 +110,7 @@ static void follow_targets(struct bsc_engine *engine, struct bsc_service *servic
     for (size_t i = 0; i < service->instance_count; i++)
         if (service->instances[i].row.slot == live && bsc_instance_stays(&service->instances[i]))
             keep_target(&service->instances[i], release, spec->targets[live]);
-    bsc_instances_retire(engine, service, live, release->row.id, true);
+    bsc_instances_retire(engine, service, live, release->row.id);
     for (unsigned i = 0; i < spec->targets[live].count; i++)
         if (!bsc_instance_at(service, live, release->row.id, i))
             bsc_instance_create(engine, service, release, live, i);

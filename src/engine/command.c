@@ -111,7 +111,7 @@ static enum bsc_plan_kind rollback_kind(const struct bsc_service *service,
 
 static bool occupied(const struct bsc_service *service)
 {
-    return bsc_instances_count(service, bsc_slots_staging(&service->row.slots), 0, false) != 0;
+    return bsc_instances_count(service, bsc_slots_staging(&service->row.slots)) != 0;
 }
 
 /* What was ready in the staging slot and never went live is history now. */
@@ -267,7 +267,7 @@ bool bsc_staging_fail(struct bsc_engine *engine, struct bsc_service *service)
     if (bsc_slots_apply(&service->row.slots, BSC_SLOT_CHECK_FAILED, NULL) != BSC_OK)
         return false;
     service->row.standby_until_ms = service->standby_at_ms = 0;
-    bsc_instances_retire(engine, service, staging, 0, false);
+    bsc_instances_retire(engine, service, staging, 0);
     bsc_touch_row(engine, service);
     return true;
 }
@@ -281,7 +281,7 @@ void bsc_staging_empty(struct bsc_engine *engine, struct bsc_service *service)
     service->row.record[staging] = 0;
     service->records[staging] = (struct bsc_record){ 0 };
     service->row.standby_until_ms = service->standby_at_ms = 0;
-    bsc_instances_retire(engine, service, staging, 0, false);
+    bsc_instances_retire(engine, service, staging, 0);
     bsc_touch_row(engine, service);
 }
 

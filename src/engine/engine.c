@@ -89,7 +89,7 @@ static void published(struct bsc_engine *engine, const struct bsc_event *event)
     }
     if (service->row.removed && bsc_published(service, service->publish_token))
         for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
-            bsc_instances_retire(engine, service, (enum bsc_slot)slot, 0, false);
+            bsc_instances_retire(engine, service, (enum bsc_slot)slot, 0);
     bsc_touch(engine, service);
 }
 

@@ -230,20 +230,11 @@ static void drain(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch(engine, service);
 }
 
-static bool selected(const struct bsc_instance *instance, enum bsc_slot slot, uint64_t release,
-                     bool others)
-{
-    if (instance->row.slot != slot)
-        return false;
-    return !release || (instance->row.release == release) != others;
-}
-
-unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot,
-                             uint64_t release, bool others)
+unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot)
 {
     unsigned count = 0;
     for (size_t i = 0; i < service->instance_count; i++)
-        count += selected(&service->instances[i], slot, release, others);
+        count += service->instances[i].row.slot == slot;
     return count;
 }
 
@@ -265,12 +256,12 @@ static void drain_marked(struct bsc_engine *engine, struct bsc_service *service)
 }
 
 void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
-                          enum bsc_slot slot, uint64_t release, bool others)
+                          enum bsc_slot slot, uint64_t kept)
 {
     for (size_t i = 0; i < service->instance_count; i++) {
         struct bsc_instance *instance = &service->instances[i];
-        instance->retire =
-            selected(instance, slot, release, others) && bsc_instance_stays(instance);
+        instance->retire = instance->row.slot == slot && (!kept || instance->row.release != kept) &&
+                           bsc_instance_stays(instance);
     }
     drain_marked(engine, service);
 }

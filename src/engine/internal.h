@@ -196,18 +196,18 @@ void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service
                           struct bsc_instance *instance, int64_t pid);
 void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
                          struct bsc_instance *instance, const struct bsc_event *event);
-/* Takes the instances of `slot` out of the routing, drains and stops them. `release` 0: all of the
- * slot; else only those of it, or with `others` only those of other releases. */
+/* Takes the instances of `slot` out of the routing, drains and stops them: all but those of the
+ * release `kept`; 0: all. */
 void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
-                          enum bsc_slot slot, uint64_t release, bool others);
+                          enum bsc_slot slot, uint64_t kept);
 /* Those that the proxies may not know to be drained are drained again from the newest publish on.
  */
 void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service);
 /* After a restart: goes on with draining and stopping. */
 void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_instances_tick(struct bsc_engine *engine, struct bsc_service *service);
-unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot,
-                             uint64_t release, bool others);
+/* Those on their way out included, until they are gone. */
+unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot);
 int64_t bsc_instances_next_ms(const struct bsc_service *service);
 void bsc_exit_describe(const struct bsc_event *event, char *out, size_t size);
 

@@ -51,11 +51,12 @@ void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool
     bsc_hook_id(service->rollout, undo, effect->id);
 }
 
+/* The slot is empty, or holds what this step created before the controller was started anew. */
 static void begin_start(struct bsc_engine *engine, struct bsc_service *service)
 {
     const struct bsc_rollout_row *row = &service->rollout->row;
     const struct bsc_release *release = bsc_release_find(service, row->release);
-    if (!bsc_instances_count(service, row->slot, row->release, false))
+    if (!bsc_instances_count(service, row->slot))
         bsc_instances_create(engine, service, release, row->slot);
 }
 
@@ -165,10 +166,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         begin_drain(engine, service);
         break;
     case BSC_STEP_STOP:
-        if (step->slot == rollout->row.slot)
-            bsc_instances_retire(engine, service, step->slot, rollout->row.release, true);
-        else
-            bsc_instances_retire(engine, service, step->slot, 0, false);
+        bsc_instances_retire(engine, service, step->slot, 0);
         break;
     default:
         break;
@@ -351,16 +349,13 @@ static void stopping_text(unsigned left, char *reason, size_t size)
 static enum bsc_verdict judge_stop(struct bsc_engine *engine, struct bsc_service *service,
                                    char *reason, size_t size)
 {
-    const struct bsc_rollout *rollout = service->rollout;
     const struct bsc_step *step = current(service);
-    bool eviction = step->slot == rollout->row.slot;
-    unsigned left =
-        bsc_instances_count(service, step->slot, eviction ? rollout->row.release : 0, eviction);
+    unsigned left = bsc_instances_count(service, step->slot);
     if (left) {
         stopping_text(left, reason, size);
         return BSC_WAIT;
     }
-    if (!eviction)
+    if (step->slot != service->rollout->row.slot)
         bsc_staging_empty(engine, service);
     return BSC_DONE;
 }
@@ -421,7 +416,7 @@ void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service)
     struct bsc_slots *slots = &service->row.slots;
     switch (current(service)->undo) {
     case BSC_UNDO_STOP:
-        bsc_instances_retire(engine, service, rollout->row.slot, rollout->row.release, false);
+        bsc_instances_retire(engine, service, rollout->row.slot, 0);
         break;
     case BSC_UNDO_SPLIT:
         if (slots->live == rollout->row.slot)
@@ -445,7 +440,7 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
     unsigned left;
     switch (current(service)->undo) {
     case BSC_UNDO_STOP:
-        left = bsc_instances_count(service, rollout->row.slot, rollout->row.release, false);
+        left = bsc_instances_count(service, rollout->row.slot);
         stopping_text(left, reason, size);
         return left ? BSC_WAIT : BSC_DONE;
     case BSC_UNDO_SPLIT:

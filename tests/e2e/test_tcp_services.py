@@ -130,6 +130,24 @@ def test_a_connection_stays_with_a_version_that_stands_by(daemon, port):
     assert Held(port).version == "v1" and held.echoes()
 
 
+def test_a_rollback_waits_for_a_version_whose_connections_still_drain(daemon, port):
+    daemon.services["db"]["deploy"] = {"standby": "0s", "drain": "3s"}
+    daemon.configure()
+    daemon.do("apply")
+    daemon.do("deploy", "db", "v1")
+    with Load(port) as load:
+        load.comes_to("v1")
+        held = Held(port)
+        daemon.do("deploy", "db", "v2")
+        wait_until(lambda: '"draining"' in daemon.do("status", "db", "--json"), "v1 being stopped")
+        assert held.version == "v1" and held.echoes()
+        daemon.do("rollback", "db")
+        load.comes_to("v1")
+        assert held.ended()
+    assert load.failed == []
+    held.close()
+
+
 def test_a_service_of_tcp_can_be_held_and_stopped(daemon, port):
     daemon.do("deploy", "db", "v1")
     daemon.do("traffic", "db", "hold")

@@ -28,9 +28,30 @@ static const struct bsc_instance_row *instance_row(struct sim *sim, const char *
     return NULL;
 }
 
+/* Where nothing happens to instances they start: whoever waits for them in vain took others for
+ * his, or never asked. */
+static void check_starts(struct sim *sim)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    if (!sim->weather.kind)
+        return;
+    for (unsigned i = 0; i < state->rollout_count; i++) {
+        const struct bsc_rollout_row *row = &state->rollouts[i];
+        const struct bsc_step *step = row->plan.steps;
+        while (step->kind != BSC_STEP_START && step < row->plan.steps + row->plan.count - 1)
+            step++;
+        bool reached = step->kind == BSC_STEP_START && step->state != BSC_STEP_PENDING &&
+                       step[1].state == BSC_STEP_PENDING;
+        if (reached && row->walk.status == BSC_ROLLOUT_FAILED)
+            sim_fail(sim, "rollout %llu waited in vain for its instances: %s",
+                     (unsigned long long)row->id, row->reason);
+    }
+}
+
 void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
+    check_starts(sim);
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];
         unsigned live = 0, records = 0;

@@ -162,6 +162,54 @@ static void a_rollback_beyond_the_standby_starts_the_old_release_again(void **un
     assert_string_equal(live_version("s0"), "v1");
 }
 
+/* Promotes v2 of a service without a standby, until its v1 is being stopped. */
+static void leave_v1_stopping(void)
+{
+    sim_spec(sim, 0)->deploy.standby_ms = 0;
+    deploy("s0", "v1");
+    sim->weather.stop_slow = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_STOP);
+    assert_string_equal(live_version("s0"), "v2");
+    assert_int_equal(service("s0")->instance_count, 4);
+}
+
+static void a_rollback_to_what_is_being_stopped_starts_it_again_when_it_is_gone(void **unused)
+{
+    (void)unused;
+    leave_v1_stopping();
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(service("s0")->rollout->row.kind, BSC_PLAN_REVERT);
+    until_step("s0", BSC_STEP_START);
+    assert_int_equal(service("s0")->instance_count, 4); /* none of them an old one of v1 */
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void a_deploy_to_a_slot_that_is_being_stopped_waits_until_it_is_empty(void **unused)
+{
+    (void)unused;
+    leave_v1_stopping();
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v5"), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v5");
+}
+
+static void a_standby_that_is_not_well_is_started_again_by_a_rollback(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    for (unsigned i = 0; i < SIM_PROCESSES; i++)
+        if (sim->processes[i].used && strstr(sim->processes[i].id->text, "s0-green-"))
+            sim->processes[i].doomed = true;
+    pass_ms(5000);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(service("s0")->rollout->row.kind, BSC_PLAN_REVERT);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v1");
+}
+
 static void a_version_that_was_rejected_is_gone_back_to_only_by_its_name(void **unused)
 {
     (void)unused;
@@ -496,6 +544,9 @@ int main(void)
         TEST(an_abort_in_any_step_leaves_the_old_version_live),
         TEST(a_rollback_to_the_standby_starts_nothing),
         TEST(a_rollback_beyond_the_standby_starts_the_old_release_again),
+        TEST(a_rollback_to_what_is_being_stopped_starts_it_again_when_it_is_gone),
+        TEST(a_deploy_to_a_slot_that_is_being_stopped_waits_until_it_is_empty),
+        TEST(a_standby_that_is_not_well_is_started_again_by_a_rollback),
         TEST(a_version_that_was_rejected_is_gone_back_to_only_by_its_name),
         TEST(a_rollback_asked_for_twice_is_one_rollback),
         TEST(a_failed_check_tells_the_last_answer_and_the_last_lines),
