@@ -24,7 +24,8 @@ class Lasting:
     """Clients in threads, each of which does `one(socket)` again and again; what it raises is a failure."""
 
     def __init__(self, port, threads=6):
-        self.port, self.done, self.told, self.failed, self.ending = port, 0, 0, [], threading.Event()
+        self.port, self.done, self.begun, self.told = port, 0, 0, 0
+        self.failed, self.ending = [], threading.Event()
         self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
 
     def run(self):
@@ -65,6 +66,7 @@ class WebSockets(Lasting):
         head = self.ask(s, f, "/chat", f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: {key}\r\n"
                                        "Sec-WebSocket-Version: 13\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
+        self.begun += 1
         number = 0
         while not self.ending.is_set():
             text = b"hello %d" % number
@@ -96,6 +98,7 @@ class EventStreams(Lasting):
     def one(self, s, f):
         head = self.ask(s, f, "/events")
         assert head.startswith(b"HTTP/1.1 200 ") and b"text/event-stream" in head, head
+        self.begun += 1
         data = b""
         while not self.ending.is_set():
             size = int(f.readline() or b"broken", 16)
@@ -161,9 +164,15 @@ def under_mixed_load(daemon, act):
     return kinds
 
 
+def wait_all_there(kinds, turn):
+    """Who was told has come back: else it would meet the next proxy, or version, and not be told again."""
+    wait_until(lambda: kinds[0].begun >= 6 * turn and kinds[1].begun >= 6 * turn, f"all are there for turn {turn}")
+
+
 def test_upgrades_of_the_proxy_break_nothing(daemon):
     def act(kinds):
         for turn in (1, 2):
+            wait_all_there(kinds, turn)
             daemon.do("upgrade")
             wait_until(lambda: kinds[0].told >= 6 * turn and kinds[1].told >= 6 * turn,
                        f"all who last were told, turn {turn}")
@@ -175,6 +184,7 @@ def test_upgrades_of_the_proxy_break_nothing(daemon):
 def test_releases_break_nothing(daemon):
     def act(kinds):
         for turn, version in enumerate(("v2", "v1"), 1):
+            wait_all_there(kinds, turn)
             daemon.do("deploy", "web", version)
             wait_until(lambda: kinds[0].told >= 6 * turn and kinds[1].told >= 6 * turn,
                        f"all who last were told of {version}")
