@@ -104,7 +104,10 @@ class Proxy:
         if self.process.poll() is None:
             if self.channel.fileno() == -1:
                 self.adopt()
-            self.say("retire drain_ms=0")
+            try:
+                self.say("retire drain_ms=0")
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # retired by its test, it has just ended
             try:
                 status = self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
