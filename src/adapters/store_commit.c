@@ -12,12 +12,14 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_COMMIT] = "COMMIT",
     [BSC_SQL_PUT_SERVICE] =
         "INSERT INTO services (name, spec, live, stable, traffic, generation, standby_until_ms,"
-        " removed, affinity_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE "
-        "SET spec = "
-        "excluded.spec,"
+        " removed, affinity_key, locked_ms, lock_actor, lock_reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " spec = excluded.spec,"
         " live = excluded.live, stable = excluded.stable, traffic = excluded.traffic,"
         " generation = excluded.generation, standby_until_ms = excluded.standby_until_ms,"
-        " removed = excluded.removed, affinity_key = excluded.affinity_key",
+        " removed = excluded.removed, affinity_key = excluded.affinity_key,"
+        " locked_ms = excluded.locked_ms, lock_actor = excluded.lock_actor,"
+        " lock_reason = excluded.lock_reason",
     [BSC_SQL_PUT_SLOT] =
         "INSERT INTO slots (service, slot, state, checked, weight_bp, release, record)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service, slot) DO UPDATE SET"
@@ -174,6 +176,9 @@ static int put_service(struct bsc_store_writer *writer, const struct bsc_service
     add_number(&call, row->standby_until_ms);
     add_number(&call, row->removed);
     add_text(&call, row->affinity_key);
+    add_number(&call, row->lock.at_ms);
+    add_text(&call, row->lock.actor);
+    add_text(&call, row->lock.reason);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     for (unsigned slot = 0; !code && slot < BSC_SLOT_COUNT; slot++)

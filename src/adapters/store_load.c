@@ -108,6 +108,9 @@ static enum bsc_status read_service(struct reading *reading, struct bsc_service_
     good = good && bsc_column_copy(row, 18, out->affinity_key, sizeof out->affinity_key) &&
            (!key_size || key_size == sizeof out->affinity_key - 1) &&
            strspn(out->affinity_key, "0123456789abcdef") == key_size;
+    out->lock.at_ms = sqlite3_column_int64(row, 19);
+    good = good && bsc_column_copy(row, 20, out->lock.actor, sizeof out->lock.actor) &&
+           bsc_column_copy(row, 21, out->lock.reason, sizeof out->lock.reason);
     if (!good)
         return damaged(reading, "services", out->name);
     return read_spec(reading, 1, "services", out->name, &out->spec);
@@ -122,7 +125,8 @@ static enum bsc_status read_services(struct reading *reading)
         begin(reading, "SELECT name, spec, live, stable, traffic, generation, standby_until_ms,"
                        " removed,"
                        " b.state, b.checked, b.weight_bp, b.release, b.record,"
-                       " g.state, g.checked, g.weight_bp, g.release, g.record, affinity_key"
+                       " g.state, g.checked, g.weight_bp, g.release, g.record, affinity_key,"
+                       " locked_ms, lock_actor, lock_reason"
                        " FROM services"
                        " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"
                        " LEFT JOIN slots g ON g.service = name AND g.slot = 'green'"

@@ -90,8 +90,14 @@ static const char layout_2[] = "ALTER TABLE rollouts ADD COLUMN error TEXT NOT N
 static const char layout_3[] =
     "ALTER TABLE services ADD COLUMN affinity_key TEXT NOT NULL DEFAULT '';";
 
+/* Who refuses what is new, since when and why. */
+static const char layout_4[] =
+    "ALTER TABLE services ADD COLUMN locked_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN lock_actor TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE services ADD COLUMN lock_reason TEXT NOT NULL DEFAULT '';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2, layout_3 };
+static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

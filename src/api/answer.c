@@ -30,6 +30,7 @@ static const struct {
     [BSC_UNHEALTHY] = { MHD_HTTP_CONFLICT, "The health check failed" },
     [BSC_NO_ROLLBACK] = { MHD_HTTP_CONFLICT, "There is nothing to go back to" },
     [BSC_NO_SWITCH] = { MHD_HTTP_INTERNAL_SERVER_ERROR, "The switch failed" },
+    [BSC_LOCKED] = { MHD_HTTP_CONFLICT, "The service is locked" },
 };
 
 void bsc_api_answer_response(struct bsc_api_request *request, int status,

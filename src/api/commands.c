@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * api/commands.c - what can be asked of a service: deploy, switch, rollback, abort, check, cleanup,
- * traffic. Each is one event of the engine; its reply is the answer.
+ * api/commands.c - what can be asked of a service. Each is one event of the engine; its reply is
+ * the answer.
  */
 #include <stdio.h>
 
@@ -78,7 +78,7 @@ void bsc_api_post_check(struct bsc_api_request *request)
     submit(request, (struct bsc_event){ .kind = BSC_EVENT_CHECK }, answer_check);
 }
 
-static void answer_cleanup(struct bsc_api_request *request, const struct bsc_reply *reply)
+static void answer_done(struct bsc_api_request *request, const struct bsc_reply *reply)
 {
     if (reply->status != BSC_OK)
         bsc_api_answer_error(request, reply->status, reply->text ? reply->text : "");
@@ -90,7 +90,20 @@ static void answer_cleanup(struct bsc_api_request *request, const struct bsc_rep
 
 void bsc_api_post_cleanup(struct bsc_api_request *request)
 {
-    submit(request, (struct bsc_event){ .kind = BSC_EVENT_CLEANUP }, answer_cleanup);
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_CLEANUP }, answer_done);
+}
+
+void bsc_api_post_lock(struct bsc_api_request *request)
+{
+    submit(request,
+           (struct bsc_event){ .kind = BSC_EVENT_LOCK,
+                               .text = bsc_api_input_string(request, "reason") },
+           answer_done);
+}
+
+void bsc_api_post_unlock(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_UNLOCK }, answer_done);
 }
 
 static void answer_traffic(struct bsc_api_request *request, const struct bsc_reply *reply)

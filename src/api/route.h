@@ -86,6 +86,8 @@ void bsc_api_post_rollback(struct bsc_api_request *request);
 void bsc_api_post_abort(struct bsc_api_request *request);
 void bsc_api_post_check(struct bsc_api_request *request);
 void bsc_api_post_cleanup(struct bsc_api_request *request);
+void bsc_api_post_lock(struct bsc_api_request *request);
+void bsc_api_post_unlock(struct bsc_api_request *request);
 void bsc_api_put_traffic(struct bsc_api_request *request);
 void bsc_api_get_plan(struct bsc_api_request *request);
 void bsc_api_get_history(struct bsc_api_request *request);

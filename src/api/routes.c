@@ -30,6 +30,11 @@ static const struct bsc_api_field traffic[] = {
     { 0 },
 };
 
+static const struct bsc_api_field lock[] = {
+    { "reason", BSC_API_STRING, .summary = "why nothing new shall be released" },
+    { 0 },
+};
+
 static const struct bsc_api_field plan[] = {
     { "version", BSC_API_STRING, BSC_API_OPTIONAL, .summary = "as in the command" },
     { "kind", BSC_API_STRING, BSC_API_OPTIONAL, .of = "deploy|stage|switch|rollback",
@@ -101,6 +106,10 @@ const struct bsc_api_route bsc_api_routes[] = {
          "CheckResult", bsc_api_post_check, 404, 409, 413, 415),
     POST(SERVICE "/cleanup", "cleanup", "Stop and empty the environment that is not live", nothing,
          200, "Done", bsc_api_post_cleanup, 404, 409, 413, 415),
+    POST(SERVICE "/lock", "lock", "Refuse whatever is new, until unlock", lock, 200, "Done",
+         bsc_api_post_lock, 404, 409, 413, 415, 422),
+    POST(SERVICE "/unlock", "unlock", "Allow releases again", nothing, 200, "Done",
+         bsc_api_post_unlock, 404, 409, 413, 415),
     { "PUT",
       SERVICE "/traffic",
       "putTraffic",

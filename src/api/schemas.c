@@ -56,10 +56,19 @@ static const struct bsc_api_field service[] = {
       .summary = "what the proxy does with requests" },
     { "removed", BSC_API_BOOLEAN,
       .summary = "it left the configuration and disappears when it is stopped" },
+    { "lock", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Lock",
+      .summary = "who refuses what is new" },
     { "rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
       .summary = "the rollout at work" },
     { "last_rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
       .summary = "the newest rollout when it is over" },
+    { 0 },
+};
+
+static const struct bsc_api_field lock[] = {
+    { "at", BSC_API_TIME, .summary = "since when" },
+    { "actor", BSC_API_STRING, .summary = "who locked it" },
+    { "reason", BSC_API_STRING, .summary = "and why" },
     { 0 },
 };
 
@@ -243,28 +252,17 @@ static const struct bsc_api_field configuration_problem[] = {
 };
 
 const struct bsc_api_schema bsc_api_schemas[] = {
-    { "Applied", applied },
-    { "Check", check_item },
-    { "CheckResult", check },
-    { "ConfigurationProblem", configuration_problem },
-    { "Done", done },
-    { "Event", event },
-    { "Instance", instance },
-    { "Plan", plan },
-    { "Problem", problem },
-    { "Processes", processes },
-    { "ProxyFigures", proxy },
-    { "Record", record },
-    { "Rollout", rollout },
-    { "Service", service },
-    { "Slot", slot },
-    { "Slots", slots },
-    { "Started", started },
-    { "Status", status },
-    { "Step", step },
-    { "Traffic", traffic },
-    { "Upgraded", upgraded },
-    { "Version", version },
-    { "Why", why },
+    { "Applied", applied },     { "Check", check_item },
+    { "CheckResult", check },   { "ConfigurationProblem", configuration_problem },
+    { "Done", done },           { "Event", event },
+    { "Instance", instance },   { "Lock", lock },
+    { "Plan", plan },           { "Problem", problem },
+    { "Processes", processes }, { "ProxyFigures", proxy },
+    { "Record", record },       { "Rollout", rollout },
+    { "Service", service },     { "Slot", slot },
+    { "Slots", slots },         { "Started", started },
+    { "Status", status },       { "Step", step },
+    { "Traffic", traffic },     { "Upgraded", upgraded },
+    { "Version", version },     { "Why", why },
 };
 const size_t bsc_api_schema_count = sizeof bsc_api_schemas / sizeof *bsc_api_schemas;

@@ -197,18 +197,26 @@ json_t *bsc_api_view_newest_rollout(const struct bsc_service *service)
                                 service->rollout->waiting);
 }
 
+static json_t *lock_or_null(const struct bsc_lock *lock)
+{
+    if (!lock->at_ms)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "at", time_or_null(lock->at_ms), "actor",
+                     bsc_api_words(lock->actor), "reason", bsc_api_words(lock->reason));
+}
+
 json_t *bsc_api_view_service(const struct bsc_service *service)
 {
     const struct bsc_service_row *row = &service->row;
     const struct bsc_rollout *rollout = service->rollout;
     bool at_work = rollout && !bsc_walk_over(&rollout->row.walk, &rollout->row.plan);
     json_t *newest = bsc_api_view_newest_rollout(service);
-    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o}", "name", service->name, "live",
-                     bsc_slot_name(row->slots.live), "slots", "blue", view_slot(service, BSC_BLUE),
-                     "green", view_slot(service, BSC_GREEN), "traffic",
-                     bsc_traffic_name(row->traffic), "removed", (int)row->removed, "rollout",
-                     at_work ? newest : json_null(), "last_rollout",
-                     at_work ? json_null() : newest);
+    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o, s:o}", "name", service->name,
+                     "live", bsc_slot_name(row->slots.live), "slots", "blue",
+                     view_slot(service, BSC_BLUE), "green", view_slot(service, BSC_GREEN),
+                     "traffic", bsc_traffic_name(row->traffic), "removed", (int)row->removed,
+                     "lock", lock_or_null(&row->lock), "rollout", at_work ? newest : json_null(),
+                     "last_rollout", at_work ? json_null() : newest);
 }
 
 json_t *bsc_api_view_record(const struct bsc_record *record)

@@ -116,6 +116,19 @@ static void tell_traffic(struct why *why)
         bsc_traffic_name(why->service->row.traffic), effect, why->service->name);
 }
 
+static void tell_lock(struct why *why)
+{
+    const struct bsc_lock *lock = &why->service->row.lock;
+    char time[BSC_TIME_BYTES], ago[BSC_DURATION_BYTES];
+    if (!lock->at_ms)
+        return;
+    why->quiet = false;
+    say(why, "It is locked by %s since %s (%s ago): %s", lock->actor,
+        bsc_time_format(lock->at_ms, time), span(why->wall_ms - lock->at_ms, ago), lock->reason);
+    say(why, "No new version is released until `bascule unlock %s`; rollback and abort work.",
+        why->service->name);
+}
+
 static void tell_weights(struct why *why)
 {
     const struct bsc_service_row *row = &why->service->row;
@@ -280,6 +293,7 @@ void bsc_api_why(const struct bsc_service *service, int64_t now_wall_ms, int64_t
 {
     struct why why = { service, now_wall_ms, now_boot_ms, add, argument, true };
     tell_live(&why);
+    tell_lock(&why);
     tell_traffic(&why);
     tell_weights(&why);
     tell_rollout(&why);

@@ -24,6 +24,7 @@ static const char *const status_names[BSC_STATUS_COUNT] = {
     [BSC_UNHEALTHY] = "health-check-failed",
     [BSC_NO_ROLLBACK] = "rollback-failed",
     [BSC_NO_SWITCH] = "switch-failed",
+    [BSC_LOCKED] = "locked",
 };
 
 const char *bsc_status_name(enum bsc_status status)

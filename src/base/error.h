@@ -29,6 +29,7 @@ enum bsc_status {
     BSC_UNHEALTHY,   /* health-check-failed */
     BSC_NO_ROLLBACK, /* rollback-failed: nothing to go back to */
     BSC_NO_SWITCH,   /* switch-failed */
+    BSC_LOCKED,      /* somebody locked it, and said why */
     BSC_STATUS_COUNT
 };
 

@@ -20,6 +20,7 @@ enum bsc_exit bsc_exit_of(enum bsc_status status)
     case BSC_NOT_FOUND: /* an unknown service or rollout was named */
         return BSC_EXIT_USAGE;
     case BSC_BUSY:
+    case BSC_LOCKED:
         return BSC_EXIT_BUSY;
     case BSC_UNAVAILABLE:
     case BSC_DENIED:

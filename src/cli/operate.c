@@ -70,12 +70,12 @@ int bsc_run_check(struct bsc_cli *cli)
     return exit_status;
 }
 
-int bsc_run_cleanup(struct bsc_cli *cli)
+int bsc_cli_do(struct bsc_cli *cli, const char *action, json_t *take_body)
 {
     int exit_status;
-    char *path = bsc_cli_service_path(cli->call.arguments[0], "/cleanup");
+    char *path = bsc_cli_service_path(cli->call.arguments[0], action);
     json_t *answer =
-        bsc_cli_request(cli, "POST", path, json_object(), BSC_CLI_TIMEOUT_MS, &exit_status);
+        bsc_cli_request(cli, "POST", path, take_body, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
     if (!answer)
         return exit_status;
@@ -85,6 +85,11 @@ int bsc_run_cleanup(struct bsc_cli *cli)
         print_line(cli, BSC_STYLE_PLAIN, bsc_json_text(answer, "done"));
     json_decref(answer);
     return BSC_EXIT_DONE;
+}
+
+int bsc_run_cleanup(struct bsc_cli *cli)
+{
+    return bsc_cli_do(cli, "/cleanup", json_object());
 }
 
 /* Prints the answer as JSON, or what it says to people. Frees both. */

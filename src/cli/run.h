@@ -34,6 +34,10 @@ enum { BSC_CLI_TIMEOUT_MS = 30000 };
 /* "/v1/services/NAME/tail", escaped; the caller frees it. `tail` may be "". */
 char *bsc_cli_service_path(const char *service, const char *tail);
 
+/* Sends a command to the service that is the first argument and prints what was done. Returns the
+ * exit status. */
+int bsc_cli_do(struct bsc_cli *cli, const char *action, json_t *take_body);
+
 /* Prints an answer as it came, for --json. */
 void bsc_cli_print_json(const json_t *value);
 
@@ -54,6 +58,8 @@ int bsc_run_abort(struct bsc_cli *cli);
 int bsc_run_wait(struct bsc_cli *cli);
 int bsc_run_check(struct bsc_cli *cli);
 int bsc_run_cleanup(struct bsc_cli *cli);
+int bsc_run_lock(struct bsc_cli *cli);
+int bsc_run_unlock(struct bsc_cli *cli);
 int bsc_run_traffic(struct bsc_cli *cli);
 int bsc_run_upgrade(struct bsc_cli *cli);
 int bsc_run_apply(struct bsc_cli *cli);

@@ -62,10 +62,12 @@ static void add_row(struct bsc_grid *grid, const json_t *service)
     snprintf(text, sizeof text, "%s%s%s", state, *bsc_json_text(other, "version") ? " " : "",
              bsc_json_text(other, "version"));
     bsc_grid_add(grid, bsc_style_of(state), text);
-    snprintf(text, sizeof text, "%s %s", bsc_json_text(rollout, "id"),
-             bsc_json_text(rollout, "status"));
-    bsc_grid_add(grid, bsc_style_of(bsc_json_text(rollout, "status")),
-                 json_is_object(rollout) ? text : "");
+    bool locked = json_is_object(json_object_get(service, "lock"));
+    bool rolls = json_is_object(rollout);
+    snprintf(text, sizeof text, "%s%s%s%s%s", bsc_json_text(rollout, "id"), rolls ? " " : "",
+             bsc_json_text(rollout, "status"), rolls && locked ? ", " : "", locked ? "locked" : "");
+    bsc_grid_add(grid, locked ? BSC_STYLE_YELLOW : bsc_style_of(bsc_json_text(rollout, "status")),
+                 text);
 }
 
 static void print_all(const struct bsc_cli *cli, const json_t *services)
@@ -109,6 +111,19 @@ static void add_slot(const struct bsc_output *output, const json_t *service, con
     }
 }
 
+/* "  locked by anna since 2026-01-31 13:00:00: incident 42" */
+static void add_lock(const struct bsc_output *output, const json_t *service, struct bsc_text *out)
+{
+    const json_t *lock = json_object_get(service, "lock");
+    char time[32];
+    if (!json_is_object(lock))
+        return;
+    bsc_output_printf(output, out, BSC_STYLE_YELLOW, "  locked by %s since %s: %s",
+                      bsc_json_text(lock, "actor"), bsc_cli_time(bsc_json_text(lock, "at"), time),
+                      bsc_json_text(lock, "reason"));
+    bsc_text_puts(out, "\n");
+}
+
 static void print_one(const struct bsc_cli *cli, json_t *service)
 {
     const struct bsc_output *output = &cli->output;
@@ -119,6 +134,7 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
     bsc_output_add(output, &out, bsc_style_of(traffic), "  traffic: ");
     bsc_output_add(output, &out, bsc_style_of(traffic), traffic);
     bsc_text_puts(&out, "\n");
+    add_lock(output, service, &out);
     add_slot(output, service, "blue", &out);
     add_slot(output, service, "green", &out);
     if (json_is_object(rollout)) {

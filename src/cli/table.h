@@ -52,6 +52,7 @@ enum bsc_value {
     BSC_VALUE_DEPLOYMENT, /* an id of the history */
     BSC_VALUE_INSTANCE,
     BSC_VALUE_COMMAND,
+    BSC_VALUE_WORDS, /* free text */
 };
 
 struct bsc_option_entry {

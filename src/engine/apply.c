@@ -46,6 +46,8 @@ static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_c
                                  "%s is still being stopped since it was removed: apply again "
                                  "when it is gone",
                                  s->name);
+        if (!next && bsc_lock_check(s, error) != BSC_OK)
+            return bsc_error_wrap(error, "%s can't be removed", s->name);
         if (!bsc_rollout_open(s))
             continue;
         if (!next)

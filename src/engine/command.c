@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/command.c - what users ask for: each command is allowed or refused here, then a plan runs.
  *
- * Abort and rollback win over everything else; a deploy or a switch waits for nobody: while a
- * rollout is open it is refused. The tail of a promoted rollout (draining the old version) gives
- * way to the next command, but for a hook that still runs.
+ * Abort and rollback win over everything else, a lock included; a deploy or a switch waits for
+ * nobody: while a rollout is open it is refused. The tail of a promoted rollout (draining the old
+ * version) gives way to the next command, but for a hook that still runs.
  */
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +50,13 @@ static enum bsc_status may_begin(const struct bsc_service *service, struct bsc_e
     if (bsc_rollout_open(service) || (bsc_service_busy(service) && tail_runs_hook(service)))
         return busy_error(service, error);
     return BSC_OK;
+}
+
+/* May a new version be released? */
+static enum bsc_status may_release(const struct bsc_service *service, struct bsc_error *error)
+{
+    enum bsc_status status = bsc_lock_check(service, error);
+    return status == BSC_OK ? may_begin(service, error) : status;
 }
 
 /* The release to go back to: the one named, else the one that was live last and was not taken back.
@@ -184,7 +191,7 @@ static void deploy(struct bsc_engine *engine, struct bsc_service *service,
     struct bsc_error error;
     struct bsc_spec *spec = NULL;
     if (bsc_version_check(event->version ? event->version : "", &error) != BSC_OK ||
-        may_begin(service, &error) != BSC_OK ||
+        may_release(service, &error) != BSC_OK ||
         bsc_slots_can(&service->row.slots, BSC_SLOT_DEPLOY, &error) != BSC_OK ||
         bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
@@ -206,7 +213,7 @@ static void switch_over(struct bsc_engine *engine, struct bsc_service *service,
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     struct bsc_error error;
     const struct bsc_release *release = bsc_release_find(service, service->row.release[staging]);
-    if (may_begin(service, &error) != BSC_OK ||
+    if (may_release(service, &error) != BSC_OK ||
         bsc_slots_can(&service->row.slots, BSC_SLOT_SWITCH, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         return;
@@ -303,7 +310,7 @@ static void clean_up(struct bsc_engine *engine, struct bsc_service *service,
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     struct bsc_error error;
     uint64_t release = service->row.release[staging];
-    if (may_begin(service, &error) != BSC_OK ||
+    if (may_release(service, &error) != BSC_OK ||
         bsc_slots_can(&service->row.slots, BSC_SLOT_EMPTY, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         return;
@@ -366,6 +373,12 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
         break;
     case BSC_EVENT_CLEANUP:
         clean_up(engine, service, event);
+        break;
+    case BSC_EVENT_LOCK:
+        bsc_lock_command(engine, service, event);
+        break;
+    case BSC_EVENT_UNLOCK:
+        bsc_unlock_command(engine, service, event);
         break;
     default:
         set_traffic(engine, service, event);

@@ -289,6 +289,14 @@ void bsc_terminate_progress(struct bsc_engine *engine);
 void bsc_terminate_blindly(struct bsc_engine *engine);
 void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event);
 
+/* command_lock.c */
+void bsc_lock_command(struct bsc_engine *engine, struct bsc_service *service,
+                      const struct bsc_event *event);
+void bsc_unlock_command(struct bsc_engine *engine, struct bsc_service *service,
+                        const struct bsc_event *event);
+/* BSC_LOCKED, with who locked it, when and why. */
+enum bsc_status bsc_lock_check(const struct bsc_service *service, struct bsc_error *error);
+
 /* command.c, apply.c */
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_apply_command(struct bsc_engine *engine, const struct bsc_event *event);

@@ -30,6 +30,8 @@ enum bsc_event_kind {
     BSC_EVENT_ABORT,     /* service */
     BSC_EVENT_CHECK,     /* service */
     BSC_EVENT_CLEANUP,   /* service */
+    BSC_EVENT_LOCK,      /* service; text: why */
+    BSC_EVENT_UNLOCK,    /* service */
     BSC_EVENT_TRAFFIC,   /* service, traffic */
     BSC_EVENT_QUERY,     /* run `query` when nothing is on its way to the store */
     BSC_EVENT_TERMINATE, /* stop every instance, then reply */

@@ -15,10 +15,22 @@
 #include "ports/event.h"
 #include "ports/router.h"
 
-enum { BSC_ID_BYTES = 160, BSC_ADDRESS_BYTES = 128, BSC_ACTOR_BYTES = 64 };
+enum {
+    BSC_ID_BYTES = 160,
+    BSC_ADDRESS_BYTES = 128,
+    BSC_ACTOR_BYTES = 64,
+    BSC_LOCK_REASON_BYTES = 201,
+};
 
 /* The values of a table's row are what the engine's memory is made of. Numbers as ids come from one
  * sequence (bsc_settings.next_id) and are never used twice. */
+
+/* Nothing but the way back is released while somebody has it locked. */
+struct bsc_lock {
+    int64_t at_ms; /* wall clock; 0: not locked */
+    char actor[BSC_ACTOR_BYTES];
+    char reason[BSC_LOCK_REASON_BYTES];
+};
 
 struct bsc_service_row {
     const char *name;
@@ -33,6 +45,7 @@ struct bsc_service_row {
     char affinity_key[BSC_AFFINITY_KEY_BYTES]; /* of the last rollout, hexadecimal; "": none yet */
     enum bsc_slot stable;
     bool removed; /* left the configuration: drains, stops, then disappears */
+    struct bsc_lock lock;
 };
 
 struct bsc_release_row {

@@ -36,6 +36,9 @@ void assert_same_service(const struct bsc_service_row *got, const struct bsc_ser
     assert_field(got, want, generation);
     assert_field(got, want, stable);
     assert_string_equal(got->affinity_key, want->affinity_key);
+    assert_field(got, want, lock.at_ms);
+    assert_string_equal(got->lock.actor, want->lock.actor);
+    assert_string_equal(got->lock.reason, want->lock.reason);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         assert_field(got, want, slots.state[slot]);
         assert_field(got, want, slots.checked[slot]);

@@ -15,10 +15,11 @@ BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2]
 BASCULE = BUILD / "src" / "bascule"
 
 COMMANDS = ["deploy", "check", "switch", "rollback", "abort", "wait", "plan", "status", "history", "events", "logs",
-            "why", "serve", "apply", "traffic", "cleanup", "upgrade", "config", "version", "help", "completion"]
+            "why", "serve", "apply", "traffic", "lock", "unlock", "cleanup", "upgrade", "config", "version", "help", "completion"]
 CLIENTS = [["deploy", "web", "v1"], ["check", "web"], ["switch", "web"], ["rollback", "web"], ["abort", "web"],
            ["wait", "r1"], ["plan", "web", "v1"], ["status"], ["history", "web"], ["events"], ["logs", "web"],
-           ["why", "web"], ["apply"], ["traffic", "web", "hold"], ["cleanup", "web"], ["upgrade"]]
+           ["why", "web"], ["apply"], ["traffic", "web", "hold"], ["lock", "web", "incident 42"],
+           ["unlock", "web"], ["cleanup", "web"], ["upgrade"]]
 
 CONFIG = """\
 services:

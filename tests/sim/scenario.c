@@ -193,7 +193,8 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 static void command(struct sim *sim, struct bsc_event *event)
 {
     static const char *const commands[] = {
-        "apply", "deploy", "switch", "rollback", "abort", "check", "cleanup", "traffic",
+        "apply", "deploy",  "switch", "rollback", "abort",
+        "check", "cleanup", "lock",   "unlock",   "traffic",
     };
     bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && sim_engine_free(sim);
     event->token = sim->next_command++;
@@ -212,7 +213,7 @@ static void command(struct sim *sim, struct bsc_event *event)
 /* What a user may ask of a service; `version` is room for a name. */
 static void draw_command(struct sim *sim, struct bsc_event *event, char *version, size_t size)
 {
-    unsigned dice = (unsigned)sim_random(sim, 16);
+    unsigned dice = (unsigned)sim_random(sim, 18);
     if (dice < 6) {
         snprintf(version, size, "v%u", ++sim->version_count);
         event->kind = BSC_EVENT_DEPLOY;
@@ -228,7 +229,10 @@ static void draw_command(struct sim *sim, struct bsc_event *event, char *version
         event->kind = BSC_EVENT_ABORT;
     } else if (dice < 14) {
         event->kind = dice == 12 || sim_random(sim, 3) ? BSC_EVENT_CHECK : BSC_EVENT_CLEANUP;
-    } else if (dice < 15) {
+    } else if (dice < 16) {
+        event->kind = sim_random(sim, 3) ? BSC_EVENT_UNLOCK : BSC_EVENT_LOCK;
+        event->text = "incident";
+    } else if (dice < 17) {
         event->kind = BSC_EVENT_TRAFFIC;
         event->traffic = sim_random(sim, 3) ? BSC_TRAFFIC_SERVE : BSC_TRAFFIC_HOLD;
     } else {

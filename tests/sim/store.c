@@ -127,6 +127,18 @@ static void put_instance(struct sim_row_list *rows, const struct bsc_instance_ro
     rows->instances[i].service = own_name(row->service);
 }
 
+/* A service that is locked begins nothing but the way back. */
+static void check_lock(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    const struct sim_row_list *rows = sim->rows;
+    if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT)
+        return;
+    for (size_t i = 0; i < rows->service_count; i++)
+        if (!strcmp(rows->services[i].name, row->service) && rows->services[i].lock.at_ms)
+            sim_fail(sim, "rollout %llu of %s begins, which is locked: %s",
+                     (unsigned long long)row->id, row->service, rows->services[i].lock.reason);
+}
+
 static void put_rollout(struct sim *sim, const struct bsc_rollout_row *row)
 {
     struct sim_row_list *rows = sim->rows;
@@ -137,6 +149,7 @@ static void put_rollout(struct sim *sim, const struct bsc_rollout_row *row)
         rows->rollouts = bsc_grow(rows->rollouts, &rows->capacity[3], ++rows->rollout_count,
                                   sizeof *rows->rollouts);
         sim->rollouts++;
+        check_lock(sim, row);
     } else if (bsc_rollout_ended(rows->rollouts[i].walk.status) &&
                rows->rollouts[i].walk.status != row->walk.status) {
         sim_fail(sim, "invariant 5: rollout %llu was %s and became %s", (unsigned long long)row->id,

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The commands that people give while a rollout is under way, told in the simulator's world with
+ * nothing left to chance. Every invariant of the simulator is looked at all the while. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+enum { TURNS = 20000 };
+
+static struct sim *sim;
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    sim = sim_open(1, &(struct sim_fate){ .script = SIM_DRIVEN }, false);
+    struct bsc_spec *spec = sim_spec(sim, 0); /* s0 has no hooks, s1 has all of them */
+    spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
+    while (!bsc_engine_services(sim->engine) || !sim_engine_free(sim))
+        sim_turn(sim);
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    if (sim->failure[0])
+        print_error("%s\n", sim->failure);
+    bool ok = !sim->failure[0];
+    sim_close(sim);
+    return ok ? 0 : -1;
+}
+
+static const struct bsc_service *service(const char *name)
+{
+    const struct bsc_service *found = bsc_engine_service(sim->engine, name);
+    assert_non_null(found);
+    return found;
+}
+
+static enum bsc_status ask(enum bsc_event_kind kind, const char *name, const char *version)
+{
+    return sim_ask(sim, (struct bsc_event){ .kind = kind, .service = name, .version = version });
+}
+
+static enum bsc_status lock(const char *reason)
+{
+    return sim_ask(sim,
+                   (struct bsc_event){ .kind = BSC_EVENT_LOCK, .service = "s0", .text = reason });
+}
+
+static enum bsc_rollout_status finish(const char *name)
+{
+    for (unsigned i = 0; i < TURNS && bsc_service_busy(service(name)); i++)
+        sim_turn(sim);
+    assert_false(bsc_service_busy(service(name)));
+    return service(name)->rollout->row.walk.status;
+}
+
+static void until_step(const char *name, enum bsc_step_kind kind)
+{
+    for (unsigned i = 0; i < TURNS; i++) {
+        const struct bsc_rollout_row *row = &service(name)->rollout->row;
+        if (row->walk.cursor < row->plan.count && row->plan.steps[row->walk.cursor].kind == kind)
+            return;
+        sim_turn(sim);
+    }
+    fail_msg("the rollout of %s never comes to the step %s", name, bsc_step_kind_name(kind));
+}
+
+static const char *live_version(const char *name)
+{
+    const struct bsc_service *of = service(name);
+    const struct bsc_release *release =
+        bsc_service_release(of, of->row.release[of->row.slots.live]);
+    return release ? release->row.spec->version : "none";
+}
+
+static void deploy(const char *name, const char *version)
+{
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, name, version), BSC_OK);
+    assert_int_equal(finish(name), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version(name), version);
+}
+
+static void assert_said(const char *part)
+{
+    if (!strstr(sim->answer_text, part))
+        fail_msg("'%s' does not say '%s'", sim->answer_text, part);
+}
+
+static void a_locked_service_refuses_what_is_new_and_says_who_locked_it_and_why(void **unused)
+{
+    (void)unused;
+    static const enum bsc_event_kind refused[] = { BSC_EVENT_DEPLOY, BSC_EVENT_SWITCH,
+                                                   BSC_EVENT_CLEANUP };
+    deploy("s0", "v1");
+    assert_int_equal(lock("incident 42"), BSC_OK);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_int_equal(ask(refused[i], "s0", "v2"), BSC_LOCKED);
+        assert_said("locked by user since 20");
+        assert_said("incident 42");
+        assert_said("bascule unlock s0");
+    }
+    deploy("s1", "v1"); /* nobody else's business */
+    assert_int_equal(ask(BSC_EVENT_UNLOCK, "s0", NULL), BSC_OK);
+    deploy("s0", "v2");
+}
+
+static void a_lock_holds_neither_a_rollback_nor_an_abort(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    assert_int_equal(lock("incident 42"), BSC_OK);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v1");
+
+    assert_int_equal(ask(BSC_EVENT_UNLOCK, "s0", NULL), BSC_OK);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v5"), BSC_OK);
+    until_step("s0", BSC_STEP_BAKE);
+    assert_int_equal(lock("incident 43"), BSC_OK);
+    assert_said("goes on");
+    assert_int_equal(ask(BSC_EVENT_ABORT, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_CANCELLED);
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void a_lock_is_that_of_who_locked_first(void **unused)
+{
+    (void)unused;
+    assert_int_equal(lock("incident 42"), BSC_OK);
+    assert_int_equal(lock("incident 42"), BSC_OK); /* said twice */
+    assert_int_equal(lock("something else"), BSC_LOCKED);
+    assert_string_equal(service("s0")->row.lock.reason, "incident 42");
+    assert_int_equal(ask(BSC_EVENT_UNLOCK, "s0", NULL), BSC_OK);
+    assert_said("is unlocked");
+    assert_int_equal(ask(BSC_EVENT_UNLOCK, "s0", NULL), BSC_OK);
+    assert_said("is not locked");
+}
+
+static void a_lock_needs_a_reason_of_one_line(void **unused)
+{
+    (void)unused;
+    char longest[BSC_LOCK_REASON_BYTES + 1];
+    memset(longest, 'x', sizeof longest);
+    longest[BSC_LOCK_REASON_BYTES] = '\0';
+    assert_int_equal(lock(longest), BSC_INVALID);
+    assert_int_equal(lock(""), BSC_INVALID);
+    assert_int_equal(lock("  "), BSC_INVALID);
+    assert_int_equal(lock("two\nlines"), BSC_INVALID);
+    assert_int_equal(service("s0")->row.lock.at_ms, 0);
+    longest[BSC_LOCK_REASON_BYTES - 1] = '\0';
+    assert_int_equal(lock(longest), BSC_OK);
+}
+
+static void a_lock_outlives_the_controller(void **unused)
+{
+    (void)unused;
+    assert_int_equal(lock("incident 42"), BSC_OK);
+    int64_t at_ms = service("s0")->row.lock.at_ms;
+    sim_crash(sim);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v1"), BSC_LOCKED);
+    assert_string_equal(service("s0")->row.lock.actor, "user");
+    assert_int_equal(service("s0")->row.lock.at_ms, at_ms);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_locked_service_refuses_what_is_new_and_says_who_locked_it_and_why),
+        TEST(a_lock_holds_neither_a_rollback_nor_an_abort),
+        TEST(a_lock_is_that_of_who_locked_first),
+        TEST(a_lock_needs_a_reason_of_one_line),
+        TEST(a_lock_outlives_the_controller),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
