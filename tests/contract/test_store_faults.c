@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Power losses, failing syncs and flipped bytes below the SQLite store.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,23 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "adapters/store_sqlite.h"
 #include "disk.h"
-#include "store_client.h"
-
-static const struct store_subject sqlite = { "sqlite", bsc_store_sqlite_open,
-                                             bsc_store_sqlite_close };
-
-static char directory[64];
-static struct store_client client;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    snprintf(directory, sizeof directory, "/tmp/bascule-test-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    return 0;
-}
+#include "store_place.h"
 
 static int tear_down(void **unused)
 {
@@ -41,21 +19,6 @@ static int tear_down(void **unused)
     disk_reset();
     remove_directory(directory);
     return 0;
-}
-
-static void open_store(const char *where)
-{
-    struct bsc_error error;
-    if (store_client_open(&client, &sqlite, where, &error))
-        fail_msg("%s", error.text);
-}
-
-static uint64_t loaded(void)
-{
-    uint64_t n = UINT64_MAX;
-    if (numbered_load(&client, &n))
-        fail_msg("%s", client.text);
-    return n;
 }
 
 /* --- power loss --- */
@@ -142,7 +105,6 @@ static void insist(void)
 
 static void insist_with_failing_sync(unsigned nth, unsigned more)
 {
-    struct bsc_error error;
     char live[128], after[128];
     snprintf(live, sizeof live, "%s/live", directory);
     snprintf(after, sizeof after, "%s/after", directory);
@@ -222,16 +184,16 @@ static void write_database(const unsigned char *bytes, size_t size)
     fclose(file);
 }
 
-/* What opening and loading says, with its text. */
-static enum bsc_status inspect(struct bsc_error *error)
+/* What opening and loading says; its text is in `error`. */
+static enum bsc_status inspect(void)
 {
-    enum bsc_status status = store_client_open(&client, &sqlite, directory, error);
+    enum bsc_status status = store_client_open(&client, &sqlite, directory, &error);
     if (status)
         return status;
     uint64_t n;
     status = numbered_load(&client, &n);
     if (status)
-        bsc_error_set(error, status, "%s", client.text);
+        bsc_error_set(&error, status, "%s", client.text);
     if (!status)
         numbered_commit(&client, 500); /* whatever it says */
     store_client_close(&client);
@@ -250,27 +212,26 @@ static void damage_is_told_with_what_to_do(void **unused)
 {
     (void)unused;
     size_t size;
-    struct bsc_error error;
     make_database();
     unsigned char *good = read_database(&size), *bad = malloc(size);
 
     memcpy(bad, good, size);
     memset(bad, 'x', 100); /* the header */
     write_database(bad, size);
-    assert_int_equal(inspect(&error), BSC_CORRUPT);
+    assert_int_equal(inspect(), BSC_CORRUPT);
     assert_non_null(strstr(error.text, ".dump"));
     assert_non_null(strstr(error.text, "Traffic goes on"));
 
     write_database(good, size / 2); /* cut */
-    assert_int_equal(inspect(&error), BSC_CORRUPT);
+    assert_int_equal(inspect(), BSC_CORRUPT);
 
     memcpy(bad, good, size);
     memset(bad + 4096, 0xff, size - 4096); /* all but the first page */
     write_database(bad, size);
-    assert_int_equal(inspect(&error), BSC_CORRUPT);
+    assert_int_equal(inspect(), BSC_CORRUPT);
 
     write_database(good, size);
-    assert_int_equal(inspect(&error), BSC_OK);
+    assert_int_equal(inspect(), BSC_OK);
     free(good);
     free(bad);
 }
@@ -299,7 +260,6 @@ static void count_record(void *argument, const struct bsc_record *record)
 static unsigned records(void)
 {
     unsigned count = 0;
-    struct bsc_error error;
     assert_int_equal(bsc_store_history(&client.store, "web", 0, 10, count_record, &count, &error),
                      BSC_OK);
     return count;
@@ -345,7 +305,6 @@ static void damage_that_a_transaction_meets_is_told_and_mended_without_a_restart
 {
     (void)unused;
     size_t size;
-    struct bsc_error error;
     make_database();
     unsigned char *good = read_database(&size), *bad = malloc(size);
     memcpy(bad, good, size);
@@ -362,7 +321,7 @@ static void damage_that_a_transaction_meets_is_told_and_mended_without_a_restart
     assert_int_equal(records(), 1);
     assert_int_equal(numbered_commit(&client, 101), BSC_OK);
     store_client_close(&client);
-    assert_int_equal(inspect(&error), BSC_OK);
+    assert_int_equal(inspect(), BSC_OK);
     free(good);
     free(bad);
 }
@@ -390,7 +349,6 @@ static void count_event(void *argument, const struct bsc_audit_row *row)
 static void what_the_text_says_repairs_the_database(void **unused)
 {
     (void)unused;
-    struct bsc_error error;
     size_t size;
     unsigned events = 0;
     if (!run_shell("command -v sqlite3 > /dev/null")) {
@@ -406,7 +364,7 @@ static void what_the_text_says_repairs_the_database(void **unused)
         }
     write_database(bytes, size);
     free(bytes);
-    assert_int_equal(inspect(&error), BSC_CORRUPT);
+    assert_int_equal(inspect(), BSC_CORRUPT);
     char *command = strchr(error.text, '`') + 1;
     *strchr(command, '`') = '\0';
     assert_true(run_shell(command));
@@ -428,7 +386,6 @@ static void flipped_bytes_are_found_or_harmless(void **unused)
     make_database();
     unsigned char *good = read_database(&size), *bad = malloc(size);
     for (unsigned i = 0; i < 300; i++) {
-        struct bsc_error error;
         memcpy(bad, good, size);
         for (unsigned flips = 0; flips < 4; flips++) {
             random = random * 1103515245 + 12345;
@@ -436,7 +393,7 @@ static void flipped_bytes_are_found_or_harmless(void **unused)
             bad[at] ^= (unsigned char)(1 + random / 4096 % 255);
         }
         write_database(bad, size);
-        switch (inspect(&error)) {
+        switch (inspect()) {
         case BSC_CORRUPT:
             found++;
             break;
@@ -456,7 +413,7 @@ static void flipped_bytes_are_found_or_harmless(void **unused)
 int main(void)
 {
     disk_install();
-#define fault_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define fault_test(name) cmocka_unit_test_setup_teardown(name, make_directory, tear_down)
     const struct CMUnitTest tests[] = {
         fault_test(a_power_loss_at_every_write_leaves_the_old_state_or_the_new),
         fault_test(whichever_sync_fails_nothing_committed_is_lost_and_nothing_failed_comes_back),

@@ -1,52 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The SQLite store and its directory: one owner at a time, closed to others, not of another time.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "adapters/store_sqlite.h"
 #include "base/clock.h"
-#include "store_client.h"
-
-static const struct store_subject sqlite = { "sqlite", bsc_store_sqlite_open,
-                                             bsc_store_sqlite_close };
-
-static char directory[64];
-static struct store_client client;
-static struct bsc_error error;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    snprintf(directory, sizeof directory, "/tmp/bascule-test-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    return 0;
-}
+#include "store_place.h"
 
 static int tear_down(void **unused)
 {
     (void)unused;
     remove_directory(directory);
     return 0;
-}
-
-static void open_store(void)
-{
-    if (store_client_open(&client, &sqlite, directory, &error))
-        fail_msg("%s", error.text);
 }
 
 static const char *path_of(const char *name)
@@ -59,7 +29,7 @@ static const char *path_of(const char *name)
 static void make_database(void)
 {
     uint64_t n = 0;
-    open_store();
+    open_store(directory);
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(numbered_commit(&client, n + 1), BSC_OK);
     store_client_close(&client);
@@ -84,7 +54,7 @@ static void a_second_owner_is_refused_and_told_the_first_one_s_pid(void **unused
 {
     (void)unused;
     char pid[64];
-    open_store();
+    open_store(directory);
     snprintf(pid, sizeof pid, "(process %ld)", (long)getpid());
     refused(BSC_BUSY, pid);
     assert_int_equal(numbered_commit(&client, 1), BSC_OK);
@@ -100,7 +70,7 @@ static void a_killed_owner_leaves_the_store_free(void **unused)
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (!child) {
-        open_store();
+        open_store(directory);
         byte = 1;
         if (write(ends[1], &byte, 1) != 1)
             _exit(1);
@@ -134,7 +104,7 @@ static void a_database_of_a_newer_version_is_refused_and_left_alone(void **unuse
     refused(BSC_NEWER, "layout 99");
     refused(BSC_NEWER, "start the newer bascule again");
     execute("PRAGMA user_version = 4");
-    open_store();
+    open_store(directory);
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(n, 1);
     store_client_close(&client);
@@ -161,13 +131,13 @@ static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
         "ALTER TABLE services DROP COLUMN locked_ms; ALTER TABLE services DROP COLUMN lock_actor;"
         "ALTER TABLE services DROP COLUMN lock_reason; PRAGMA user_version = 1");
     for (unsigned i = 0; i < 2; i++) { /* the second time there is nothing left to do */
-        open_store();
+        open_store(directory);
         assert_int_equal(numbered_load(&client, &n), BSC_OK);
         assert_int_equal(n, 1 + i);
         assert_int_equal(numbered_commit(&client, 2 + i), BSC_OK);
         store_client_close(&client);
     }
-    open_store();
+    open_store(directory);
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(
         bsc_store_history(&client.store, "web", 0, 10, no_error_is_told, &records, &error), BSC_OK);
@@ -202,7 +172,7 @@ static void values_that_do_not_belong_there_are_named(void **unused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         make_database();
         execute(cases[i][0]);
-        open_store();
+        open_store(directory);
         assert_int_equal(numbered_load(&client, &n), BSC_CORRUPT);
         assert_non_null(strstr(client.text, cases[i][1]));
         store_client_close(&client);
@@ -241,7 +211,7 @@ static void what_it_makes_is_closed_to_others(void **unused)
     static const char *const files[] = { "store.lock", "bascule.db", "bascule.db-wal",
                                          "bascule.db-shm", "ballast" };
     mode_t before = umask(0);
-    open_store();
+    open_store(directory);
     assert_int_equal(numbered_commit(&client, 1), BSC_OK);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct stat info;
@@ -298,7 +268,7 @@ static off_t size_of(const char *name)
 static void the_log_stays_small_and_is_folded_in_when_nothing_happens(void **unused)
 {
     (void)unused;
-    open_store();
+    open_store(directory);
     for (uint64_t n = 1; n <= 600; n++) {
         assert_int_equal(numbered_commit(&client, n), BSC_OK);
         assert_true(size_of("bascule.db-wal") <= 1024 * 1024);
@@ -337,7 +307,7 @@ static void a_long_history_does_not_slow_transactions(void **unused)
     static struct bsc_change changes[3 * BATCH];
     static struct bsc_rollout_row rollouts[BATCH];
     uint64_t n = 0, id = 100000;
-    open_store();
+    open_store(directory);
     int64_t before = median_commit_us(&n);
     for (unsigned batch = 0; batch < BATCHES; batch++) {
         for (unsigned i = 0; i < BATCH; i++, id++) {
@@ -355,8 +325,7 @@ static void a_long_history_does_not_slow_transactions(void **unused)
     }
     int64_t after = median_commit_us(&n);
     int64_t began = bsc_clock_boot_us();
-    uint64_t loaded;
-    assert_int_equal(numbered_load(&client, &loaded), BSC_OK);
+    loaded();
     int64_t load = bsc_clock_boot_us() - began;
     print_message("a transaction: %lld us, with 30,000 old rollouts %lld us; loading %lld us\n",
                   (long long)before, (long long)after, (long long)load);
@@ -366,7 +335,7 @@ static void a_long_history_does_not_slow_transactions(void **unused)
 
 int main(void)
 {
-#define file_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define file_test(name) cmocka_unit_test_setup_teardown(name, make_directory, tear_down)
     const struct CMUnitTest tests[] = {
         file_test(a_second_owner_is_refused_and_told_the_first_one_s_pid),
         file_test(a_killed_owner_leaves_the_store_free),

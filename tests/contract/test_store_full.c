@@ -1,39 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A full disk below the SQLite store: told as such, with room left to record an abort.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "adapters/store_sqlite.h"
-#include "store_client.h"
-
-static const struct store_subject sqlite = { "sqlite", bsc_store_sqlite_open,
-                                             bsc_store_sqlite_close };
-
-static char directory[64];
-static struct store_client client;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    snprintf(directory, sizeof directory, "/tmp/bascule-test-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    return 0;
-}
+#include "store_place.h"
 
 static int tear_down(void **unused)
 {
@@ -41,21 +18,6 @@ static int tear_down(void **unused)
     umount2(directory, MNT_DETACH);
     remove_directory(directory);
     return 0;
-}
-
-static void open_store(void)
-{
-    struct bsc_error error;
-    if (store_client_open(&client, &sqlite, directory, &error))
-        fail_msg("%s", error.text);
-}
-
-static uint64_t loaded(void)
-{
-    uint64_t n = UINT64_MAX;
-    if (numbered_load(&client, &n))
-        fail_msg("%s", client.text);
-    return n;
 }
 
 static bool mount_small_disk(void)
@@ -106,7 +68,7 @@ static void a_full_disk_is_told_and_leaves_room_to_record_that(void **unused)
     (void)unused;
     if (!mount_small_disk())
         skip();
-    open_store();
+    open_store(directory);
     assert_int_equal(numbered_commit(&client, 1), BSC_OK);
     assert_int_equal(size_of("ballast"), 1024 * 1024);
     assert_false(client.full);
@@ -122,14 +84,14 @@ static void a_full_disk_is_told_and_leaves_room_to_record_that(void **unused)
     store_client_close(&client);
 
     fill_disk(); /* also what closing gave back */
-    open_store();
+    open_store(directory);
     assert_int_equal(loaded(), n);
     store_client_close(&client);
 
     char path[128];
     snprintf(path, sizeof path, "%s/filler", directory);
     assert_int_equal(unlink(path), 0);
-    open_store();
+    open_store(directory);
     assert_int_equal(numbered_commit(&client, n + 1), BSC_OK);
     assert_int_equal(size_of("ballast"), 1024 * 1024);
     assert_false(client.full);
@@ -145,8 +107,8 @@ static void a_full_disk_is_told_and_leaves_room_to_record_that(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_leaves_room_to_record_that, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_leaves_room_to_record_that,
+                                        make_directory, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * History, events and old rollouts are read in pages, in order, from what is committed.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "adapters/store_sqlite.h"
-#include "store_client.h"
-
-static const struct store_subject sqlite = { "sqlite", bsc_store_sqlite_open,
-                                             bsc_store_sqlite_close };
-
-static char directory[64];
-static struct store_client client;
-static struct bsc_error error;
+#include "store_place.h"
 
 /* What the last question was answered: ids or sequence numbers. */
 static uint64_t rows[2000];
@@ -32,13 +16,9 @@ static struct bsc_rollout_row last_rollout;
 
 static int set_up(void **unused)
 {
-    (void)unused;
-    snprintf(directory, sizeof directory, "/tmp/bascule-test-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    if (store_client_open(&client, &sqlite, directory, &error))
-        fail_msg("%s", error.text);
-    uint64_t n;
-    assert_int_equal(numbered_load(&client, &n), BSC_OK);
+    make_directory(unused);
+    open_store(directory);
+    loaded();
     return 0;
 }
 
