@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Any request line and body find a route and good input, or are refused with a message that no
  * terminal is steered by. Input: "METHOD PATH\n" and a body, or "NAME=VALUE" of a query. */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/route.h"
 #include "base/arena.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "must.h"
 
 static void check_message(const char *wrong)
 {
     for (; *wrong; wrong++)
-        if ((unsigned char)*wrong < ' ' || *wrong == 0x7f)
-            abort();
+        MUST((unsigned char)*wrong >= ' ' && *wrong != 0x7f);
 }
 
 static void read_body(const struct bsc_api_route *route, const char *text, size_t size)
 {
     char wrong[256] = "";
     json_t *body = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
-    if (body && json_is_object(body) &&
-        bsc_api_input_check(route->input, body, wrong, sizeof wrong) == (*wrong != '\0'))
-        abort();
+    if (body && json_is_object(body))
+        MUST(bsc_api_input_check(route->input, body, wrong, sizeof wrong) == !*wrong);
     check_message(wrong);
     json_decref(body);
 }
@@ -36,8 +32,7 @@ static void read_query(const struct bsc_api_route *route, char *text)
         *equals = '\0';
     json_t *value =
         bsc_api_input_parse(route->input, text, equals ? equals + 1 : "", wrong, sizeof wrong);
-    if (!value == !*wrong)
-        abort();
+    MUST(!value == (*wrong != '\0'));
     check_message(wrong);
     json_decref(value);
 }

@@ -4,15 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "proxy/chunked.h"
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Decodes bytes that come in pieces of `step`; the data goes to `out`. */
 static enum bsc_parse decode(const char *bytes, size_t size, size_t step, char *out,

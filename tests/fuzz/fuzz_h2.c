@@ -4,21 +4,13 @@
  * size of 255 a body. Must hold: what is written is one head to the strict parser, all of it, or
  * refused, never the beginning of one; what is forwarded of it says the same in HTTP/2; a body is
  * the same after both ways. */
-#include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "proxy/h2_body.h"
 #include "proxy/h2_fields.h"
 #include "proxy/h2_head.h"
 #include "proxy/head.h"
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bsc_buffers buffers;
 

@@ -5,17 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "proxy/forwarded.h"
 #include "proxy/head.h"
 #include "proxy/routes.h"
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bsc_request request, again;
 static struct bsc_response response, response_again;

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A header of the PROXY protocol: however it is cut, the answer is the same, and what is known of
  * it can be built and read again. */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "proxy/proxy_protocol.h"
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_again(const struct bsc_proxy_header *header)
 {

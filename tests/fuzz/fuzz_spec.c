@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Any text is a stored specification or is refused, and what is read is written the same again. */
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -15,11 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bsc_text_add(&json, (const char *)data, size);
     if (bsc_spec_read_json(bsc_text_get(&json), &spec, NULL) == BSC_OK) {
         bsc_spec_write_json(spec, &first);
-        if (bsc_spec_read_json(bsc_text_get(&first), &again, NULL))
-            abort();
+        MUST(bsc_spec_read_json(bsc_text_get(&first), &again, NULL) == BSC_OK);
         bsc_spec_write_json(again, &second);
-        if (strcmp(bsc_text_get(&first), bsc_text_get(&second)) != 0)
-            abort();
+        MUST(strcmp(bsc_text_get(&first), bsc_text_get(&second)) == 0);
     }
     bsc_spec_release(spec);
     bsc_spec_release(again);

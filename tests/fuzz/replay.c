@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Runs a fuzz target over the files named, so that every crash once found stays a test of builds
  * without a fuzzer. */
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "must.h"
 
 int main(int count, char **names)
 {

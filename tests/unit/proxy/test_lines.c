@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tests of proxy/lines.h: what workers are told for what the controller says. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "proxy/lines.h"
+#include "told.h"
 
 #define SERVICE(name, path)                                                                     \
     "{\"seq\":1,\"service\":{\"name\":\"" name "\",\"routes\":[{\"host\":null,\"path\":\"" path \
@@ -22,36 +13,6 @@
     "{\"service\":\"" name "\",\"generation\":1,\"weights\":{\"blue\":" #blue ",\"green\":" #green \
     "},\"cells\":{\"blue\":0,\"green\":1}}"
 #define SPLITS(list) "{\"seq\":3,\"splits\":[" list "]}"
-#define HELLO "{\"hello\":{\"protocol\":1,\"epoch\":4}}"
-#define END "{\"seq\":9,\"end\":true}"
-
-static struct bsc_lines lines;
-static struct bsc_line line;
-static struct bsc_error error;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    bsc_lines_init(&lines);
-    line = (struct bsc_line){ 0 };
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    if (line.update)
-        bsc_update_destroy(line.update);
-    bsc_lines_deinit(&lines);
-    return 0;
-}
-
-static enum bsc_status take(const char *text)
-{
-    if (line.update)
-        bsc_update_destroy(line.update);
-    return bsc_lines_take(&lines, text, strlen(text), &line, &error);
-}
 
 static void begin_with(const char *const *texts, size_t count)
 {
@@ -281,22 +242,21 @@ static void addresses_are_read_or_refused(void **unused)
 
 int main(void)
 {
-#define LINES_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        LINES_TEST(everything_up_to_the_end_comes_out_as_one_update),
-        LINES_TEST(a_switch_is_a_small_message),
-        LINES_TEST(routes_are_made_anew_only_when_they_change),
-        LINES_TEST(all_splits_of_a_line_are_taken_or_none),
-        LINES_TEST(a_second_service_with_the_same_route_is_refused_and_leaves_no_trace),
-        LINES_TEST(a_removed_service_gives_its_index_back),
-        LINES_TEST(a_new_whole_state_keeps_indices_and_removes_what_is_not_in_it),
-        LINES_TEST(a_collection_that_does_not_end_changes_nothing),
-        LINES_TEST(a_refused_line_in_a_collection_keeps_what_was_in_force),
-        LINES_TEST(options_have_defaults_and_the_last_ones_hold),
-        LINES_TEST(options_out_of_range_change_nothing),
-        LINES_TEST(options_of_a_collection_hold_from_its_end_and_stay_when_it_has_none),
-        LINES_TEST(lines_before_hello_are_refused),
-        LINES_TEST(addresses_are_read_or_refused),
+        TOLD_TEST(everything_up_to_the_end_comes_out_as_one_update),
+        TOLD_TEST(a_switch_is_a_small_message),
+        TOLD_TEST(routes_are_made_anew_only_when_they_change),
+        TOLD_TEST(all_splits_of_a_line_are_taken_or_none),
+        TOLD_TEST(a_second_service_with_the_same_route_is_refused_and_leaves_no_trace),
+        TOLD_TEST(a_removed_service_gives_its_index_back),
+        TOLD_TEST(a_new_whole_state_keeps_indices_and_removes_what_is_not_in_it),
+        TOLD_TEST(a_collection_that_does_not_end_changes_nothing),
+        TOLD_TEST(a_refused_line_in_a_collection_keeps_what_was_in_force),
+        TOLD_TEST(options_have_defaults_and_the_last_ones_hold),
+        TOLD_TEST(options_out_of_range_change_nothing),
+        TOLD_TEST(options_of_a_collection_hold_from_its_end_and_stay_when_it_has_none),
+        TOLD_TEST(lines_before_hello_are_refused),
+        TOLD_TEST(addresses_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,48 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tests of proxy/roles.h, and of the lines that bring them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "told.h"
 
-#include <cmocka.h>
-
-#include "proxy/lines.h"
-
-#define HELLO "{\"hello\":{\"protocol\":1,\"epoch\":4}}"
 #define HELLO_ALL "{\"hello\":{\"protocol\":1,\"epoch\":4,\"listeners\":true}}"
 #define LISTENER(address, more) "{\"seq\":1,\"listener\":{\"address\":\"" address "\"" more "}}"
 #define REMOVE(address) "{\"seq\":2,\"remove-listener\":{\"address\":\"" address "\"}}"
-#define END "{\"seq\":9,\"end\":true}"
-
-static struct bsc_lines lines;
-static struct bsc_line line;
-static struct bsc_error error;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    bsc_lines_init(&lines);
-    line = (struct bsc_line){ 0 };
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    if (line.update)
-        bsc_update_destroy(line.update);
-    bsc_lines_deinit(&lines);
-    return 0;
-}
-
-static enum bsc_status take(const char *text)
-{
-    if (line.update)
-        bsc_update_destroy(line.update);
-    return bsc_lines_take(&lines, text, strlen(text), &line, &error);
-}
 
 static void begin(const char *hello, const char *listener)
 {
@@ -105,12 +67,11 @@ static void a_refused_line_keeps_the_role_that_was_in_force(void **unused)
 
 int main(void)
 {
-#define ROLES_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        ROLES_TEST(an_address_that_was_not_told_of_is_plain),
-        ROLES_TEST(when_all_are_told_of_others_are_not_served),
-        ROLES_TEST(a_removed_address_and_one_of_an_earlier_whole_are_forgotten),
-        ROLES_TEST(a_refused_line_keeps_the_role_that_was_in_force),
+        TOLD_TEST(an_address_that_was_not_told_of_is_plain),
+        TOLD_TEST(when_all_are_told_of_others_are_not_served),
+        TOLD_TEST(a_removed_address_and_one_of_an_earlier_whole_are_forgotten),
+        TOLD_TEST(a_refused_line_keeps_the_role_that_was_in_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
