@@ -8,15 +8,7 @@ import pytest
 
 from daemon import ROOT
 from load import Client
-
-
-def program(name):
-    """Where `name` is: BASCULE_NGINX and so on, or the PATH; the test is skipped without it."""
-    found = os.environ.get("BASCULE_" + name.upper()) or shutil.which(
-        name, path=os.environ["PATH"] + ":/usr/sbin:/usr/bin")
-    if not found:
-        pytest.skip(f"{name} is not installed")
-    return found
+from programs import program
 
 
 def get(daemon, path):

@@ -9,9 +9,7 @@ import random
 import signal
 import time
 
-import pytest
-
-from daemon import Daemon, hello, wait_until
+from daemon import hello, wait_until
 from load import Client, Ledger, Wrk
 
 OPERATIONS = int(os.environ.get("BASCULE_OPERATIONS", 50))

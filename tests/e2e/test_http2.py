@@ -8,7 +8,7 @@ import pytest
 
 grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 
-from daemon import Daemon, free_port  # noqa: E402
+from daemon import Daemon  # noqa: E402
 
 SERVER = """
 import os, signal

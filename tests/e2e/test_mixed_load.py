@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import socket
-import threading
 import time
 
 import pytest
@@ -14,19 +13,18 @@ import pytest
 pytest.importorskip("hpack", reason="python3-hpack is not installed")
 
 from daemon import PATIENCE_S, PYTHON, ROOT, Daemon, wait_until  # noqa: E402
-from load import Wrk  # noqa: E402
+from load import Threads, Wrk  # noqa: E402
 from h2peer import H2Peer  # noqa: E402
 
 DRAIN_S = 4
 
 
-class Lasting:
-    """Clients in threads, each of which does `one(socket)` again and again; what it raises is a failure."""
+class Lasting(Threads):
+    """Clients, each of which does `one(socket)` again and again; what it raises is a failure."""
 
     def __init__(self, port, threads=6):
-        self.port, self.done, self.begun, self.told = port, 0, 0, 0
-        self.failed, self.ending = [], threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+        super().__init__(*[self.run] * threads)
+        self.port, self.done, self.begun, self.told, self.failed = port, 0, 0, 0, []
 
     def run(self):
         while not self.ending.is_set():
@@ -46,16 +44,6 @@ class Lasting:
             assert line, "ended in the head"
             head += line
         return head
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join(PATIENCE_S)
 
 
 class WebSockets(Lasting):

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from daemon import PATIENCE_S, PYTHON, Daemon, free_port, wait_until
+from load import Threads
 
 # Says its version first, as many protocols do, then echoes lines.
 SERVER = """
@@ -25,12 +26,12 @@ Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
 
-class Load:
-    """Threads that connect, hear the greeting, say a line and leave, again and again."""
+class Load(Threads):
+    """They connect, hear the greeting, say a line and leave, again and again."""
 
     def __init__(self, port, threads=4):
-        self.port, self.versions, self.failed, self.ending = port, [], [], threading.Event()
-        self.threads = [threading.Thread(target=self.ask) for _ in range(threads)]
+        super().__init__(*[self.ask] * threads)
+        self.port, self.versions, self.failed = port, [], []
 
     def ask(self):
         while not self.ending.is_set():
@@ -45,16 +46,6 @@ class Load:
             except (OSError, AssertionError) as trouble:
                 self.failed.append(repr(trouble))
             time.sleep(0.002)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
 
     def comes_to(self, version):
         count = len(self.versions)

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ import time
 import pytest
 
 from daemon import free_port
+from programs import program
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 20
@@ -152,15 +152,6 @@ def test_hello_refuses_a_switch_that_it_does_not_know(tmp_path):
     done = subprocess.run([sys.executable, EXAMPLES / "hello/app.py"], cwd=tmp_path, capture_output=True,
                           text=True, timeout=PATIENCE, env={"PORT": "1"})
     assert (done.returncode, done.stderr) == (1, "hello: unknown switch helth\n")
-
-
-def program(name):
-    """Where `name` is: BASCULE_NGINX and so on, or the PATH; the test is skipped without it."""
-    found = os.environ.get("BASCULE_" + name.upper()) or shutil.which(
-        name, path=os.environ["PATH"] + ":/usr/sbin:/usr/bin")
-    if not found:
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

@@ -22,12 +22,6 @@ def proxy():
         yield p
 
 
-@pytest.fixture
-def pair():
-    with Origin(answering(b"blue")) as blue, Origin(answering(b"green")) as green:
-        yield blue, green
-
-
 def give(proxy, green_bp, key=KEYS[0]):
     line = proxy.split("web", {"blue": 10000 - green_bp, "green": green_bp})
     proxy.tell(splits=[{**line, "key": key}])

@@ -16,12 +16,6 @@ from origins import Origin, answering
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-@pytest.fixture
-def proxy():
-    with Proxy() as p:
-        yield p
-
-
 @contextlib.contextmanager
 def named(*names, behave=None):
     """Origins that answer with their names."""

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One request and its answer through the real proxy, in every shape that HTTP/1.1 has."""
-import hashlib
 import socket
 import threading
 import time
 
 import pytest
-from dataplane import PATIENCE_S, SANITIZED, Proxy, ask, eventually, read_answer
+from dataplane import PATIENCE_S, SANITIZED, ask, eventually, read_answer
 from origins import Origin, answering
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -23,12 +22,6 @@ def closed(sock):
             data += more
     except ConnectionResetError:
         return data
-
-
-@pytest.fixture
-def proxy():
-    with Proxy() as p:
-        yield p
 
 
 def serve(proxy, script, **options):

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import re
-import select
 import shutil
 import socket
 import subprocess
@@ -14,34 +12,17 @@ import time
 import pytest
 from dataplane import (PATIENCE_S, SANITIZED, Proxy, ask, eventually, listening_sockets,
                        read_answer)
+from load import Wrk
 from origins import FastOrigin, Origin, answering
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LOAD_S = 4
 
 
 @pytest.fixture
 def origin():
     with Origin(answering(b"ok")) as o:
         yield o
-
-
-class Wrk:
-    """An independent client under constant load."""
-
-    def __init__(self, port, seconds, connections=32):
-        self.process = subprocess.Popen(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/"],
-            stdout=subprocess.PIPE, text=True)
-
-    def running(self):
-        return self.process.poll() is None
-
-    def result(self):
-        text = self.process.communicate(timeout=60)[0]
-        requests = int(re.search(r"(\d+) requests in", text).group(1))
-        errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
-        bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-        return requests, errors + (int(bad.group(1)) if bad else 0)
 
 
 def again(listeners):
@@ -306,14 +287,14 @@ def test_an_idle_proxy_does_nothing(origin):
 def test_two_hundred_switches_under_load_lose_nothing_and_take_moments():
     with FastOrigin("blue") as blue, FastOrigin("green") as green, Proxy(workers=2) as proxy:
         proxy.route("web", {"blue": [blue.address], "green": [green.address]})
-        wrk, took = Wrk(proxy.port, 4), []
-        for i in range(200):
-            started = time.monotonic()
-            proxy.switch("web", ("green", "blue")[i % 2])
-            took.append(time.monotonic() - started)
-            time.sleep(0.01)
-        requests, lost = wrk.result()
-        assert lost == 0 and requests > 500
+        took = []
+        with Wrk(proxy.port, 32) as wrk:
+            for i in range(200):
+                started = time.monotonic()
+                proxy.switch("web", ("green", "blue")[i % 2])
+                took.append(time.monotonic() - started)
+                time.sleep(0.01)
+        assert wrk.failed == 0 and wrk.requests > 500
         assert sorted(took)[100] < (0.5 if SANITIZED else 0.05)
         eventually(lambda: all(a == b for o, s in ((blue, "blue"), (green, "green"))
                                for a, b in [proxy.gauge("web", s, o.address)]))
@@ -325,11 +306,12 @@ def test_two_hundred_switches_under_load_lose_nothing_and_take_moments():
 def test_an_instance_that_is_killed_under_load_costs_no_request():
     with FastOrigin("a") as a, FastOrigin("b") as b, Proxy(workers=2) as proxy:
         proxy.route("web", {"blue": [a.address, b.address]})
-        wrk = Wrk(proxy.port, 2)
-        eventually(lambda: proxy.gauge("web", "blue", a.address)[1] > 500)
-        a.process.kill()
-        requests, lost = wrk.result()
-        assert lost == 0 and requests > 1000
+        with Wrk(proxy.port, 32) as wrk:
+            eventually(lambda: proxy.gauge("web", "blue", a.address)[1] > 500)
+            a.process.kill()
+            done = proxy.cell("web", "blue")["requests"]
+            eventually(lambda: proxy.cell("web", "blue")["requests"] > done + 500)
+        assert wrk.failed == 0 and wrk.requests > 1000
         assert proxy.cell("web", "blue")["retries"] > 0
 
 
@@ -338,37 +320,41 @@ def test_holding_and_instances_that_come_and_go_under_load_lose_nothing():
     with FastOrigin("a") as a, FastOrigin("b") as b, Proxy(workers=2) as proxy:
         proxy.route("web", {"blue": [a.address, b.address]})
         service = proxy.service_lines("web", {"blue": []})[0]["service"]
-        wrk, turn = Wrk(proxy.port, 4), 0
-        while wrk.running():
-            turn += 1
-            proxy.tell(service={**service, "traffic": "hold"})
-            addresses = ([a.address], [b.address], [a.address, b.address])[turn % 3]
-            proxy.tell(instances=proxy.roster("web", {"blue": addresses}))
-            proxy.tell(service={**service, "traffic": "serve"})
-            proxy.ping()
-        assert wrk.result()[1] == 0 and turn > 10
+        turn, end = 0, time.monotonic() + LOAD_S
+        with Wrk(proxy.port, 32) as wrk:
+            while time.monotonic() < end:
+                turn += 1
+                proxy.tell(service={**service, "traffic": "hold"})
+                addresses = ([a.address], [b.address], [a.address, b.address])[turn % 3]
+                proxy.tell(instances=proxy.roster("web", {"blue": addresses}))
+                proxy.tell(service={**service, "traffic": "serve"})
+                proxy.ping()
+        assert wrk.failed == 0 and turn > 10
 
 
 @needs_wrk
 def test_generations_that_replace_each_other_under_load_lose_nothing():
     with FastOrigin("v") as origin, contextlib.ExitStack() as generations:
         listeners, port = listening_sockets(2)
-        wrk, generation, old = None, 0, None
-        while wrk is None or wrk.running():
-            generation += 1
+
+        def begin(generation):
             new = generations.enter_context(
                 Proxy(workers=2, listeners=again(listeners), generation=generation))
             new.route("web", {"blue": [origin.address]})
-            wrk = wrk or Wrk(port, 4)
-            if old:
+            return new
+
+        generation, old, end = 1, begin(1), time.monotonic() + LOAD_S
+        with Wrk(port, 32) as wrk:
+            while time.monotonic() < end:
+                generation += 1
+                new = begin(generation)
                 old.say("retire drain_ms=10000")
                 old.expect("retired")
                 assert old.process.wait(PATIENCE_S) == 0
-            old = new
-        requests, lost = wrk.result()
+                old = new
         for s in listeners:
             s.close()
-        assert lost == 0 and generation > 3 and requests > 500
+        assert wrk.failed == 0 and generation > 3 and wrk.requests > 500
 
 
 def test_ten_thousand_services_switch_as_fast_as_one(origin):

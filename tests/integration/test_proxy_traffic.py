@@ -11,18 +11,6 @@ from origins import Origin, answering
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-@pytest.fixture
-def proxy():
-    with Proxy() as p:
-        yield p
-
-
-@pytest.fixture
-def pair():
-    with Origin(answering(b"blue")) as blue, Origin(answering(b"green")) as green:
-        yield blue, green
-
-
 def test_a_switch_moves_requests_also_on_connections_that_are_open(proxy, pair):
     blue, green = pair
     proxy.route("web", {"blue": [blue.address], "green": [green.address]})

@@ -25,8 +25,9 @@ class Stream:
 
 
 class H2Peer(Peer):
-    def __init__(self, sock, client=True, settings=None, greet=True):
+    def __init__(self, sock, client=True, settings=None, greet=True, host="test"):
         super().__init__(sock)
+        self.host = host  # that its requests name
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.client, self.streams, self.next_id = client, {}, 1
         self.goaway, self.goaways, self.pings, self.settings, self.updates = None, [], [], {}, {}
@@ -66,10 +67,11 @@ class H2Peer(Peer):
     def window(self, stream, size):
         self.frame(frames.WindowUpdateFrame(stream, window_increment=size))
 
-    def request(self, host="test", path="/", method="GET", extra=(), body=None, end=None):
+    def request(self, host=None, path="/", method="GET", extra=(), body=None, end=None):
         """Begins a request; returns its stream's number."""
         stream, self.next_id = self.next_id, self.next_id + 2
-        pseudo = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path)]
+        pseudo = [(":method", method), (":scheme", "http"), (":authority", host or self.host),
+                  (":path", path)]
         self.headers(stream, [*pseudo, *extra], end=body is None if end is None else end)
         if body is not None:
             self.data(stream, body, end=True if end is None else end)

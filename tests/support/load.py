@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load from outside: wrk, and a client that remembers which version answered when."""
+"""Load from outside: wrk, clients in threads, and one that remembers which version answered when."""
+import functools
 import http.client
 import re
 import signal
@@ -47,15 +48,33 @@ class Answer:
         return f"{self.sent:.3f}-{self.done:.3f} {self.version} {self.status} {self.trouble or ''}"
 
 
-class Client:
-    """Threads that ask in turn, every `pause_s`: half of them on one connection as long as it lives, half on a
+class Threads:
+    """Run between `with` and its end, when `ending` is set."""
+
+    def __init__(self, *targets):
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=target) for target in targets]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Client(Threads):
+    """They ask in turn, every `pause_s`: half of them on one connection as long as it lives, half on a
     new one each time. Nothing is tried twice: what a user would see is what is counted."""
 
     def __init__(self, port, threads=2, pause_s=0.005, path="/", host=None, new=None):
         self.port, self.pause_s, self.path, self.host = port, pause_s, path, host
-        self.answers, self.ending = [], threading.Event()
-        self.threads = [threading.Thread(target=self._ask, args=(number % 2 == 1 if new is None else new,))
-                        for number in range(threads)]
+        self.answers = []
+        super().__init__(*(functools.partial(self._ask, number % 2 == 1 if new is None else new)
+                           for number in range(threads)))
 
     def _ask(self, new):
         connection = None
@@ -82,16 +101,6 @@ class Client:
     def failed(self, since=0.0):
         """Those sent from then on that were not answered with 200."""
         return [answer for answer in list(self.answers) if answer.status != 200 and answer.sent >= since]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
 
 
 class Ledger:

@@ -151,6 +151,19 @@ class Origin:
         assert not self.errors, self.errors
 
 
+class Repeating(Origin):
+    """Gives every request the same answer, byte for byte, and counts them."""
+
+    def __init__(self, answer):
+        self.answer, self.seen = answer, 0
+        super().__init__(self._repeat)
+
+    def _repeat(self, connection):
+        while connection.read_head():
+            self.seen += 1
+            connection.send(self.answer)
+
+
 class FastOrigin:
     """An asyncio server in a process of its own."""
 

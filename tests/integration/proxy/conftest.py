@@ -57,6 +57,14 @@ class Site:
         self.clients.append(client)
         return client.send(self.text(data)) if data else client
 
+    def h2_client(self, **kwargs):
+        """The same of HTTP/2; its requests are for this site's host."""
+        from h2peer import H2Peer  # tests of HTTP/1.1 run without hpack
+
+        client = H2Peer(self.client().sock, host=self.host, **kwargs)
+        client.site = self
+        return client
+
     def text(self, data):
         return data.replace(b"HOST", self.host.encode())
 
@@ -86,6 +94,11 @@ def site(proxy):
         eventually(lambda: site.in_flight() == 0, what="nothing in flight")
         proxy.ping()
         proxy.tell(remove={"service": site.name})
+
+
+@pytest.fixture
+def h2(site):
+    return site.h2_client()
 
 
 @pytest.fixture

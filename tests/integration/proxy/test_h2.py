@@ -4,28 +4,15 @@ import pytest
 
 pytest.importorskip("hpack", reason="python3-hpack is not installed")
 
-from h2peer import H2Peer  # noqa: E402
 from wire import field, fields  # noqa: E402
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CANCEL, PROTOCOL, INTERNAL, NONE = 8, 1, 2, 0
 
 
-@pytest.fixture
-def h2(site):
-    client = H2Peer(site.client().sock)
-    site.clients.append(client)
-    client.site = site
-    return client
-
-
-def ask(h2, **kwargs):
-    return h2.request(host=h2.site.host, **kwargs)
-
-
 def test_a_request_becomes_one_of_http_1_1_and_its_answer_one_of_http_2(h2):
-    number = ask(h2, path="/a?b", extra=[("x-one", "1"), ("cookie", "a=1"), ("x-two", "2"),
-                                         ("cookie", "b=2"), ("cookie", "c=3")])
+    number = h2.request(path="/a?b", extra=[("x-one", "1"), ("cookie", "a=1"), ("x-two", "2"),
+                                            ("cookie", "b=2"), ("cookie", "c=3")])
     up = h2.site.origin.accept()
     head = up.head()
     assert head.startswith(b"GET /a?b HTTP/1.1\r\n")
@@ -42,7 +29,7 @@ def test_a_request_becomes_one_of_http_1_1_and_its_answer_one_of_http_2(h2):
 
 
 def test_many_requests_share_a_connection_and_are_answered_in_any_order(h2):
-    numbers = [ask(h2, path=f"/{i}") for i in range(20)]
+    numbers = [h2.request(path=f"/{i}") for i in range(20)]
     ups = {}
     for _ in numbers:
         up = h2.site.origin.accept()
@@ -53,13 +40,13 @@ def test_many_requests_share_a_connection_and_are_answered_in_any_order(h2):
 
 
 def test_a_body_with_a_length_keeps_it_and_one_without_is_chunked(h2):
-    number = ask(h2, method="POST", extra=[("content-length", "4")], body=b"body")
+    number = h2.request(method="POST", extra=[("content-length", "4")], body=b"body")
     up = h2.site.origin.accept()
     head = up.head()
     assert field(head, "content-length") == "4" and up.exact(4) == b"body"
     up.send(OK)
     assert h2.answer(number).data == b"ok"
-    number = ask(h2, method="POST", end=False)
+    number = h2.request(method="POST", end=False)
     head = up.head()
     assert field(head, "transfer-encoding") == "chunked"
     h2.data(number, b"0123456789" * 2)
@@ -71,14 +58,14 @@ def test_a_body_with_a_length_keeps_it_and_one_without_is_chunked(h2):
 
 
 def test_a_post_without_a_body_says_so(h2):
-    ask(h2, method="POST")
+    h2.request(method="POST")
     up = h2.site.origin.accept()
     assert field(up.head(), "content-length") == "0"
     up.send(OK)
 
 
 def test_trailers_go_both_ways(h2):
-    number = ask(h2, method="POST", extra=[("te", "trailers")], end=False)
+    number = h2.request(method="POST", extra=[("te", "trailers")], end=False)
     h2.data(number, b"hello")
     h2.headers(number, [("x-sum", "5"), ("x-more", "a b")])
     up = h2.site.origin.accept()
@@ -92,7 +79,7 @@ def test_trailers_go_both_ways(h2):
 
 
 def test_interim_responses_pass(h2):
-    number = ask(h2, method="PUT", extra=[("expect", "100-continue")], end=False)
+    number = h2.request(method="PUT", extra=[("expect", "100-continue")], end=False)
     up = h2.site.origin.accept()
     assert field(up.head(), "expect") == "100-continue"
     up.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -110,7 +97,7 @@ def test_answers_without_a_body_end_with_their_head(h2):
     for method, code, extra in (("HEAD", 200, b"Content-Length: 9\r\n"), ("GET", 204, b""),
                                 ("GET", 304, b"Content-Length: 9\r\n"),
                                 ("GET", 200, b"Content-Length: 0\r\n")):
-        number = ask(h2, method=method)
+        number = h2.request(method=method)
         if number == 1:
             up = h2.site.origin.accept()
         up.head()
@@ -120,13 +107,13 @@ def test_answers_without_a_body_end_with_their_head(h2):
 
 
 def test_an_answer_until_close_is_whole_and_one_that_breaks_off_is_reset(h2):
-    number = ask(h2)
+    number = h2.request()
     up = h2.site.origin.accept()
     up.head()
     up.send(b"HTTP/1.1 200 OK\r\n\r\nabc").close()
     answer = h2.answer(number)
     assert answer.data == b"abc" and answer.ended
-    number = ask(h2)
+    number = h2.request()
     up = h2.site.origin.accept()
     up.head()
     up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc").close()
@@ -136,7 +123,7 @@ def test_an_answer_until_close_is_whole_and_one_that_breaks_off_is_reset(h2):
 
 
 def test_an_early_answer_is_followed_by_a_reset_without_error(h2):
-    number = ask(h2, method="POST", end=False)
+    number = h2.request(method="POST", end=False)
     h2.data(number, b"some")
     up = h2.site.origin.accept()
     up.head()
@@ -146,7 +133,7 @@ def test_an_early_answer_is_followed_by_a_reset_without_error(h2):
     h2.wait(lambda: answer.reset is not None)
     assert answer.reset == NONE
     h2.data(number, b"late")  # was on its way
-    number = ask(h2)
+    number = h2.request()
     up = h2.site.origin.accept()
     up.head()
     up.send(OK)
@@ -154,13 +141,13 @@ def test_an_early_answer_is_followed_by_a_reset_without_error(h2):
 
 
 def test_a_client_that_takes_its_request_back_has_left(h2):
-    number = ask(h2)
+    number = h2.request()
     up = h2.site.origin.accept()
     up.head()
     h2.rst(number)
     assert up.ended()
     h2.site.counted(requests=1, client_left=1, errors=0)
-    number = ask(h2)
+    number = h2.request()
     up = h2.site.origin.accept()
     up.head()
     up.send(OK)
@@ -168,11 +155,11 @@ def test_a_client_that_takes_its_request_back_has_left(h2):
 
 
 def test_a_request_taken_back_at_once_reaches_nobody(h2):
-    with_reset = H2Peer(h2.site.client().sock, greet=False)
+    with_reset = h2.site.h2_client(greet=False)
     batch = []
     with_reset.send = batch.append
     with_reset.greet()
-    number = with_reset.request(host=h2.site.host)
+    number = with_reset.request()
     with_reset.rst(number)
     del with_reset.send
     with_reset.send(b"".join(batch))
@@ -180,8 +167,8 @@ def test_a_request_taken_back_at_once_reaches_nobody(h2):
 
 
 def test_requests_break_off_with_their_connection(h2):
-    ask(h2)
-    ask(h2)
+    h2.request()
+    h2.request()
     ups = [h2.site.origin.accept(), h2.site.origin.accept()]
     for up in ups:
         up.head()
@@ -205,21 +192,21 @@ def test_own_answers_are_streams_like_others(h2):
     [("content-length", "1"), ("content-length", "1")], [("content-length", "x")],
 ], ids=str)
 def test_malformed_requests_are_reset(h2, extra):
-    number = ask(h2, extra=extra)
+    number = h2.request(extra=extra)
     assert h2.answer(number).reset == PROTOCOL
     assert h2.site.origin.untouched()
 
 
 @pytest.mark.parametrize("path", ["", "a", "http://x/", "/a b", "/a\r\nX: y", "/\x7f", "*"], ids=repr)
 def test_paths_that_are_none_are_refused(h2, path):
-    answer = h2.answer(ask(h2, path=path))
+    answer = h2.answer(h2.request(path=path))
     assert answer.reset == PROTOCOL or answer.status == 400
     assert h2.site.origin.untouched()
 
 
 def test_a_host_that_differs_from_the_authority_is_refused(h2):
-    assert h2.answer(ask(h2, extra=[("host", "other.test")])).status == 400
-    number = ask(h2, extra=[("host", h2.site.host.upper())])
+    assert h2.answer(h2.request(extra=[("host", "other.test")])).status == 400
+    number = h2.request(extra=[("host", h2.site.host.upper())])
     up = h2.site.origin.accept()
     assert [v for n, v in fields(up.head()) if n == "host"] == [h2.site.host]
     up.send(OK)
@@ -227,16 +214,16 @@ def test_a_host_that_differs_from_the_authority_is_refused(h2):
 
 
 def test_heads_that_are_too_large_are_refused_as_in_http_1(h2):
-    assert h2.answer(ask(h2, extra=[("x", "v" * 9000)])).status == 431
-    assert h2.answer(ask(h2, extra=[(f"x{i}", "v" * 500) for i in range(80)])).status == 431
-    assert h2.answer(ask(h2, extra=[(f"x{i}", "v") for i in range(120)])).status == 431
-    assert h2.answer(ask(h2, path="/" + "a" * 9000)).status == 414
+    assert h2.answer(h2.request(extra=[("x", "v" * 9000)])).status == 431
+    assert h2.answer(h2.request(extra=[(f"x{i}", "v" * 500) for i in range(80)])).status == 431
+    assert h2.answer(h2.request(extra=[(f"x{i}", "v") for i in range(120)])).status == 431
+    assert h2.answer(h2.request(path="/" + "a" * 9000)).status == 414
     assert h2.site.origin.untouched() and h2.goaway is None
 
 
 def test_a_body_that_is_not_as_long_as_it_said_is_reset(h2):
     for sent in (b"abc", b"abcdef"):
-        number = ask(h2, method="POST", extra=[("content-length", "5")], body=sent)
+        number = h2.request(method="POST", extra=[("content-length", "5")], body=sent)
         assert h2.answer(number).reset == PROTOCOL
 
 

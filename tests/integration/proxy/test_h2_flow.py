@@ -16,21 +16,9 @@ CALM, COMPRESSION = 11, 9
 HEADERS, PRIORITY, RST, SETTINGS, PING, UPDATE, CONTINUATION = 1, 2, 3, 4, 6, 8, 9
 
 
-@pytest.fixture
-def h2(site):
-    client = H2Peer(site.client().sock)
-    site.clients.append(client)
-    client.site = site
-    return client
-
-
-def ask(h2, **kwargs):
-    return h2.request(host=h2.site.host, **kwargs)
-
-
 def test_an_answer_waits_for_the_clients_window(site):
-    h2 = H2Peer(site.client().sock, settings={4: 1000})
-    number = h2.request(host=site.host)
+    h2 = site.h2_client(settings={4: 1000})
+    number = h2.request()
     up = site.origin.accept()
     up.head()
     up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000)
@@ -46,13 +34,13 @@ def test_an_answer_waits_for_the_clients_window(site):
 
 
 def test_a_slow_stream_does_not_stop_the_others(site):
-    h2 = H2Peer(site.client().sock, settings={4: 1000})
-    slow, fast = h2.request(host=site.host, path="/slow"), None
+    h2 = site.h2_client(settings={4: 1000})
+    slow, fast = h2.request(path="/slow"), None
     up = site.origin.accept()
     up.head()
     up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000)
     h2.wait(lambda: slow in h2.streams and len(h2.streams[slow].data) == 1000)
-    fast = h2.request(host=site.host, path="/fast")
+    fast = h2.request(path="/fast")
     other = site.origin.accept()
     other.head()
     other.send(OK)
@@ -63,7 +51,7 @@ def test_a_slow_stream_does_not_stop_the_others(site):
 
 
 def test_a_request_body_is_taken_in_only_as_the_origin_takes_it(h2):
-    number = ask(h2, method="POST", extra=[("content-length", "40000000")], end=False)
+    number = h2.request(method="POST", extra=[("content-length", "40000000")], end=False)
     up = h2.site.origin.accept()
     up.head()
     sent, frame = 0, b"y" * 16000
@@ -86,7 +74,7 @@ def test_a_request_body_is_taken_in_only_as_the_origin_takes_it(h2):
 
 def test_a_large_body_arrives_whole_both_ways(h2):
     body = bytes(i * 7 % 251 for i in range(300000))
-    number = ask(h2, method="POST", end=False)
+    number = h2.request(method="POST", end=False)
     up = h2.site.origin.accept()
     up.head()
     up.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -141,19 +129,19 @@ def test_a_flood_of_tiny_window_updates_ends_the_connection(h2):
 
 
 def test_a_flood_of_empty_data_ends_the_connection(h2):
-    number = ask(h2, method="POST", end=False)
+    number = h2.request(method="POST", end=False)
     flooded(h2, lambda i: h2.data(number, b""))
 
 
 def test_a_flood_of_requests_taken_back_ends_the_connection(h2):
     def take_back(i):
-        h2.rst(ask(h2))
+        h2.rst(h2.request())
     flooded(h2, take_back, 3000)
     assert max(h2.streams, default=0) < 2000
 
 
 def test_a_flood_of_malformed_requests_ends_the_connection(h2):
-    flooded(h2, lambda i: ask(h2, extra=[("te", "gzip")]), 3000)
+    flooded(h2, lambda i: h2.request(extra=[("te", "gzip")]), 3000)
 
 
 def test_a_head_in_endless_continuations_ends_the_connection(h2):
@@ -188,7 +176,7 @@ def test_a_bomb_of_indexed_fields_costs_a_stream_only(h2):
     h2.raw(HEADERS, 0x5, 1, block + bomb * 10000)
     assert h2.answer(1).reset is not None
     h2.next_id = 3
-    number = ask(h2)
+    number = h2.request()
     up = h2.site.origin.accept()
     up.head()
     up.send(OK)
@@ -200,7 +188,7 @@ def test_more_streams_than_agreed_are_refused(h2):
     assert h2.settings[3] == 100
     h2.site.serve([])  # nobody answers: but not at once
     h2.site.change(traffic="hold")
-    numbers = [ask(h2) for _ in range(101)]
+    numbers = [h2.request() for _ in range(101)]
     last = numbers[-1]
     try:
         assert h2.answer(last).reset == 7  # REFUSED_STREAM
@@ -230,7 +218,7 @@ def test_a_preface_that_stops_or_differs_is_no_session(site):
 def test_a_connection_that_had_its_share_of_requests_is_told_to_go(h2):
     h2.site.proxy.tell(options={"requests_max": 2, "streams_max": 7})
     try:
-        numbers = [ask(h2), ask(h2)]
+        numbers = [h2.request(), h2.request()]
         ups = [h2.site.origin.accept() for _ in numbers]
         h2.wait(lambda: len(h2.goaways) == 2)
         assert h2.goaways == [(2 ** 31 - 1, 0), (numbers[1], 0)]
@@ -239,7 +227,7 @@ def test_a_connection_that_had_its_share_of_requests_is_told_to_go(h2):
             up.send(OK)
         assert [h2.answer(n).status for n in numbers] == [200, 200]
         h2.end()
-        other = H2Peer(h2.site.client().sock)
+        other = h2.site.h2_client()
         other.wait(lambda: other.settings.get("seen"))
         assert other.settings[3] == 7
     finally:
@@ -275,15 +263,15 @@ def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
 
 def test_who_opens_no_window_is_given_up_in_time(site):
     site.serve(idle_ms=300)
-    h2 = H2Peer(site.client().sock, settings={4: 10})
-    number = h2.request(host=site.host)
+    h2 = site.h2_client(settings={4: 10})
+    number = h2.request()
     up = site.origin.accept()
     up.head()
     up.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 200000)
     assert h2.answer(number).reset == 2 and len(h2.streams[number].data) == 10
     site.counted(requests=1, client_left=1)
     h2.window(0, 10)
-    second = h2.request(host=site.host)
+    second = h2.request()
     up = site.origin.accept()
     up.head()
     up.send(OK)
@@ -293,8 +281,8 @@ def test_who_opens_no_window_is_given_up_in_time(site):
 def test_an_answer_that_nobody_fetches_ends_with_the_idle_connection(h2):
     h2.site.proxy.tell(options={"keep_alive_ms": 300})
     try:
-        other = H2Peer(h2.site.client().sock, settings={4: 0})
-        number = other.request(host=h2.site.host)
+        other = h2.site.h2_client(settings={4: 0})
+        number = other.request()
         up = h2.site.origin.accept()
         up.head()
         up.send(OK)
@@ -308,7 +296,7 @@ def test_an_answer_that_nobody_fetches_ends_with_the_idle_connection(h2):
 def test_an_idle_connection_and_one_that_begins_a_head_are_closed_in_time(site):
     site.proxy.tell(options={"keep_alive_ms": 300, "head_ms": 300})
     try:
-        idle, begun = H2Peer(site.client().sock), H2Peer(site.client().sock)
+        idle, begun = site.h2_client(), site.h2_client()
         begun.raw(HEADERS, 0, 1, begun.encoder.encode([(":method", "GET")]))
         for peer in (idle, begun):
             peer.end()
@@ -343,10 +331,10 @@ def test_a_client_that_reads_nothing_at_all_is_given_up_in_time(site):
     site.proxy.tell(options={"keep_alive_ms": 300})
     try:
         closed = site.proxy.shard_total("connections_closed")
-        h2 = H2Peer(site.client().sock, settings={4: 1 << 30})
+        h2 = site.h2_client(settings={4: 1 << 30})
         h2.window(0, 1 << 30)
         for _ in range(10):
-            h2.request(host=site.host)
+            h2.request()
         for up in [site.origin.accept() for _ in range(10)]:
             up.head()
             up.sock.settimeout(0.1)
@@ -361,11 +349,11 @@ def test_a_client_that_reads_nothing_at_all_is_given_up_in_time(site):
 
 
 def test_half_a_frame_and_a_byte_at_a_time_are_no_hurry(site):
-    h2 = H2Peer(site.client().sock, greet=False)
+    h2 = site.h2_client(greet=False)
     batch, send = [], h2.send
     h2.send = batch.append
     h2.greet()
-    number = h2.request(host=site.host, method="POST", body=b"hello")
+    number = h2.request(method="POST", body=b"hello")
     h2.send = send
     h2.drip(b"".join(batch))
     up = site.origin.accept()

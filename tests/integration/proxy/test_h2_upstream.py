@@ -279,10 +279,9 @@ def test_a_slow_client_does_not_stop_those_beside_it(h2site):
 # --- gRPC
 
 def grpc(site, path="/p.Greeter/Hello", body=None, end=None):
-    client = H2Peer(site.client().sock)
-    site.clients.append(client)
+    client = site.h2_client()
     extra = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "5S")]
-    return client, client.request(host=site.host, path=path, method="POST", extra=extra, body=body,
+    return client, client.request(path=path, method="POST", extra=extra, body=body,
                                   end=False if body is None else end)
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits of requests and connections, by raw bytes (rows 28, 29, 32 and 36 of the faults)."""
-import os
 import re
 import socket
 import time

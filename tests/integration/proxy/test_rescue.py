@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the candidate of a rollout fails is answered by the stable slot, and charged to the
 candidate all the same. Green is the candidate here, blue is stable."""
-import socket
-import threading
-
 import pytest
 
 from dataplane import Proxy, ask, eventually
+from origins import Repeating
 from wire import Origin, field, status
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstable"
@@ -308,36 +306,6 @@ def test_pipelined_requests_are_rescued_one_by_one(site, rollout):
         check(client)
 
 
-class Version:
-    """A version that answers everything alike, on threads of its own."""
-
-    def __init__(self, text):
-        self.text, self.seen, self.origin = text, 0, Origin()
-        self.origin.sock.settimeout(None)
-        self.address = self.origin.address
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                peer = self.origin.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
-    def _serve(self, peer):
-        try:
-            while True:
-                peer.head()
-                self.seen += 1
-                peer.send(self.text)
-        except (EOFError, OSError):
-            pass
-
-    def close(self):
-        self.origin.sock.shutdown(socket.SHUT_RDWR)
-
-
 def tripped_lines(proxy):
     """Told so far, up to a change that changes nothing."""
     proxy.ping()
@@ -349,7 +317,7 @@ class Trial:
     """A whole proxy with one service of two versions; the candidate fails everything."""
 
     def __init__(self, workers=2, weights=GREEN, **rescue):
-        self.stable, self.candidate = Version(OK), Version(failing(500))
+        self.stable, self.candidate = Repeating(OK), Repeating(failing(500))
         self.proxy = Proxy(workers=workers)
         self.proxy.__enter__()
         self.slots = {"blue": [self.stable.address], "green": [self.candidate.address]}
@@ -365,7 +333,7 @@ class Trial:
 
     def __exit__(self, *_):
         self.proxy.__exit__(None, None, None)
-        self.stable.close(), self.candidate.close()
+        self.stable.stop(), self.candidate.stop()
 
     def get(self):
         with self.proxy.connect() as s:  # one connection each: both workers get some

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests that are sent again: what is kept of them, after what, and how often."""
-import threading
-
 import pytest
 
+from origins import Repeating
 from wire import Origin, field, status
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -211,36 +210,9 @@ def test_an_early_error_leaves_the_whole_body_to_the_next_instance(site):
     assert status(client.head()) == 200
 
 
-class Answering:
-    """An origin that gives every request the same answer, and counts them."""
-
-    def __init__(self, answer):
-        self.answer, self.seen = answer, 0
-        self.origin = Origin()
-        self.origin.sock.settimeout(None)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                peer = self.origin.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
-    def _serve(self, peer):
-        try:
-            while True:
-                peer.head()
-                self.seen += 1
-                peer.send(self.answer)
-        except (EOFError, OSError):
-            pass
-
-
 def test_a_storm_of_503_costs_a_fifth_more(site):
-    wanted, busy = 300, [Answering(BUSY) for _ in range(2)]
-    site.serve([b.origin.address for b in busy], retry={"on": ["503"], "attempts": 10})
+    wanted, busy = 300, [Repeating(BUSY) for _ in range(2)]
+    site.serve([b.address for b in busy], retry={"on": ["503"], "attempts": 10})
     client = site.client()
     for _ in range(wanted):
         client.send(site.get())
@@ -249,4 +221,4 @@ def test_a_storm_of_503_costs_a_fifth_more(site):
     site.counted(requests=wanted, errors=wanted)
     assert wanted < sum(b.seen for b in busy) <= wanted * 1.2 + 3
     for each in busy:
-        each.origin.sock.shutdown(2)
+        each.stop()

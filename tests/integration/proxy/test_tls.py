@@ -9,8 +9,8 @@ import threading
 import types
 
 import pytest
-from certificates import Authority, openssl, peer_serial, ticket_key, tls_line
-from dataplane import PATIENCE_S, Proxy, ask, eventually, read_answer
+from certificates import Authority, peer_serial, ticket_key, tls_line
+from dataplane import PATIENCE_S, Proxy, ask, read_answer
 from origins import Origin
 
 
