@@ -391,7 +391,8 @@ static const struct bsc_key service_keys[] = {
       .low = 100 * MS,
       .high = DAY,
       .otherwise = "1m",
-      .text = "A new release that is not healthy by then is rolled back." },
+      .text = "A new release that is not healthy by then is rolled back. More than the intervals "
+              "between `rise` passes, or no version could ever be deployed." },
     { .path = "health.min_healthy_percent",
       .type = &bsc_type_percent,
       .effect = BSC_EFFECT_RELEASE,

@@ -2,6 +2,7 @@
  * config/service.c - a whole service: its keys, and what depends on several of them. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "config/keys.h"
 
 struct service {
@@ -152,6 +153,27 @@ static void check_health(const struct service *service)
                            "is for an HTTP or TCP check, but this one is made by health.command");
 }
 
+/* The first probe comes at once, each further one of the row after an interval. */
+static void check_deadline(const struct service *service)
+{
+    static const char *const keys[] = { "health.deadline", "health.interval", "health.rise" };
+    const struct bsc_health_spec *health = &service->spec->health;
+    int64_t least_ms = (health->rise - 1) * health->interval_ms;
+    char least[BSC_DURATION_BYTES], interval[BSC_DURATION_BYTES], deadline[BSC_DURATION_BYTES];
+    size_t i = 0;
+    if (!health->rise || least_ms < health->deadline_ms)
+        return; /* or one of them is wrong by itself */
+    while (!given(service, keys[i]) && i < sizeof keys / sizeof *keys - 1)
+        i++;
+    bsc_duration_format(least_ms, least);
+    bsc_reader_problem(service->reader, given(service, keys[i]), keys[i],
+                       "%u passes in a row (health.rise), one every %s (health.interval), take at "
+                       "least %s, but a new instance has only %s (health.deadline): no version "
+                       "could ever be deployed; accepted is a deadline of more than %s",
+                       health->rise, bsc_duration_format(health->interval_ms, interval), least,
+                       bsc_duration_format(health->deadline_ms, deadline), least);
+}
+
 static void check_hook(const struct service *service, const char *prefix)
 {
     const char *command = bsc_arena_printf(service->reader->scratch, "%scommand", prefix);
@@ -220,6 +242,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_runtime(&service);
     check_protocol(&service);
     check_health(&service);
+    check_deadline(&service);
     check_balancing(&service);
     check_hook(&service, "hooks.pre_deploy.");
     check_hook(&service, "hooks.post_promote.");

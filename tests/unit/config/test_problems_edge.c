@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What is wrong with the keys of the edge (limits, trusted proxies, error pages), word for word. */
+ * What is wrong with the keys of the edge (limits, trusted proxies, error pages), and what
+ * could never be deployed, word for word. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,6 +14,23 @@
 
 /* A service that is right but for what is added. */
 #define WEB "services:\n  web:\n    command: app\n"
+
+/* `wanted`: a line each, "LINE: KEY: TEXT"; "": there is nothing wrong. */
+static void problems_are(const char *text, const char *wanted)
+{
+    struct bsc_config_problems problems = { 0 };
+    struct bsc_text told = { 0 };
+    struct bsc_config *config =
+        bsc_config_parse("/nowhere/bascule.yaml", text, strlen(text), &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        bsc_text_printf(&told, "%s%u: %s: %s", i ? "\n" : "", problems.items[i].line,
+                        problems.items[i].key, problems.items[i].text);
+    assert_string_equal(bsc_text_get(&told), wanted);
+    assert_int_equal(!config, *wanted != '\0');
+    bsc_config_destroy(config);
+    bsc_text_deinit(&told);
+    bsc_config_problems_deinit(&problems);
+}
 
 static void values_that_the_edge_does_not_take(void **unused)
 {
@@ -53,22 +72,55 @@ static void values_that_the_edge_does_not_take(void **unused)
           "1: proxy.trusted[1]: expected an address (192.0.2.1) or a range of them (10.0.0.0/8, "
           "2001:db8::/32) with no bits set behind its prefix, found '10.0.0.1/8'" },
     };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        problems_are(cases[i].text, cases[i].problems);
+}
+
+static void a_deadline_that_no_version_could_meet(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *health, *problem;
+    } cases[] = {
+        { "rise: 3, interval: 5s, deadline: 8s",
+          "4: services.web.health.deadline: 3 passes in a row (health.rise), one every 5s "
+          "(health.interval), take at least 10s, but a new instance has only 8s "
+          "(health.deadline): no version could ever be deployed; accepted is a deadline of more "
+          "than 10s" },
+        { "rise: 3, interval: 5s, deadline: 10s",
+          "4: services.web.health.deadline: 3 passes in a row (health.rise), one every 5s "
+          "(health.interval), take at least 10s, but a new instance has only 10s "
+          "(health.deadline): no version could ever be deployed; accepted is a deadline of more "
+          "than 10s" },
+        { "interval: 2m",
+          "4: services.web.health.interval: 2 passes in a row (health.rise), one every 2m "
+          "(health.interval), take at least 2m, but a new instance has only 1m "
+          "(health.deadline): no version could ever be deployed; accepted is a deadline of more "
+          "than 2m" },
+        { "rise: 100",
+          "4: services.web.health.rise: 100 passes in a row (health.rise), one every 1s "
+          "(health.interval), take at least 1m39s, but a new instance has only 1m "
+          "(health.deadline): no version could ever be deployed; accepted is a deadline of more "
+          "than 1m39s" },
+        { "rise: 0, deadline: 2s",
+          "4: services.web.health.rise: expected a whole number from 1 to 100, found '0'" },
+        { "rise: 3, interval: 5s, deadline: 11s", "" },
+        { "rise: 1, interval: 1h, timeout: 10m, deadline: 100ms", "" },
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct bsc_config_problems problems = { 0 };
-        struct bsc_text told = { 0 };
-        assert_null(bsc_config_parse("/nowhere/bascule.yaml", cases[i].text, strlen(cases[i].text),
-                                     &problems));
-        for (size_t k = 0; k < problems.count; k++)
-            bsc_text_printf(&told, "%s%u: %s: %s", k ? "\n" : "", problems.items[k].line,
-                            problems.items[k].key, problems.items[k].text);
-        assert_string_equal(bsc_text_get(&told), cases[i].problems);
-        bsc_text_deinit(&told);
-        bsc_config_problems_deinit(&problems);
+        char text[256];
+        snprintf(text, sizeof text,
+                 "services:\n  web:\n    command: app\n    health: { %s }\n    route: {}\n",
+                 cases[i].health);
+        problems_are(text, cases[i].problem);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(values_that_the_edge_does_not_take) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_that_the_edge_does_not_take),
+        cmocka_unit_test(a_deadline_that_no_version_could_meet),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
