@@ -206,6 +206,29 @@ static enum bsc_status read_instances(struct reading *reading)
     return end(reading, status);
 }
 
+static bool has_release(const struct bsc_stored_state *state, const char *service, uint64_t id)
+{
+    for (unsigned i = 0; i < state->release_count; i++)
+        if (state->releases[i].id == id && !strcmp(state->releases[i].service, service))
+            return true;
+    return false;
+}
+
+/* What the engine goes on with must be there. */
+static bool can_go_on(const struct bsc_stored_state *state, const struct bsc_rollout_row *rollout)
+{
+    if (!bsc_walk_valid(&rollout->walk, &rollout->plan))
+        return false;
+    if (rollout->walk.status != BSC_ROLLOUT_RUNNING)
+        return true;
+    if (!has_release(state, rollout->service, rollout->release))
+        return false;
+    for (unsigned i = 0; i < state->service_count; i++)
+        if (!strcmp(state->services[i].name, rollout->service))
+            return has_release(state, rollout->service, state->services[i].release[rollout->slot]);
+    return false;
+}
+
 static enum bsc_status read_rollouts(struct reading *reading)
 {
     struct bsc_rollout_row *rows = NULL;
@@ -240,6 +263,10 @@ static enum bsc_status read_rollouts(struct reading *reading)
             plan->count++;
         }
         sqlite3_reset(reading->row);
+        char id[24];
+        snprintf(id, sizeof id, "%llu", (unsigned long long)rows[i].id);
+        if (!status && !can_go_on(&reading->loaded->state, &rows[i]))
+            status = damaged(reading, "rollouts", id);
     }
     return end(reading, status);
 }

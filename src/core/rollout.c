@@ -157,6 +157,13 @@ bool bsc_rollout_ended(enum bsc_rollout_status status)
     return status != BSC_ROLLOUT_RUNNING && status != BSC_ROLLOUT_UNDOING;
 }
 
+bool bsc_walk_valid(const struct bsc_walk *walk, const struct bsc_plan *plan)
+{
+    if (walk->status == BSC_ROLLOUT_UNDOING)
+        return walk->cursor < plan->count && bsc_rollout_ended(walk->ending);
+    return walk->cursor < plan->count + (walk->status != BSC_ROLLOUT_RUNNING);
+}
+
 bool bsc_walk_over(const struct bsc_walk *walk, const struct bsc_plan *plan)
 {
     if (walk->status == BSC_ROLLOUT_PROMOTED)

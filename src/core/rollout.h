@@ -50,6 +50,8 @@ enum bsc_walk_action bsc_walk_handle(struct bsc_walk *walk, struct bsc_plan *pla
 
 /* Terminal for the one who waits: promoted counts although its tail may still run. */
 bool bsc_rollout_ended(enum bsc_rollout_status status);
+/* Whether a walk along `plan` can stand like this: for what comes from outside. */
+bool bsc_walk_valid(const struct bsc_walk *walk, const struct bsc_plan *plan);
 /* Nothing left to do, tail included. */
 bool bsc_walk_over(const struct bsc_walk *walk, const struct bsc_plan *plan);
 

@@ -85,7 +85,9 @@ void numbered_make(struct numbered *out, uint64_t n)
     spec->version = bsc_arena_printf(&spec->arena, "v%" PRIu64, n);
     spec->directory = "/";
     spec->replicas = 1;
-    out->rollout = (struct bsc_rollout_row){ .id = 3, .service = "web", .started_ms = (int64_t)n };
+    out->rollout = (struct bsc_rollout_row){
+        .id = 3, .service = "web", .release = 1, .started_ms = (int64_t)n
+    };
     out->rollout.plan.count = 5;
     for (unsigned i = 0; i < 5; i++)
         out->rollout.plan.steps[i].duration_ms = (int64_t)n;

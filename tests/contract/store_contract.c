@@ -298,6 +298,7 @@ static void every_field_comes_back(void **unused)
     snprintf(rows.instance.address, sizeof rows.instance.address, "127.0.0.1:1");
     snprintf(rows.record.reason, sizeof rows.record.reason, "%s", "");
     rows.rollout.plan.count = 1;
+    rows.rollout.walk.cursor = 0;
     rows.rollout.plan.steps[0].state = BSC_STEP_UNDONE;
     rows.rollout.ended_ms = 0;
     commit_all(&rows, &rows.rollout);
@@ -333,9 +334,11 @@ static void every_value_of_every_enumeration_comes_back(void **unused)
             .rollout = { .id = 3,
                          .service = "web",
                          .kind = i % BSC_PLAN_KIND_COUNT,
+                         .release = 1,
                          .slot = i % 2,
-                         .walk = { i % BSC_ROLLOUT_STATUS_COUNT, (i + 3) % BSC_ROLLOUT_STATUS_COUNT,
-                                   i } },
+                         .walk = { i % BSC_ROLLOUT_STATUS_COUNT, (i + 2) % BSC_ROLLOUT_STATUS_COUNT,
+                                   i },
+                         .plan.count = 10 },
             .record = { .id = 2, .slot = i % 2, .status = i % BSC_RECORD_STATUS_COUNT },
         };
         commit_all(&rows, &rows.rollout);
@@ -403,7 +406,9 @@ static struct bsc_change instance_change(const char *id, const char *service, ui
 static void a_deleted_service_takes_its_releases_and_instances_and_leaves_its_history(void **unused)
 {
     (void)unused;
-    struct bsc_rollout_row rollout = { .id = 9, .service = "web", .ended_ms = 1 };
+    struct bsc_rollout_row rollout = {
+        .id = 9, .service = "web", .walk.status = BSC_ROLLOUT_FAILED, .ended_ms = 1
+    };
     put_service("web", 1);
     put_service("api", 2);
     commit_one(instance_change("web-1", "web", 1));
@@ -462,6 +467,7 @@ static void of_ended_rollouts_the_newest_of_each_service_is_loaded(void **unused
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct bsc_rollout_row row = { .id = cases[i].id,
                                        .service = cases[i].service,
+                                       .walk.status = BSC_ROLLOUT_FAILED,
                                        .ended_ms = cases[i].ended_ms };
         commit_one((struct bsc_change){ BSC_PUT_ROLLOUT, .rollout = &row });
     }

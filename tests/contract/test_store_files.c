@@ -165,6 +165,11 @@ static void values_that_do_not_belong_there_are_named(void **unused)
         { "UPDATE releases SET rejected = 7", "table releases, row 1" },
         { "UPDATE instances SET phase = ''", "table instances, row web-1" },
         { "UPDATE rollouts SET status = 'x'", "table rollouts, row 3" },
+        { "UPDATE rollouts SET cursor = 5", "table rollouts, row 3" },
+        { "UPDATE rollouts SET status = 'promoted', cursor = 6", "table rollouts, row 3" },
+        { "UPDATE rollouts SET release = 2", "table rollouts, row 3" },
+        { "UPDATE slots SET release = NULL", "table rollouts, row 3" },
+        { "DELETE FROM steps", "table rollouts, row 3" },
         { "DELETE FROM steps WHERE position = 0", "table steps, row 1" },
         { "UPDATE records SET slot = 'red'", "table records, row 2" },
         { "UPDATE instances SET port = -1", "table instances, row web-1" },
@@ -311,9 +316,11 @@ static void a_long_history_does_not_slow_transactions(void **unused)
     int64_t before = median_commit_us(&n);
     for (unsigned batch = 0; batch < BATCHES; batch++) {
         for (unsigned i = 0; i < BATCH; i++, id++) {
-            rollouts[i] = (struct bsc_rollout_row){
-                .id = id, .service = "web", .ended_ms = 1, .plan.count = 8
-            };
+            rollouts[i] = (struct bsc_rollout_row){ .id = id,
+                                                    .service = "web",
+                                                    .walk.status = BSC_ROLLOUT_FAILED,
+                                                    .ended_ms = 1,
+                                                    .plan.count = 8 };
             changes[3 * i] = (struct bsc_change){ BSC_PUT_ROLLOUT, .rollout = &rollouts[i] };
             changes[3 * i + 1] =
                 (struct bsc_change){ BSC_PUT_RECORD, .record = { "web", { .id = id } } };

@@ -187,3 +187,30 @@ def test_who_waits_for_a_rollout_is_told_when_the_store_breaks_in_the_middle_of_
     wait_until(lambda: daemon.run("status", "-q").returncode == 0, "the file is used")
     daemon.do("abort", "web")
     assert daemon.settled()["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("statement", ["UPDATE rollouts SET cursor = 32", "DELETE FROM steps",
+                                       "UPDATE rollouts SET status = 'undoing', ending = 'running'",
+                                       "UPDATE rollouts SET release = 99"])
+def test_a_rollout_that_can_not_stand_where_it_is_stored_is_damage(make_daemon, statement):
+    """The file is whole, as is each value in it: only together they make no sense."""
+    daemon = make_daemon()
+    daemon.start().do("deploy", "web", "v1")
+    daemon.services["web"]["deploy"]["bake"] = "1m"
+    daemon.configure()
+    daemon.do("apply")
+    with served(daemon):
+        waiting = subprocess.Popen([BASCULE, "deploy", "web", "v1"], env=daemon.environment(),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: (daemon.service()["rollout"] or {}).get("waiting"), "it is being watched")
+        controller = daemon.pid("controller")
+        os.kill(controller, signal.SIGSTOP)
+        copy = backup(daemon)
+        execute(daemon, "PRAGMA foreign_keys = OFF", "BEGIN", statement, "COMMIT")
+        os.kill(controller, signal.SIGKILL)
+        told(daemon, [*DAMAGED, "table rollouts"], "status")
+        waiting.wait(60)
+        put_in_place(daemon, copy)
+        wait_until(lambda: daemon.run("status", "-q").returncode == 0, "the file is used")
+        daemon.do("abort", "web")
+        assert daemon.settled()["status"] == "cancelled"

@@ -256,6 +256,28 @@ static void any_sequence_of_events_ends_and_ends_once(void **unused)
     }
 }
 
+static void a_walk_stands_at_a_step_of_its_plan_until_it_is_over(void **unused)
+{
+    (void)unused;
+    for (unsigned status = 0; status < BSC_ROLLOUT_STATUS_COUNT; status++) {
+        struct bsc_walk walk = { .status = status, .ending = BSC_ROLLOUT_FAILED };
+        bool over = status != BSC_ROLLOUT_RUNNING && status != BSC_ROLLOUT_UNDOING;
+        walk.cursor = STEPS - 1;
+        assert_true(bsc_walk_valid(&walk, &blue_green));
+        walk.cursor = STEPS;
+        assert_int_equal(bsc_walk_valid(&walk, &blue_green), over);
+        walk.cursor = STEPS + 1;
+        assert_false(bsc_walk_valid(&walk, &blue_green));
+    }
+    struct bsc_walk back = { .status = BSC_ROLLOUT_UNDOING };
+    for (unsigned ending = 0; ending < BSC_ROLLOUT_STATUS_COUNT; ending++) {
+        back.ending = ending;
+        assert_int_equal(bsc_walk_valid(&back, &blue_green), ending > BSC_ROLLOUT_UNDOING);
+    }
+    struct bsc_walk running = { 0 };
+    assert_false(bsc_walk_valid(&running, &(struct bsc_plan){ 0 }));
+}
+
 static void names_are_read_as_they_are_written(void **unused)
 {
     (void)unused;
@@ -283,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_new_rollout_cuts_the_tail),
         cmocka_unit_test(nothing_moves_a_rollout_that_is_over),
         cmocka_unit_test(any_sequence_of_events_ends_and_ends_once),
+        cmocka_unit_test(a_walk_stands_at_a_step_of_its_plan_until_it_is_over),
         cmocka_unit_test(names_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
