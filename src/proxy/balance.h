@@ -24,6 +24,10 @@ struct bsc_local_instance {
     int64_t avoid_until_ms; /* it could not be connected to: others first */
     int64_t leave_by_ms;    /* not listed: clients that last leave within that time */
     int64_t slow_from_ms;   /* of its slow start; 0: none */
+    /* Of those that speak TLS (upstream_tls.c). */
+    SSL_SESSION *session; /* to be resumed; NULL: none */
+    unsigned era;         /* grows when older connections are no longer to be kept */
+    int64_t told_ms;      /* when the last failed handshake was logged */
 };
 
 /* The instances of one slot that get requests. */

@@ -38,9 +38,9 @@ static bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *excha
         return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_CONNECT, "no-descriptors",
                                  "The proxy has no file descriptor left.");
     }
-    exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
-    return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
-                              "The instance could not be reached.");
+    if (errno == ENOKEY)
+        return bsc_exchange_unsecured(worker, exchange);
+    return bsc_exchange_unconnected(worker, exchange);
 }
 
 /* With a limit, it has a place there already. */
@@ -130,11 +130,11 @@ bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange
         return connect_failed(worker, exchange);
     exchange->upstream = upstream;
     upstream->connection.exchange = exchange;
-    if (!upstream->reused && !upstream->connection.writable) {
+    if (!upstream->reused && (!upstream->connection.writable || upstream->shaking)) {
         exchange->phase = BSC_EXCHANGE_CONNECTING;
         bsc_timer_set(&worker->wheel, &upstream->connection.timer,
                       worker->now_ms + service->shared->connect_ms);
-        return true;
+        return !upstream->connection.writable || bsc_exchange_connecting(worker, exchange);
     }
     return bsc_exchange_connected(worker, exchange);
 }

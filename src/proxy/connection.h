@@ -70,6 +70,8 @@ struct bsc_connection {
     bool stream : 1; /* one of many of a session (proxy/h2.h), not a socket */
     bool served : 1; /* a request was answered on it */
     bool untouched : 1;    /* broken, and the other side did nothing about what it was sent */
+    bool unsecured : 1;    /* there is no TLS with the instance that wants it ... */
+    bool untrusted : 1;    /* ... because its certificate was not accepted */
     struct bsc_buffer *in; /* received, not passed on; NULL when there is nothing */
     struct bsc_exchange *exchange;
     struct bsc_timer timer;

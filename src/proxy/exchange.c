@@ -390,26 +390,32 @@ static bool send_request(struct bsc_worker *worker, struct bsc_exchange *exchang
     return true;
 }
 
+bool bsc_exchange_unconnected(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
+    return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
+                              "The instance could not be reached.");
+}
+
 bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
-    bool tell = exchange->service->shared->edge.proxy_version && !exchange->instance->shared->h2;
-    if (tell && !bsc_exchange_introduce(exchange))
-        return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
-                                  "The instance could not be reached.");
+    if (!bsc_exchange_introduce(exchange))
+        return bsc_exchange_unconnected(worker, exchange);
     if (exchange->tcp)
         return bsc_tcp_connected(worker, exchange);
     exchange->phase = BSC_EXCHANGE_WAITING;
     return bsc_exchange_pass(worker, exchange);
 }
 
-static bool connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
+bool bsc_exchange_connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     struct bsc_connection *upstream = &exchange->upstream->connection;
-    if (upstream->broken || (upstream->ending && !exchange->tcp)) {
-        exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
-        return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "connect-failed",
-                                  "The instance could not be reached.");
-    }
+    if (exchange->upstream->shaking)
+        return bsc_exchange_connecting_securely(worker, exchange);
+    if (upstream->unsecured)
+        return bsc_exchange_unsecured(worker, exchange);
+    if (upstream->broken || (upstream->ending && !exchange->tcp))
+        return bsc_exchange_unconnected(worker, exchange);
     if (!upstream->writable)
         return true;
     if (upstream->readable && !exchange->tcp)
@@ -476,7 +482,7 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
         run_queued(worker, exchange);
         return;
     case BSC_EXCHANGE_CONNECTING:
-        connecting(worker, exchange);
+        bsc_exchange_connecting(worker, exchange);
         return;
     case BSC_EXCHANGE_WAITING:
     case BSC_EXCHANGE_ANSWERING:

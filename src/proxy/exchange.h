@@ -110,8 +110,8 @@ void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service 
 
 /* Between the files of the exchange. */
 
-/* Tells the instance whose request it is, on a connection that is new; false: it could not be sent.
- */
+/* Tells the instance whose request it is, if it wants to know and the connection is new; false: it
+ * could not be sent. */
 bool bsc_exchange_introduce(const struct bsc_exchange *exchange);
 /* Goes on when limits allow, or answers that they do not. */
 bool bsc_exchange_admit(struct bsc_worker *worker, struct bsc_exchange *exchange);
@@ -143,6 +143,13 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
 /* The same because the upstream failed. */
 bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
                        enum bsc_cause cause, const char *reason, const char *text);
+/* Goes on with connecting to the instance. */
+bool bsc_exchange_connecting(struct bsc_worker *worker, struct bsc_exchange *exchange);
+bool bsc_exchange_connecting_securely(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* The instance can't be reached: tried again elsewhere, or failed. */
+bool bsc_exchange_unconnected(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* The same as it wants TLS, and there is none. */
+bool bsc_exchange_unsecured(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The connection to the instance is there. */
 bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Sends the request and reads the answer, as far as it goes. */

@@ -145,6 +145,14 @@ size_t bsc_h2_request_read(struct bsc_h2_fields *fields, const char *text, size_
     return body ? (size_t)(body - text) : 0;
 }
 
+void bsc_h2_request_secure(struct bsc_h2_fields *fields)
+{
+    enum { SCHEME = 1 };
+    static const char https[] = "https";
+    fields->nv[SCHEME].value = (uint8_t *)(uintptr_t)https;
+    fields->nv[SCHEME].valuelen = sizeof https - 1;
+}
+
 void bsc_h2_trailers_read(struct bsc_h2_fields *fields, const char *text, size_t size)
 {
     fields->count = 0;

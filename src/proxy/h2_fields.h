@@ -30,6 +30,8 @@ size_t bsc_h2_response_read(struct bsc_h2_fields *fields, const char *text, size
 
 /* The same for a request head. */
 size_t bsc_h2_request_read(struct bsc_h2_fields *fields, const char *text, size_t size);
+/* What was read goes over TLS. */
+void bsc_h2_request_secure(struct bsc_h2_fields *fields);
 /* Takes a field out again. */
 void bsc_h2_fields_drop(struct bsc_h2_fields *fields, const char *name);
 

@@ -43,7 +43,7 @@ static void abort_stream(struct bsc_worker *worker, struct bsc_h2_stream *stream
     stream->closed = stream->reset = true;
     if (connection) {
         connection->broken = connection->readable = true;
-        connection->untouched = stream->id == 0;
+        connection->untouched = stream->id == 0 || stream->session->connection->untouched;
         if (connection->exchange)
             bsc_exchange_run(worker, connection->exchange);
         else

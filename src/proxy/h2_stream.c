@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proxy/h2_session.h"
+#include "proxy/upstream.h"
 #include "proxy/worker.h"
 
 struct bsc_h2_stream *bsc_h2_stream_create(struct bsc_h2_session *session, int32_t id)
@@ -100,6 +101,8 @@ static ssize_t send_request(struct bsc_h2_stream *stream, const char *bytes, siz
     size_t used = bsc_h2_request_read(fields, bytes, size);
     if (!used)
         return -1;
+    if (((const struct bsc_upstream *)(const void *)stream->session->connection)->secure)
+        bsc_h2_request_secure(fields);
     stream->head.is_head = fields->nv[0].valuelen == 4 && !memcmp(fields->nv[0].value, "HEAD", 4);
     bsc_h2_outbound_begin(&stream->out, (enum bsc_framing)fields->framing, fields->length);
     nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = bsc_h2_stream_read };

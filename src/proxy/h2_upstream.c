@@ -88,8 +88,11 @@ void bsc_h2_upstream_callbacks(nghttp2_session_callbacks *callbacks)
 /* It gets no more requests. */
 static void unlist(struct bsc_h2_session *session)
 {
+    struct bsc_upstream *carrier = (struct bsc_upstream *)(void *)session->connection;
     if (!session->instance)
         return;
+    if (carrier->secure)
+        bsc_upstream_remember(carrier, session->instance);
     bsc_list_remove(&session->node);
     session->instance->session_count--;
     session->instance = NULL;
@@ -120,7 +123,7 @@ static struct bsc_h2_session *open_session(struct bsc_worker *worker,
     carrier->session = session;
     carrier->instance = NULL;
     session->upstream = true;
-    session->connected = carrier->connection.writable;
+    session->connected = carrier->connection.writable && !carrier->shaking;
     session->instance = instance;
     bsc_list_add_tail(&instance->sessions, &session->node);
     instance->session_count++;
@@ -182,9 +185,9 @@ struct bsc_upstream *bsc_h2_upstream_get(struct bsc_worker *worker,
 }
 
 /* True once it is; requests that waited for it go out. */
-static bool is_connected(struct bsc_h2_session *session)
+static bool is_connected(struct bsc_h2_session *session, bool shaking)
 {
-    if (session->connected || !session->connection->writable)
+    if (session->connected || !session->connection->writable || shaking)
         return session->connected;
     session->connected = true;
     for (struct bsc_list *node = session->streams.next; node != &session->streams;
@@ -198,9 +201,28 @@ static bool is_connected(struct bsc_h2_session *session)
     return true;
 }
 
+/* Why there is no TLS is for the requests to say. */
+static void pass_blame(struct bsc_worker *worker, struct bsc_upstream *carrier)
+{
+    struct bsc_h2_session *session = carrier->session;
+    const struct bsc_connection *connection = &carrier->connection;
+    if (session->instance && !carrier->shaking)
+        bsc_upstream_judge(worker, carrier, session->instance);
+    for (struct bsc_list *node = session->streams.next;
+         connection->unsecured && node != &session->streams; node = node->next) {
+        struct bsc_connection *stream = BSC_CONTAINER(node, struct bsc_h2_stream, node)->connection;
+        if (!stream)
+            continue;
+        stream->unsecured = true;
+        stream->untrusted = connection->untrusted;
+    }
+}
+
 static void end(struct bsc_worker *worker, struct bsc_upstream *carrier)
 {
     struct bsc_h2_session *session = carrier->session;
+    if (carrier->secure)
+        pass_blame(worker, carrier);
     unlist(session);
     carrier->session = NULL;
     bsc_h2_session_destroy(session);
@@ -211,11 +233,16 @@ void bsc_h2_upstream_run(struct bsc_worker *worker, struct bsc_upstream *carrier
 {
     struct bsc_h2_session *session = carrier->session;
     const struct bsc_connection *connection = &carrier->connection;
+    if (carrier->shaking && connection->writable && session->instance &&
+        bsc_upstream_shake(worker, carrier, session->instance) == BSC_TLS_FAILED) {
+        end(worker, carrier);
+        return;
+    }
     if (!session->connected && (connection->broken || connection->ending)) {
         end(worker, carrier);
         return;
     }
-    if (!is_connected(session) && session->instance)
+    if (!is_connected(session, carrier->shaking) && session->instance)
         return;
     if (!bsc_h2_session_run(session)) {
         end(worker, carrier);

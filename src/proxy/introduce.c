@@ -98,6 +98,9 @@ bool bsc_exchange_introduce(const struct bsc_exchange *exchange)
     enum bsc_proxy_version version = exchange->service->shared->edge.proxy_version;
     char bytes[BSC_PROXY_SENT_BYTES];
     struct bsc_proxy_way way;
+    if (!version || exchange->instance->shared->h2 || exchange->upstream->introduced ||
+        bsc_tls_begun(&exchange->upstream->connection))
+        return true;
     exchange->upstream->introduced = true;
     find_way(exchange, &way);
     size_t size = bsc_proxy_header_build(version == BSC_PROXY_V1 ? 1 : 2, &way, bytes);

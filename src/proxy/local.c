@@ -18,6 +18,7 @@ static void free_if_unused(struct bsc_local_instance *instance)
     if (instance->listed || instance->active || instance->idle_count)
         return;
     bsc_instance_release(instance->shared);
+    SSL_SESSION_free(instance->session);
     free(instance);
 }
 

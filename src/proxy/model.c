@@ -97,11 +97,17 @@ enum bsc_status bsc_instance_create(const char *id, enum bsc_slot slot, const ch
     return BSC_OK;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
 bool bsc_instance_same(const struct bsc_instance *a, const struct bsc_instance *b)
 {
-    return a->gauge == b->gauge && a->slot == b->slot && a->h2 == b->h2 &&
+    return a->gauge == b->gauge && a->slot == b->slot && a->h2 == b->h2 && a->tcp == b->tcp &&
            a->address_size == b->address_size &&
-           !memcmp(&a->address, &b->address, a->address_size) && !strcmp(a->id, b->id);
+           !memcmp(&a->address, &b->address, a->address_size) && !strcmp(a->id, b->id) &&
+           same_text(a->tls, b->tls) && same_text(a->server_name, b->server_name);
 }
 
 struct bsc_instance *bsc_instance_acquire(struct bsc_instance *instance)
@@ -115,6 +121,8 @@ void bsc_instance_release(struct bsc_instance *instance)
     if (!instance || !last_reference(&instance->references))
         return;
     free(instance->id);
+    free(instance->tls);
+    free(instance->server_name);
     free(instance);
 }
 

@@ -108,7 +108,9 @@ struct bsc_instance {
     _Atomic unsigned references;
     char *id;
     enum bsc_slot slot;
-    bool h2; /* it speaks HTTP/2 by prior knowledge, else HTTP/1.1 */
+    bool h2, tcp;      /* it speaks HTTP/2, or what not; else HTTP/1.1 */
+    char *tls;         /* in TLS, as the bsc_tls_upstream of this name says; NULL: not */
+    char *server_name; /* that its certificate is for; NULL: it may have any */
     uint32_t gauge;
     /* Written when something failed, and by the first success after that; else only read. */
     _Atomic unsigned errors_in_row, errors;

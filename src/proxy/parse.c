@@ -224,6 +224,21 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
     return parse_routes(json_object_get(object, "routes"), service, error);
 }
 
+/* `instance` is the roster's already, and goes with it. */
+static enum bsc_status parse_tls(const json_t *object, struct bsc_instance *instance,
+                                 struct bsc_error *error)
+{
+    const char *by, *server_name = json_string_value(json_object_get(object, "server_name"));
+    if (!object || json_is_null(object))
+        return BSC_OK;
+    if (bsc_parse_name(object, "by", &by, error) ||
+        (server_name && bsc_parse_name(object, "server_name", &server_name, error)))
+        return bsc_error_wrap(error, "instance %.80s: tls", instance->id);
+    instance->tls = bsc_copy(by);
+    instance->server_name = bsc_copy(server_name);
+    return BSC_OK;
+}
+
 static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_item *out,
                                       struct bsc_error *error)
 {
@@ -249,7 +264,8 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
                             error))
         return error->status;
     out->instance->h2 = protocol == 1;
-    return BSC_OK;
+    out->instance->tcp = protocol == 2;
+    return parse_tls(json_object_get(object, "tls"), out->instance, error);
 }
 
 enum bsc_status bsc_parse_roster(const json_t *object, struct bsc_roster **out,

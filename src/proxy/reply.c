@@ -211,6 +211,10 @@ bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
             return true;
         case BSC_RECEIVED_ENDED:
         case BSC_RECEIVED_BROKEN:
+            if (exchange->upstream->secure)
+                bsc_upstream_judge(worker, exchange->upstream, exchange->instance);
+            if (upstream->unsecured)
+                return bsc_exchange_unsecured(worker, exchange);
             return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_RESET, "upstream-reset",
                                       "The instance closed the connection before it answered.");
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * proxy/secure.c - requests that must come over TLS, and those that came over it for another host.
+ * proxy/secure.c - requests that must come over TLS, those that came over it for another host, and
+ * those that could not go on over it.
  */
 #include <stdio.h>
 
@@ -62,4 +63,43 @@ bool bsc_exchange_enters(struct bsc_worker *worker, struct bsc_exchange *exchang
         bsc_exchange_own(worker, exchange, 400, "bad-request",
                          "A request without a host can't be sent on to HTTPS.");
     return false;
+}
+
+bool bsc_exchange_unsecured(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->instance->avoid_until_ms = worker->now_ms + BSC_AVOID_MS;
+    if (exchange->upstream && exchange->upstream->connection.untrusted)
+        return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "bad-certificate",
+                                  "The instance's certificate was not accepted.");
+    return bsc_exchange_retry(worker, exchange, 502, BSC_CAUSE_CONNECT, "tls-failed",
+                              "There is no TLS connection to the instance.");
+}
+
+bool bsc_exchange_connecting_securely(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    struct bsc_upstream *upstream = exchange->upstream;
+    struct bsc_connection *connection = &upstream->connection;
+    if (!connection->writable)
+        return (!connection->broken && !connection->ending) ||
+               bsc_exchange_unconnected(worker, exchange);
+    if (!bsc_exchange_introduce(exchange))
+        return bsc_exchange_unconnected(worker, exchange);
+    switch (bsc_upstream_shake(worker, upstream, exchange->instance)) {
+    case BSC_TLS_WAIT:
+        return true;
+    case BSC_TLS_DONE:
+        break;
+    case BSC_TLS_FAILED:
+    case BSC_TLS_PLAIN:
+        return bsc_exchange_unsecured(worker, exchange);
+    }
+    if (bsc_upstream_silent(worker, upstream) || (exchange->tcp && !connection->broken))
+        return bsc_exchange_connected(worker, exchange);
+    bsc_upstream_judge(worker, upstream, exchange->instance);
+    if (connection->unsecured)
+        return bsc_exchange_unsecured(worker, exchange);
+    if (!bsc_buffer_size(connection->in))
+        return bsc_exchange_unconnected(worker, exchange);
+    return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
+                             "The instance answered before it was asked.");
 }

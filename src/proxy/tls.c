@@ -20,11 +20,11 @@ void bsc_tls_init(void)
     RAND_bytes(&byte, 1);
 }
 
-enum { CERTIFICATES_MAX = 10000, AUTHORITIES_MAX = 1000 };
+enum { CERTIFICATES_MAX = 10000, UPSTREAMS_MAX = 1000 };
 
 /* -- certificates ---------------------------------------------------------------------------- */
 
-static void certificate_deinit(struct bsc_tls_certificate *certificate)
+void bsc_tls_certificate_deinit(struct bsc_tls_certificate *certificate)
 {
     X509_free(certificate->leaf);
     sk_X509_pop_free(certificate->chain, X509_free);
@@ -52,8 +52,8 @@ static enum bsc_status read_chain(const char *pem, struct bsc_tls_certificate *o
                      : bsc_error_set(error, BSC_INVALID, "'chain' has no certificate in PEM form");
 }
 
-static enum bsc_status read_certificate(const json_t *object, struct bsc_tls_certificate *out,
-                                        struct bsc_error *error)
+enum bsc_status bsc_tls_certificate_read(const json_t *object, struct bsc_tls_certificate *out,
+                                         struct bsc_error *error)
 {
     const char *chain = json_string_value(json_object_get(object, "chain"));
     const char *key = json_string_value(json_object_get(object, "key"));
@@ -104,7 +104,7 @@ static enum bsc_status read_certificates(const json_t *list, struct bsc_tls_side
     side->certificates = bsc_alloc(count * sizeof *side->certificates);
     for (size_t i = 0; i < count; i++) {
         struct bsc_tls_certificate *certificate = &side->certificates[side->certificate_count++];
-        if (read_certificate(json_array_get(list, i), certificate, error))
+        if (bsc_tls_certificate_read(json_array_get(list, i), certificate, error))
             return bsc_error_wrap(error, "certificate %zu", i);
         add_names(side, (unsigned)i);
     }
@@ -142,38 +142,59 @@ static enum bsc_status read_ticket_keys(const json_t *list, struct bsc_tls_side 
     return BSC_OK;
 }
 
-static enum bsc_status read_authorities(const json_t *list, struct bsc_tls_side *side,
-                                        struct bsc_error *error)
+/* Keys are among it, so it is as secret as they are, and stays in memory. */
+static void digest_of(const json_t *object, unsigned char out[static 32])
+{
+    char *text = json_dumps(object, JSON_SORT_KEYS | JSON_COMPACT);
+    size_t size = text ? strlen(text) : 0;
+    if (!text || EVP_Digest(text, size, out, NULL, EVP_sha256(), NULL) != 1)
+        RAND_bytes(out, 32); /* then it is like no other */
+    OPENSSL_cleanse(text, size);
+    free(text);
+}
+
+static enum bsc_status read_upstreams(const json_t *list, struct bsc_tls_side *side,
+                                      struct bsc_error *error)
 {
     size_t count = json_array_size(list);
-    if (count > AUTHORITIES_MAX)
-        return bsc_error_set(error, BSC_INVALID, "'authorities' is too long");
-    side->authorities = bsc_alloc(count * sizeof *side->authorities);
+    if (count > UPSTREAMS_MAX)
+        return bsc_error_set(error, BSC_INVALID, "'upstreams' is too long");
+    side->upstreams = bsc_alloc(count * sizeof *side->upstreams);
     for (size_t i = 0; i < count; i++) {
-        struct bsc_tls_authority *authority = &side->authorities[side->authority_count];
-        const char *name = json_string_value(json_object_get(json_array_get(list, i), "name"));
-        const char *pem = json_string_value(json_object_get(json_array_get(list, i), "pem"));
+        const json_t *object = json_array_get(list, i);
+        struct bsc_tls_upstream *upstream = &side->upstreams[side->upstream_count];
+        const char *name = json_string_value(json_object_get(object, "name"));
         if (!name)
-            return bsc_error_set(error, BSC_INVALID, "authority %zu has no name", i);
-        if (bsc_tls_client_context(pem, &authority->context, error))
-            return bsc_error_wrap(error, "authority %s", name);
-        authority->name = bsc_copy(name);
-        side->authority_count++;
+            return bsc_error_set(error, BSC_INVALID, "upstream %zu has no name", i);
+        if (bsc_tls_client_context(object, &upstream->context, error))
+            return bsc_error_wrap(error, "upstream %s", name);
+        upstream->name = bsc_copy(name);
+        digest_of(object, upstream->digest);
+        side->upstream_count++;
     }
     return BSC_OK;
+}
+
+const struct bsc_tls_upstream *bsc_tls_upstream_find(const struct bsc_tls_side *side,
+                                                     const char *name)
+{
+    for (unsigned i = 0; side && i < side->upstream_count; i++)
+        if (!strcmp(side->upstreams[i].name, name))
+            return &side->upstreams[i];
+    return NULL;
 }
 
 static void side_destroy(struct bsc_tls_side *side)
 {
     SSL_CTX_free(side->server);
     for (unsigned i = 0; i < side->certificate_count; i++)
-        certificate_deinit(&side->certificates[i]);
-    for (unsigned i = 0; i < side->authority_count; i++) {
-        SSL_CTX_free(side->authorities[i].context);
-        free(side->authorities[i].name);
+        bsc_tls_certificate_deinit(&side->certificates[i]);
+    for (unsigned i = 0; i < side->upstream_count; i++) {
+        SSL_CTX_free(side->upstreams[i].context);
+        free(side->upstreams[i].name);
     }
     free(side->certificates);
-    free(side->authorities);
+    free(side->upstreams);
     bsc_tls_names_deinit(&side->names);
     BIO_free(side->bio);
     BIO_meth_free(side->method);
@@ -189,7 +210,7 @@ static enum bsc_status side_create(const json_t *object, struct bsc_tls_side **o
     side->bio = bsc_tls_bio_create(side);
     if (read_certificates(json_object_get(object, "certificates"), side, error) ||
         read_ticket_keys(json_object_get(object, "ticket_keys"), side, error) ||
-        read_authorities(json_object_get(object, "authorities"), side, error) ||
+        read_upstreams(json_object_get(object, "upstreams"), side, error) ||
         (side->certificate_count && bsc_tls_server_context(side, object, error))) {
         side_destroy(side);
         return error->status;

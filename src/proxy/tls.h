@@ -39,10 +39,11 @@ struct bsc_tls_certificate {
     EVP_PKEY *key;
 };
 
-/* How to speak TLS to instances whose certificates these authorities sign. */
-struct bsc_tls_authority {
+/* How to speak TLS to instances: whose certificates are accepted, and which one is shown. */
+struct bsc_tls_upstream {
     char *name;
     SSL_CTX *context;
+    unsigned char digest[32]; /* of what it was made of */
 };
 
 struct bsc_tls_side {
@@ -55,8 +56,8 @@ struct bsc_tls_side {
     bool http2; /* offered to clients */
     unsigned ticket_key_count;
     unsigned char ticket_keys[BSC_TLS_TICKET_KEYS_MAX][BSC_TLS_TICKET_KEY_BYTES]; /* newest first */
-    unsigned authority_count;
-    struct bsc_tls_authority *authorities;
+    unsigned upstream_count;
+    struct bsc_tls_upstream *upstreams;
     /* The one BIO of all connections, and whose turn it is (tls_transport.c). */
     BIO *bio;
     BIO_METHOD *method;
@@ -80,11 +81,19 @@ void bsc_tls_release(struct bsc_tls *tls); /* NULL is allowed, here and below */
 
 struct bsc_tls_side *bsc_tls_side_acquire(struct bsc_tls_side *side);
 void bsc_tls_side_release(struct bsc_tls_side *side);
+/* NULL when there is none of that name; `side` may be NULL. */
+const struct bsc_tls_upstream *bsc_tls_upstream_find(const struct bsc_tls_side *side,
+                                                     const char *name);
+
+/* "chain" and "key" of `object`. For bsc_tls_certificate_deinit, also after an error. */
+enum bsc_status bsc_tls_certificate_read(const json_t *object, struct bsc_tls_certificate *out,
+                                         struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_tls_certificate_deinit(struct bsc_tls_certificate *certificate);
 
 /* The contexts of a side (tls_context.c). */
 enum bsc_status bsc_tls_server_context(struct bsc_tls_side *side, const json_t *object,
                                        struct bsc_error *error) BSC_MUST_CHECK;
-enum bsc_status bsc_tls_client_context(const char *pem, SSL_CTX **out,
+enum bsc_status bsc_tls_client_context(const json_t *object, SSL_CTX **out,
                                        struct bsc_error *error) BSC_MUST_CHECK;
 
 #endif

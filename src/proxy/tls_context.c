@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #include "proxy/tls.h"
@@ -206,20 +207,49 @@ enum bsc_status bsc_tls_server_context(struct bsc_tls_side *side, const json_t *
 
 /* -- the client's side ----------------------------------------------------------------------- */
 
-enum bsc_status bsc_tls_client_context(const char *pem, SSL_CTX **out, struct bsc_error *error)
+static enum bsc_status set_server_verify(SSL_CTX *context, const json_t *object,
+                                         struct bsc_error *error)
 {
-    SSL_CTX *context = *out = SSL_CTX_new(TLS_client_method());
+    const char *ca = json_string_value(json_object_get(object, "ca"));
+    if (json_is_false(json_object_get(object, "verify")))
+        return BSC_OK;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    X509_VERIFY_PARAM *verifying = SSL_CTX_get0_param(context);
+    X509_VERIFY_PARAM_set_hostflags(verifying, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* An intermediate authority may be the one that is trusted, as libcurl's probes have it. */
+    X509_VERIFY_PARAM_set_flags(verifying, X509_V_FLAG_PARTIAL_CHAIN);
+    if (!ca || !add_authorities(context, ca, false))
+        return bsc_error_set(error, BSC_INVALID, "'ca' has no certificate in PEM form");
+    return BSC_OK;
+}
+
+/* What is shown to who asks for it. */
+static enum bsc_status set_own_certificate(SSL_CTX *context, const json_t *object,
+                                           struct bsc_error *error)
+{
+    struct bsc_tls_certificate own = { 0 };
+    if (!json_is_string(json_object_get(object, "key")))
+        return BSC_OK;
+    enum bsc_status status = bsc_tls_certificate_read(object, &own, error);
+    if (status == BSC_OK && SSL_CTX_use_cert_and_key(context, own.leaf, own.key, own.chain, 1) != 1)
+        status = fail(error, "use the certificate");
+    bsc_tls_certificate_deinit(&own);
+    return status;
+}
+
+enum bsc_status bsc_tls_client_context(const json_t *object, SSL_CTX **out, struct bsc_error *error)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     if (!context || !set_profile(context, TLS1_2_VERSION)) {
         SSL_CTX_free(context);
         return fail(error, "make a client's context");
     }
-    SSL_CTX_set_session_cache_mode(context,
-                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
-    if (!pem) /* its certificates are not looked at */
-        return BSC_OK;
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    if (add_authorities(context, pem, false))
-        return BSC_OK;
-    SSL_CTX_free(context);
-    return bsc_error_set(error, BSC_INVALID, "'pem' has no certificate in PEM form");
+    /* Sessions are kept with the instances (upstream_tls.c), and used more than once. */
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (set_server_verify(context, object, error) || set_own_certificate(context, object, error)) {
+        SSL_CTX_free(context);
+        return error->status;
+    }
+    *out = context;
+    return BSC_OK;
 }

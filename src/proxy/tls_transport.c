@@ -145,6 +145,7 @@ static ssize_t judge(struct bsc_tls_session *session, int result)
         errno = reason ? reason : ECONNRESET;
         break;
     default:
+        session->fault = ERR_peek_error();
         errno = EPROTO;
         break;
     }
@@ -160,16 +161,25 @@ static ssize_t receive(struct bsc_worker *worker, struct bsc_connection *connect
 {
     struct bsc_tls_session *session = enter(worker, connection);
     size_t got = 0, more;
+    bool over = false;
     errno = 0;
     int result = SSL_read_ex(session->ssl, bytes, size, &got);
     if (result <= 0)
         return judge(session, result);
+    session->heard = true;
     /* A record more costs no system call when it was read ahead. */
-    while (got < size && SSL_has_pending(session->ssl) &&
-           SSL_read_ex(session->ssl, bytes + got, size - got, &more) > 0)
-        got += more;
-    /* The next bytes are a new edge; an end that was announced is none, so it must be read. */
-    if (session->drained && !connection->ending && !SSL_has_pending(session->ssl))
+    while (got < size && !over && SSL_has_pending(session->ssl)) {
+        result = SSL_read_ex(session->ssl, bytes + got, size - got, &more);
+        if (result > 0)
+            got += more;
+        else
+            over = SSL_get_error(session->ssl, result) != SSL_ERROR_WANT_READ;
+    }
+    if (over)
+        ERR_clear_error();
+    /* The next bytes are a new edge; an end that was announced, or read behind the last record, is
+     * none, so it must be read, once more. */
+    if (session->drained && !connection->ending && !over && !SSL_has_pending(session->ssl))
         connection->readable = false;
     return (ssize_t)got;
 }
@@ -299,7 +309,19 @@ const struct bsc_transport bsc_tls_transport = {
     .unsent = has_unsent,
 };
 
-/* -- clients --------------------------------------------------------------------------------- */
+/* -- handshakes ------------------------------------------------------------------------------ */
+
+static void begin(struct bsc_worker *worker, struct bsc_connection *connection,
+                  struct bsc_tls_side *side, SSL *take_ssl)
+{
+    struct bsc_tls_session *session = bsc_slab_take(&worker->tls_sessions);
+    session->ssl = take_ssl;
+    session->side = bsc_tls_side_acquire(side);
+    BIO_up_ref(side->bio);
+    SSL_set_bio(take_ssl, side->bio, side->bio);
+    connection->layer = session;
+    connection->transport = &bsc_tls_transport;
+}
 
 bool bsc_tls_accept(struct bsc_worker *worker, struct bsc_connection *connection,
                     struct bsc_tls_side *side)
@@ -307,14 +329,41 @@ bool bsc_tls_accept(struct bsc_worker *worker, struct bsc_connection *connection
     SSL *ssl = SSL_new(side->server);
     if (!ssl)
         return false;
-    struct bsc_tls_session *session = bsc_slab_take(&worker->tls_sessions);
-    session->ssl = ssl;
-    session->side = bsc_tls_side_acquire(side);
-    BIO_up_ref(side->bio);
-    SSL_set_bio(ssl, side->bio, side->bio);
     SSL_set_accept_state(ssl);
-    connection->layer = session;
-    connection->transport = &bsc_tls_transport;
+    begin(worker, connection, side, ssl);
+    return true;
+}
+
+/* An address is looked for among the certificate's addresses, and is no name for SNI (RFC 6066
+ * section 3). */
+static bool set_name(SSL *ssl, const char *name)
+{
+    if (!name)
+        return true;
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1)
+        return true;
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+bool bsc_tls_connect(struct bsc_worker *worker, struct bsc_connection *connection,
+                     struct bsc_tls_side *side, const struct bsc_tls_peer *peer)
+{
+    static const unsigned char h2[] = "\x02h2", http1[] = "\x08http/1.1";
+    SSL *ssl = SSL_new(peer->context);
+    bool good = ssl && set_name(ssl, peer->name);
+    if (good && peer->http2)
+        good = SSL_set_alpn_protos(ssl, h2, sizeof h2 - 1) == 0;
+    else if (good && peer->http1)
+        good = SSL_set_alpn_protos(ssl, http1, sizeof http1 - 1) == 0;
+    if (good && peer->session)
+        good = SSL_set_session(ssl, peer->session) == 1;
+    ERR_clear_error();
+    if (!good) {
+        SSL_free(ssl);
+        return false;
+    }
+    SSL_set_connect_state(ssl);
+    begin(worker, connection, side, ssl);
     return true;
 }
 
@@ -351,7 +400,8 @@ enum bsc_tls_progress bsc_tls_handshake(struct bsc_worker *worker,
                                         struct bsc_connection *connection)
 {
     struct bsc_tls_session *session = enter(worker, connection);
-    if (SSL_get_state(session->ssl) == TLS_ST_BEFORE) {
+    bool server = SSL_is_server(session->ssl);
+    if (server && SSL_get_state(session->ssl) == TLS_ST_BEFORE) {
         if (!connection->readable)
             return BSC_TLS_WAIT;
         if (speaks_plainly(connection)) {
@@ -365,7 +415,7 @@ enum bsc_tls_progress bsc_tls_handshake(struct bsc_worker *worker,
     int result = SSL_do_handshake(session->ssl);
     if (result == 1) {
         session->established = true;
-        if (session->side->verify != BSC_TLS_VERIFY_NONE)
+        if (server && session->side->verify != BSC_TLS_VERIFY_NONE)
             session->subject = verified_subject(session->ssl);
         return BSC_TLS_DONE;
     }
@@ -379,6 +429,12 @@ enum bsc_tls_progress bsc_tls_handshake(struct bsc_worker *worker,
 static const struct bsc_tls_session *session_of(const struct bsc_connection *connection)
 {
     return connection->transport == &bsc_tls_transport ? connection->layer : NULL;
+}
+
+bool bsc_tls_begun(const struct bsc_connection *connection)
+{
+    const struct bsc_tls_session *session = session_of(connection);
+    return session && SSL_get_state(session->ssl) != TLS_ST_BEFORE;
 }
 
 const char *bsc_tls_subject(const struct bsc_connection *connection)

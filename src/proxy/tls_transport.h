@@ -15,7 +15,9 @@ struct bsc_tls_session {
     struct bsc_tls_side *side;
     struct bsc_buffer *out; /* encrypted, not sent; NULL when there is nothing */
     char *subject;          /* of the client's verified certificate; NULL: it showed none */
+    unsigned long fault;    /* OpenSSL's code for why it failed; 0: none */
     bool established;
+    bool heard;     /* something other than the handshake came */
     bool drained;   /* the last read emptied the socket */
     bool corked;    /* records are gathered in `out` */
     bool finishing; /* when `out` is gone, nothing more is sent */
@@ -28,16 +30,29 @@ extern const struct bsc_transport bsc_tls_transport;
 bool bsc_tls_accept(struct bsc_worker *worker, struct bsc_connection *connection,
                     struct bsc_tls_side *side);
 
+/* Whom it speaks TLS with when we are the client. */
+struct bsc_tls_peer {
+    SSL_CTX *context;
+    const char *name;     /* or address, that the certificate is for; NULL: it has none */
+    SSL_SESSION *session; /* to be resumed; NULL: none */
+    bool http1, http2;    /* what is offered by ALPN */
+};
+/* The same as a client, without a byte sent. */
+bool bsc_tls_connect(struct bsc_worker *worker, struct bsc_connection *connection,
+                     struct bsc_tls_side *side, const struct bsc_tls_peer *peer);
+
 enum bsc_tls_progress {
     BSC_TLS_DONE,
     BSC_TLS_WAIT,  /* for an edge */
     BSC_TLS_PLAIN, /* a client that does not speak TLS: the transport is gone again */
     BSC_TLS_FAILED
 };
-/* Goes on with a client's handshake. */
+/* Goes on with a handshake. */
 enum bsc_tls_progress bsc_tls_handshake(struct bsc_worker *worker,
                                         struct bsc_connection *connection);
 
+/* Something of the handshake was sent or received. */
+bool bsc_tls_begun(const struct bsc_connection *connection);
 /* The verified certificate's subject (RFC 4514), or NULL. */
 const char *bsc_tls_subject(const struct bsc_connection *connection);
 /* The protocol chosen by ALPN is HTTP/2. */

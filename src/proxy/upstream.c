@@ -68,8 +68,17 @@ struct bsc_upstream *bsc_upstream_connect(struct bsc_worker *worker,
     bsc_list_init(&upstream->idle);
     upstream->instance = instance;
     upstream->connection.writable = connected;
+    if (shared->tls && !bsc_upstream_secure(worker, upstream)) {
+        errno = ENOKEY;
+        goto give_upstream;
+    }
     if (bsc_connection_watch(worker, &upstream->connection))
         return upstream;
+    if (upstream->secure) {
+        bsc_upstream_close(worker, upstream);
+        return NULL;
+    }
+give_upstream:
     bsc_slab_give(&worker->upstreams, upstream);
 close_fd:;
     int reason = errno;
@@ -91,20 +100,34 @@ struct bsc_upstream *bsc_upstream_get(struct bsc_worker *worker,
 void bsc_upstream_close(struct bsc_worker *worker, struct bsc_upstream *upstream)
 {
     upstream->connection.exchange = NULL;
+    if (upstream->secure && upstream->instance)
+        bsc_upstream_remember(upstream, upstream->instance);
     bsc_connection_close(worker, &upstream->connection, false);
     bsc_worker_bury(worker, &upstream->connection);
+}
+
+/* Of TLS, what arrived may be no more than a ticket. */
+bool bsc_upstream_silent(struct bsc_worker *worker, struct bsc_upstream *upstream)
+{
+    struct bsc_connection *connection = &upstream->connection;
+    if (upstream->secure && connection->readable && !bsc_buffer_size(connection->in))
+        (void)bsc_connection_receive(worker, connection);
+    return !connection->readable && !connection->ending && !connection->broken &&
+           !bsc_buffer_size(connection->in);
 }
 
 void bsc_upstream_keep(struct bsc_worker *worker, struct bsc_upstream *upstream)
 {
     struct bsc_local_instance *instance = upstream->instance;
     struct bsc_connection *connection = &upstream->connection;
-    bool silent = !connection->stream && !connection->readable && !connection->ending &&
-                  !connection->broken && !bsc_buffer_size(connection->in);
-    if (!silent || !instance->listed || instance->idle_count >= worker->options->pooled_max) {
+    bool usable = !connection->stream && bsc_upstream_silent(worker, upstream) &&
+                  upstream->era == instance->era;
+    if (!usable || !instance->listed || instance->idle_count >= worker->options->pooled_max) {
         bsc_upstream_close(worker, upstream);
         return;
     }
+    if (upstream->secure)
+        bsc_upstream_remember(upstream, instance);
     connection->exchange = NULL;
     connection->bulk = false;
     upstream->idle_since_ms = worker->now_ms;
@@ -157,7 +180,7 @@ void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream
         bsc_exchange_run(worker, connection->exchange);
     else if (upstream->session)
         bsc_h2_upstream_run(worker, upstream);
-    else if (connection->readable || connection->broken)
+    else if (!bsc_upstream_silent(worker, upstream))
         drop_kept(worker, upstream); /* it ended, or it speaks without having been asked */
 }
 

@@ -6,6 +6,7 @@
 
 #include "proxy/connection.h"
 #include "proxy/local.h"
+#include "proxy/tls_transport.h"
 
 struct bsc_upstream {
     struct bsc_connection connection; /* first; its exchange is NULL while it is kept */
@@ -15,6 +16,9 @@ struct bsc_upstream {
     bool reused;
     struct bsc_h2_session *session; /* it carries streams, and no exchange of its own */
     bool introduced;                /* it began by saying whose it is: nobody else's */
+    bool secure;                    /* the instance speaks TLS ... */
+    bool shaking;                   /* ... and the handshake is not done */
+    unsigned era;                   /* of the instance, when it was made */
 };
 
 enum bsc_upstream_want {
@@ -41,5 +45,25 @@ void bsc_upstream_close_idle(struct bsc_worker *worker, struct bsc_local_instanc
 void bsc_upstream_run(struct bsc_worker *worker, struct bsc_upstream *upstream);
 void bsc_upstream_event(struct bsc_worker *worker, struct bsc_upstream *upstream, uint32_t events);
 void bsc_upstream_timer(struct bsc_worker *worker, struct bsc_upstream *upstream);
+
+/* Nothing arrived, and nothing has ended. */
+bool bsc_upstream_silent(struct bsc_worker *worker, struct bsc_upstream *upstream);
+
+/* -- instances that speak TLS (upstream_tls.c) ----------------------------------------------- */
+
+/* The connection will be one of TLS. False: it can't be (no memory, or the controller has not told
+ * how). */
+bool bsc_upstream_secure(struct bsc_worker *worker, struct bsc_upstream *upstream);
+/* Goes on with the handshake of a connection that is there; `upstream->shaking` ends with it.
+ * BSC_TLS_FAILED: its connection says how (`unsecured`, `untrusted`). */
+enum bsc_tls_progress bsc_upstream_shake(struct bsc_worker *worker, struct bsc_upstream *upstream,
+                                         struct bsc_local_instance *instance);
+/* Keeps the session for connections to come. */
+void bsc_upstream_remember(struct bsc_upstream *upstream, struct bsc_local_instance *instance);
+/* The instance broke the connection with an alert that ends a handshake: it saw no request. */
+void bsc_upstream_judge(const struct bsc_worker *worker, struct bsc_upstream *upstream,
+                        struct bsc_local_instance *instance);
+/* `next` takes the place of worker->tls: what was agreed on with other certificates is left. */
+void bsc_upstream_renew_tls(struct bsc_worker *worker, const struct bsc_tls_side *next);
 
 #endif

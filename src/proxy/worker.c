@@ -99,6 +99,7 @@ static void apply(struct bsc_worker *worker, struct bsc_update *update)
     if (update->options)
         use_options(worker, update->options);
     if (update->tls) {
+        bsc_upstream_renew_tls(worker, update->tls->sides[worker->number]);
         bsc_tls_side_release(worker->tls);
         worker->tls = bsc_tls_side_acquire(update->tls->sides[worker->number]);
     }

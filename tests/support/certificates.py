@@ -54,6 +54,10 @@ class Authority:
             path.write_text(path.read_text() + "".join(pathlib.Path(c).read_text() for c in chain))
         return types.SimpleNamespace(chain=path, key=key, names=names, serial=serial(path))
 
+    def itself(self):
+        """Its own certificate, as one that nobody signed."""
+        return types.SimpleNamespace(chain=self.path, key=self.key)
+
     def client(self, certificate=None):
         context = ssl.create_default_context(cafile=str(self.path))
         if certificate:
@@ -79,4 +83,11 @@ def tls_line(*certificates, **options):
     return {"certificates": [{"chain": c.chain.read_text(), "key": c.key.read_text()}
                              for c in certificates],
             "minimum": "1.2", "http2": True, "client_verify": "none", "client_ca": None,
-            "ticket_keys": [ticket_key(1)], "authorities": [], **options}
+            "ticket_keys": [ticket_key(1)], "upstreams": [], **options}
+
+
+def upstream(name, authority=None, own=None, **options):
+    """An item of "upstreams" there: instances whose certificates `authority` signs, which are shown `own`."""
+    return {"name": name, "verify": authority is not None,
+            "ca": authority and authority.path.read_text(), "chain": own and own.chain.read_text(),
+            "key": own and own.key.read_text(), **options}

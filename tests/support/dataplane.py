@@ -54,6 +54,7 @@ class Proxy:
         self.messages, self.lines, self.seq, self.next_id = [], [], 0, 1
         self.gauges, self.cells, self.split_generation = {}, {}, 0
         self.protocols = {}  # of services whose instances don't speak HTTP/1.1
+        self.secured = {}  # "tls" of instances, by service
         self.takeover_path = f"{self.directory}/{generation}.sock"
         takeover = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         takeover.bind(self.takeover_path)
@@ -219,7 +220,8 @@ class Proxy:
                 gauge = self.gauges.setdefault(key, len(self.gauges) + 1)
                 items.append({"id": f"{name}-{slot}-{gauge}", "slot": slot, "address": address,
                               "gauge": gauge, "healthy": address not in ill,
-                              "protocol": self.protocols.get(name, "http1")})
+                              "protocol": self.protocols.get(name, "http1"),
+                              "tls": self.secured.get(name)})
         return {"service": name, "list": items}
 
     def split(self, name, weights, **rescue):

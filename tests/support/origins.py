@@ -6,9 +6,11 @@
 """
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+import types
 
 
 class Connection:
@@ -162,6 +164,32 @@ class Repeating(Origin):
         while connection.read_head():
             self.seen += 1
             connection.send(self.answer)
+
+
+class SecureOrigin(Origin):
+    """The same over TLS. `greetings` has what each handshake was: resumed, name asked for, protocol."""
+
+    def __init__(self, certificate, serve=None, context=None, **kwargs):
+        self.context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate.chain, certificate.key)
+        self.context.sni_callback = lambda sock, name, _: setattr(sock, "asked_for", name)
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.greetings, self.failures = [], []
+        super().__init__(serve, **kwargs)
+
+    def _serve(self, sock):
+        self.open.discard(sock)
+        try:
+            secure = self.context.wrap_socket(sock, server_side=True)
+        except OSError as error:
+            self.failures.append(error)
+            sock.close()
+            return
+        self.greetings.append(types.SimpleNamespace(
+            resumed=secure.session_reused, name=getattr(secure, "asked_for", None),
+            protocol=secure.selected_alpn_protocol(), peer=secure.getpeercert()))
+        self.open.add(secure)
+        super()._serve(secure)
 
 
 class FastOrigin:
