@@ -29,6 +29,11 @@ def test_every_test_that_a_row_names_exists():
     assert not missing
 
 
+def test_a_row_names_a_test_once():
+    named = list(claims())
+    assert len(set(named)) == len(named)
+
+
 def test_every_row_names_a_test_and_stands_there_once():
     rows = re.findall(r"^## (.*)$", PAGE, re.M)
     numbers = [row.split()[0] for row in rows]
