@@ -26,14 +26,24 @@ static bool moved_traffic(const struct bsc_plan *plan)
     return false;
 }
 
+static void end(struct bsc_walk *walk, enum bsc_rollout_status status)
+{
+    walk->status = status;
+    walk->paused = false;
+}
+
 static enum bsc_walk_action begin_step(struct bsc_walk *walk, struct bsc_plan *plan)
 {
+    while (walk->cursor < plan->count && plan->steps[walk->cursor].state == BSC_STEP_SKIPPED)
+        walk->cursor++;
+    if (bsc_walk_held(walk, plan))
+        return BSC_ACT_HOLD;
     if (walk->cursor < plan->count) {
         plan->steps[walk->cursor].state = BSC_STEP_RUNNING;
         return BSC_ACT_STEP;
     }
     if (walk->status == BSC_ROLLOUT_RUNNING) /* no commit in this plan: it was a stage */
-        walk->status = BSC_ROLLOUT_STAGED;
+        end(walk, BSC_ROLLOUT_STAGED);
     return BSC_ACT_FINISH;
 }
 
@@ -59,7 +69,39 @@ static enum bsc_walk_action turn_back(struct bsc_walk *walk, struct bsc_plan *pl
 {
     walk->status = BSC_ROLLOUT_UNDOING;
     walk->ending = ending;
+    walk->paused = false;
     return undo_next(walk, plan);
+}
+
+static enum bsc_walk_action go_on(struct bsc_walk *walk, struct bsc_plan *plan, bool begin)
+{
+    walk->paused = false;
+    return begin ? begin_step(walk, plan) : BSC_ACT_NOTHING;
+}
+
+/* Ends the watching that is under way; any other step ends by itself. */
+static enum bsc_walk_action promote(struct bsc_walk *walk, struct bsc_plan *plan)
+{
+    struct bsc_step *step = &plan->steps[walk->cursor];
+    bool watching = step->kind == BSC_STEP_BAKE, held = bsc_walk_held(walk, plan);
+    if (watching)
+        step->state = BSC_STEP_SKIPPED;
+    return go_on(walk, plan, watching || held);
+}
+
+/* Of what gives the traffic in steps only the last one is left; what must follow it step by step,
+ * because instances of the old version go meanwhile, stays. */
+static enum bsc_walk_action promote_full(struct bsc_walk *walk, struct bsc_plan *plan)
+{
+    bool held = bsc_walk_held(walk, plan);
+    for (unsigned i = walk->cursor; i < plan->count; i++) {
+        struct bsc_step *step = &plan->steps[i];
+        bool on_the_way = step->kind == BSC_STEP_SPLIT && step->undo == BSC_UNDO_SPLIT &&
+                          step->weight_bp < BSC_WEIGHT_FULL_BP;
+        if (step->state == BSC_STEP_PENDING && (step->kind == BSC_STEP_BAKE || on_the_way))
+            step->state = BSC_STEP_SKIPPED;
+    }
+    return held ? go_on(walk, plan, true) : promote(walk, plan);
 }
 
 static enum bsc_walk_action forward(struct bsc_walk *walk, struct bsc_plan *plan,
@@ -70,20 +112,35 @@ static enum bsc_walk_action forward(struct bsc_walk *walk, struct bsc_plan *plan
     case BSC_WALK_BEGIN:
         return begin_step(walk, plan);
     case BSC_WALK_DONE:
+        if (bsc_walk_held(walk, plan)) /* it has not begun */
+            break;
         step->state = BSC_STEP_DONE;
         if (step->kind == BSC_STEP_COMMIT)
-            walk->status = BSC_ROLLOUT_PROMOTED;
+            end(walk, BSC_ROLLOUT_PROMOTED);
         walk->cursor++;
         return begin_step(walk, plan);
-    case BSC_WALK_FAIL:
-        step->state = BSC_STEP_FAILED;
+    case BSC_WALK_FAIL: /* held: nothing of the step is there to be undone */
+        if (!bsc_walk_held(walk, plan))
+            step->state = BSC_STEP_FAILED;
         return turn_back(walk, plan,
                          moved_traffic(plan) ? BSC_ROLLOUT_ROLLED_BACK : BSC_ROLLOUT_FAILED);
     case BSC_WALK_CANCEL:
         return turn_back(walk, plan, BSC_ROLLOUT_CANCELLED);
     case BSC_WALK_ROLL_BACK:
         return turn_back(walk, plan, BSC_ROLLOUT_ROLLED_BACK);
+    case BSC_WALK_PROMOTE:
+        return promote(walk, plan);
+    case BSC_WALK_PROMOTE_FULL:
+        return promote_full(walk, plan);
+    case BSC_WALK_PAUSE:
+        walk->paused = true;
+        break;
+    case BSC_WALK_RESUME:
+        return go_on(walk, plan, bsc_walk_held(walk, plan));
+    case BSC_WALK_SUPERSEDE:
+        return turn_back(walk, plan, BSC_ROLLOUT_SUPERSEDED);
     case BSC_WALK_CUT:
+    case BSC_WALK_EVENT_COUNT:
         break;
     }
     return BSC_ACT_NOTHING;
@@ -105,8 +162,11 @@ static enum bsc_walk_action backward(struct bsc_walk *walk, struct bsc_plan *pla
     case BSC_WALK_ROLL_BACK:
         walk->ending = BSC_ROLLOUT_ROLLED_BACK;
         break;
-    case BSC_WALK_CANCEL:
-    case BSC_WALK_CUT:
+    case BSC_WALK_CANCEL: /* nothing takes its place any more */
+        if (walk->ending == BSC_ROLLOUT_SUPERSEDED)
+            walk->ending = BSC_ROLLOUT_CANCELLED;
+        break;
+    default:
         break;
     }
     return BSC_ACT_NOTHING;
@@ -130,8 +190,7 @@ static enum bsc_walk_action tail(struct bsc_walk *walk, struct bsc_plan *plan,
         for (; walk->cursor < plan->count; walk->cursor++)
             plan->steps[walk->cursor].state = BSC_STEP_SKIPPED;
         return BSC_ACT_FINISH;
-    case BSC_WALK_CANCEL:
-    case BSC_WALK_ROLL_BACK:
+    default:
         break;
     }
     return BSC_ACT_NOTHING;
@@ -169,6 +228,12 @@ bool bsc_walk_over(const struct bsc_walk *walk, const struct bsc_plan *plan)
     if (walk->status == BSC_ROLLOUT_PROMOTED)
         return walk->cursor >= plan->count;
     return bsc_rollout_ended(walk->status);
+}
+
+bool bsc_walk_held(const struct bsc_walk *walk, const struct bsc_plan *plan)
+{
+    return walk->status == BSC_ROLLOUT_RUNNING && walk->paused && walk->cursor < plan->count &&
+           plan->steps[walk->cursor].state == BSC_STEP_PENDING;
 }
 
 const char *bsc_rollout_status_name(enum bsc_rollout_status status)

@@ -213,6 +213,8 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
         finish(engine, service);
         return;
     }
+    if (action == BSC_ACT_HOLD)
+        return;
     audit_step(engine, service, action == BSC_ACT_UNDO);
     if (action == BSC_ACT_STEP)
         bsc_step_begin(engine, service);

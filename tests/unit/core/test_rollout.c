@@ -12,7 +12,7 @@
 #include "core/rollout.h"
 
 enum { HOOK, START, CHECK, SPLIT, COMMIT, DRAIN, STOP, STEPS };
-enum { EVENTS = BSC_WALK_CUT + 1 };
+enum { EVENTS = BSC_WALK_EVENT_COUNT };
 
 static const struct bsc_plan blue_green = {
     .count = STEPS,
@@ -97,6 +97,7 @@ static void whatever_ends_a_rollout_early_is_undone_backwards(void **unused)
         { BSC_WALK_FAIL, BSC_ROLLOUT_FAILED, BSC_ROLLOUT_ROLLED_BACK },
         { BSC_WALK_CANCEL, BSC_ROLLOUT_CANCELLED, BSC_ROLLOUT_CANCELLED },
         { BSC_WALK_ROLL_BACK, BSC_ROLLOUT_ROLLED_BACK, BSC_ROLLOUT_ROLLED_BACK },
+        { BSC_WALK_SUPERSEDE, BSC_ROLLOUT_SUPERSEDED, BSC_ROLLOUT_SUPERSEDED },
     };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         for (unsigned step = 0; step <= COMMIT; step++) {
@@ -153,6 +154,22 @@ static void while_undoing_only_a_rollback_changes_the_ending(void **unused)
     assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_BEGIN), BSC_ACT_UNDO);
     assert_int_equal(undo_all(&walk, &plan, BSC_ACT_UNDO), 310);
     assert_int_equal(walk.status, BSC_ROLLOUT_ROLLED_BACK);
+}
+
+static void an_abort_wins_over_what_would_take_its_place(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, COMMIT);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_SUPERSEDE);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
+    assert_int_equal(undo_all(&walk, &plan, BSC_ACT_UNDO), 310);
+    assert_int_equal(walk.status, BSC_ROLLOUT_CANCELLED);
+    walk_to(&walk, &plan, COMMIT);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_SUPERSEDE);
+    assert_int_equal(walk.ending, BSC_ROLLOUT_CANCELLED);
 }
 
 static void a_running_rollout_is_not_cut(void **unused)
@@ -252,7 +269,11 @@ static void any_sequence_of_events_ends_and_ends_once(void **unused)
                 ended = walk.status;
             assert_true(walk.cursor <= plan.count);
         }
-        assert_true(bsc_rollout_ended(walk.status));
+        while (!bsc_rollout_ended(walk.status)) { /* paused: somebody goes on */
+            bsc_walk_handle(&walk, &plan, BSC_WALK_RESUME);
+            bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+        }
+        assert_false(walk.paused);
     }
 }
 
@@ -278,6 +299,142 @@ static void a_walk_stands_at_a_step_of_its_plan_until_it_is_over(void **unused)
     assert_false(bsc_walk_valid(&running, &(struct bsc_plan){ 0 }));
 }
 
+static void a_pause_lets_the_step_end_and_holds_before_the_next(void **unused)
+{
+    (void)unused;
+    for (unsigned step = 0; step < COMMIT; step++) {
+        struct bsc_walk walk;
+        struct bsc_plan plan;
+        walk_to(&walk, &plan, step);
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_PAUSE), BSC_ACT_NOTHING);
+        assert_false(bsc_walk_held(&walk, &plan));
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_HOLD);
+        assert_true(bsc_walk_held(&walk, &plan));
+        assert_int_equal(walk.cursor, step + 1);
+        assert_int_equal(plan.steps[step + 1].state, BSC_STEP_PENDING);
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_NOTHING);
+        assert_int_equal(walk.cursor, step + 1);
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_RESUME), BSC_ACT_STEP);
+        assert_int_equal(plan.steps[step + 1].state, BSC_STEP_RUNNING);
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_RESUME), BSC_ACT_NOTHING);
+    }
+}
+
+static void a_pause_holds_up_no_way_back(void **unused)
+{
+    (void)unused;
+    static const enum bsc_walk_event ends[] = { BSC_WALK_FAIL, BSC_WALK_CANCEL,
+                                                BSC_WALK_ROLL_BACK };
+    static const unsigned orders[COMMIT + 1] = { 0, 0, 10, 10, 310 };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (unsigned step = 1; step <= COMMIT; step++) {
+            struct bsc_walk walk;
+            struct bsc_plan plan;
+            walk_to(&walk, &plan, step - 1);
+            bsc_walk_handle(&walk, &plan, BSC_WALK_PAUSE);
+            bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+            enum bsc_walk_action action = bsc_walk_handle(&walk, &plan, ends[i]);
+            assert_false(walk.paused);
+            assert_int_equal(undo_all(&walk, &plan, action), orders[step]);
+            assert_int_equal(plan.steps[step].state, BSC_STEP_PENDING);
+        }
+}
+
+static void what_is_undone_or_promoted_is_not_paused(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, SPLIT);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_PAUSE);
+    assert_false(walk.paused);
+    walk_to(&walk, &plan, DRAIN);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_PAUSE);
+    assert_false(walk.paused);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_STEP);
+}
+
+static void a_stage_that_is_paused_in_its_last_step_ends(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    walk_to(&walk, &plan, CHECK);
+    plan.count = SPLIT;
+    bsc_walk_handle(&walk, &plan, BSC_WALK_PAUSE);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_FINISH);
+    assert_int_equal(walk.status, BSC_ROLLOUT_STAGED);
+    assert_false(walk.paused);
+}
+
+/* start, check, split 5 %, bake, split 50 %, bake, split 100 %, bake, commit */
+static const struct bsc_plan in_steps = {
+    .count = 9,
+    .steps = {
+        { .kind = BSC_STEP_START, .undo = BSC_UNDO_STOP },
+        { .kind = BSC_STEP_CHECK },
+        { .kind = BSC_STEP_SPLIT, .undo = BSC_UNDO_SPLIT, .weight_bp = 500 },
+        { .kind = BSC_STEP_BAKE },
+        { .kind = BSC_STEP_SPLIT, .undo = BSC_UNDO_SPLIT, .weight_bp = 5000 },
+        { .kind = BSC_STEP_BAKE },
+        { .kind = BSC_STEP_SPLIT, .undo = BSC_UNDO_SPLIT, .weight_bp = BSC_WEIGHT_FULL_BP },
+        { .kind = BSC_STEP_BAKE },
+        { .kind = BSC_STEP_COMMIT },
+    },
+};
+
+static void step_to(struct bsc_walk *walk, struct bsc_plan *plan, unsigned step)
+{
+    *walk = (struct bsc_walk){ 0 };
+    *plan = in_steps;
+    bsc_walk_handle(walk, plan, BSC_WALK_BEGIN);
+    while (walk->cursor < step)
+        bsc_walk_handle(walk, plan, BSC_WALK_DONE);
+}
+
+static void a_promotion_ends_the_watching_and_nothing_else(void **unused)
+{
+    (void)unused;
+    struct bsc_walk walk;
+    struct bsc_plan plan;
+    for (unsigned step = 0; step < in_steps.count; step++) {
+        step_to(&walk, &plan, step);
+        bool bakes = plan.steps[step].kind == BSC_STEP_BAKE;
+        assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_PROMOTE),
+                         bakes ? BSC_ACT_STEP : BSC_ACT_NOTHING);
+        assert_int_equal(walk.cursor, step + bakes);
+        assert_int_equal(plan.steps[step].state, bakes ? BSC_STEP_SKIPPED : BSC_STEP_RUNNING);
+    }
+}
+
+static void a_full_promotion_skips_all_watching_and_no_check(void **unused)
+{
+    (void)unused;
+    for (unsigned paused = 0; paused < 2; paused++)
+        for (unsigned step = 0; step < in_steps.count - 1; step++) {
+            struct bsc_walk walk;
+            struct bsc_plan plan;
+            step_to(&walk, &plan, step);
+            if (paused) { /* held before the next step */
+                bsc_walk_handle(&walk, &plan, BSC_WALK_PAUSE);
+                bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+            }
+            bsc_walk_handle(&walk, &plan, BSC_WALK_PROMOTE_FULL);
+            assert_false(walk.paused);
+            while (walk.status == BSC_ROLLOUT_RUNNING)
+                bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+            assert_int_equal(walk.status, BSC_ROLLOUT_PROMOTED);
+            for (unsigned i = 0; i < plan.count; i++) {
+                const struct bsc_step *of = &plan.steps[i];
+                bool watching = of->kind == BSC_STEP_BAKE ||
+                                (of->kind == BSC_STEP_SPLIT && of->weight_bp < BSC_WEIGHT_FULL_BP);
+                bool begun = i < step || (i == step && (paused || of->kind != BSC_STEP_BAKE));
+                assert_int_equal(of->state, watching && !begun ? BSC_STEP_SKIPPED : BSC_STEP_DONE);
+            }
+        }
+}
+
 static void names_are_read_as_they_are_written(void **unused)
 {
     (void)unused;
@@ -299,6 +456,7 @@ int main(void)
         cmocka_unit_test(what_has_no_undo_ends_at_once),
         cmocka_unit_test(an_undo_that_fails_does_not_keep_the_rest_from_being_undone),
         cmocka_unit_test(while_undoing_only_a_rollback_changes_the_ending),
+        cmocka_unit_test(an_abort_wins_over_what_would_take_its_place),
         cmocka_unit_test(a_running_rollout_is_not_cut),
         cmocka_unit_test(behind_the_commit_nothing_is_undone),
         cmocka_unit_test(an_event_that_does_not_exist_changes_nothing),
@@ -306,6 +464,12 @@ int main(void)
         cmocka_unit_test(nothing_moves_a_rollout_that_is_over),
         cmocka_unit_test(any_sequence_of_events_ends_and_ends_once),
         cmocka_unit_test(a_walk_stands_at_a_step_of_its_plan_until_it_is_over),
+        cmocka_unit_test(a_pause_lets_the_step_end_and_holds_before_the_next),
+        cmocka_unit_test(a_pause_holds_up_no_way_back),
+        cmocka_unit_test(what_is_undone_or_promoted_is_not_paused),
+        cmocka_unit_test(a_stage_that_is_paused_in_its_last_step_ends),
+        cmocka_unit_test(a_promotion_ends_the_watching_and_nothing_else),
+        cmocka_unit_test(a_full_promotion_skips_all_watching_and_no_check),
         cmocka_unit_test(names_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
