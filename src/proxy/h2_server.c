@@ -7,7 +7,10 @@
 #include "proxy/h2_session.h"
 #include "proxy/worker.h"
 
-enum { NOTICE_MS = 1000 /* from "make no new requests" to "none was taken after this" */ };
+enum {
+    NOTICE_MS = 1000, /* from "make no new requests" to "none was taken after this", at least */
+    OVERDUE_MS = 4000 /* more, for a client that is so far away, or asleep */
+};
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -100,7 +103,8 @@ static void begin_drain(struct bsc_h2_session *session, int64_t after_ms)
     if (session->drain != BSC_H2_SERVING)
         return;
     session->drain = BSC_H2_TO_NOTICE;
-    bsc_timer_set(&worker->wheel, &session->connection->timer, worker->now_ms + after_ms);
+    session->due_ms = worker->now_ms + after_ms;
+    bsc_timer_set(&worker->wheel, &session->connection->timer, session->due_ms);
 }
 
 static void begin_request(struct bsc_h2_session *session, struct bsc_h2_stream *stream, bool body)
@@ -135,6 +139,22 @@ static void end_request(struct bsc_h2_stream *stream)
     bsc_h2_stream_wake(stream);
 }
 
+static void say_last(struct bsc_h2_session *session)
+{
+    nghttp2_submit_goaway(session->engine, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session->engine),
+                          NGHTTP2_NO_ERROR, NULL, 0);
+    session->drain = BSC_H2_LEAVING;
+    session->due_ms = 0;
+}
+
+static void on_acknowledged(struct bsc_h2_session *session)
+{
+    session->heard = true;
+    if (session->drain == BSC_H2_OVERDUE)
+        say_last(session);
+}
+
 static int on_frame(nghttp2_session *engine, const nghttp2_frame *frame, void *context)
 {
     struct bsc_h2_session *session = context;
@@ -155,6 +175,10 @@ static int on_frame(nghttp2_session *engine, const nghttp2_frame *frame, void *c
         stream = nghttp2_session_get_stream_user_data(engine, frame->hd.stream_id);
         if (stream && end)
             end_request(stream);
+        return 0;
+    case NGHTTP2_PING: /* the only one that we send goes behind the notice */
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            on_acknowledged(session);
         return 0;
     default:
         return 0;
@@ -203,13 +227,11 @@ struct bsc_h2 *bsc_h2_create(void)
 /* When to look at the session again. */
 static int64_t next_look(const struct bsc_h2_session *session)
 {
-    int64_t now_ms = session->worker->now_ms;
-    if (session->drain == BSC_H2_TO_GOAWAY)
-        return now_ms + NOTICE_MS;
-    if (session->heading)
-        return now_ms + session->worker->options->head_ms;
-    return (session->attached ? now_ms : session->active_ms) +
-           session->worker->options->keep_alive_ms;
+    const struct bsc_options *options = session->worker->options;
+    int64_t at_ms = session->heading    ? session->heading_ms + options->head_ms
+                    : session->attached ? session->worker->now_ms + options->keep_alive_ms
+                                        : session->active_ms + options->keep_alive_ms;
+    return session->due_ms && session->due_ms < at_ms ? session->due_ms : at_ms;
 }
 
 void bsc_h2_start(struct bsc_worker *worker, struct bsc_client *client)
@@ -266,32 +288,36 @@ void bsc_h2_end(struct bsc_worker *worker, struct bsc_client *client)
     bsc_h2_session_destroy(session);
 }
 
-/* The two steps of RFC 9113 section 6.8. */
+/* The two steps of RFC 9113 section 6.8. The acknowledgement of a PING that follows the first
+ * proves that every request which the client made without knowing has arrived. */
 static void step_drain(struct bsc_h2_session *session)
 {
+    const struct bsc_worker *worker = session->worker;
     if (session->drain == BSC_H2_TO_NOTICE) {
         nghttp2_submit_shutdown_notice(session->engine);
         session->drain = BSC_H2_TO_GOAWAY;
-        return;
+        session->due_ms = worker->now_ms + NOTICE_MS;
+    } else if (session->drain == BSC_H2_TO_GOAWAY && !session->heard) {
+        int64_t left_ms = worker->leave_by_ms - worker->now_ms;
+        session->drain = BSC_H2_OVERDUE;
+        session->due_ms = worker->now_ms +
+                          (worker->retiring && left_ms < 2 * OVERDUE_MS ? left_ms / 2 : OVERDUE_MS);
+    } else {
+        say_last(session);
     }
-    nghttp2_submit_goaway(session->engine, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(session->engine),
-                          NGHTTP2_NO_ERROR, NULL, 0);
-    session->drain = BSC_H2_LEAVING;
 }
 
 void bsc_h2_timer(struct bsc_worker *worker, struct bsc_client *client)
 {
     struct bsc_h2_session *session = client->session;
-    bool heading =
-        session->heading && worker->now_ms - session->heading_ms >= worker->options->head_ms;
-    if (session->drain == BSC_H2_TO_NOTICE || session->drain == BSC_H2_TO_GOAWAY) {
+    if (session->due_ms && session->due_ms <= worker->now_ms) {
         step_drain(session);
-    } else if ((heading || next_look(session) <= worker->now_ms) && !session->out) {
+    } else if (next_look(session) <= worker->now_ms) {
+        if (session->out) { /* it doesn't read what it is sent */
+            bsc_client_close(worker, client, true);
+            return;
+        }
         bsc_h2_session_refuse(session, NGHTTP2_NO_ERROR);
-    } else if (next_look(session) <= worker->now_ms) { /* it doesn't read what it is sent */
-        bsc_client_close(worker, client, true);
-        return;
     }
     bsc_timer_set(&worker->wheel, &client->connection.timer, next_look(session));
     bsc_h2_run(worker, client);

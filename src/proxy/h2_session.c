@@ -35,6 +35,7 @@ void bsc_h2_session_refuse(struct bsc_h2_session *session, uint32_t error_code)
 {
     nghttp2_session_terminate_session(session->engine, error_code);
     session->drain = BSC_H2_LEAVING;
+    session->due_ms = 0;
 }
 
 static void abort_stream(struct bsc_worker *worker, struct bsc_h2_stream *stream)
@@ -126,6 +127,8 @@ static int on_frame_send(nghttp2_session *engine, const nghttp2_frame *frame, vo
     bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
                 frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     struct bsc_h2_session *session = context;
+    if (frame->hd.type == NGHTTP2_GOAWAY && session->drain == BSC_H2_TO_GOAWAY)
+        nghttp2_submit_ping(engine, NGHTTP2_FLAG_NONE, NULL); /* here: it would overtake */
     if (!ends)
         return 0;
     struct bsc_h2_stream *stream =
@@ -226,8 +229,9 @@ static bool digest(struct bsc_h2_session *session)
     } else if (!session->heading_bytes) {
         session->heading_ms = session->worker->now_ms;
         session->heading_bytes = size;
-        bsc_timer_set(&session->worker->wheel, &connection->timer,
-                      session->heading_ms + session->worker->options->head_ms);
+        int64_t late_ms = session->heading_ms + session->worker->options->head_ms;
+        if (!session->due_ms || late_ms < session->due_ms)
+            bsc_timer_set(&session->worker->wheel, &connection->timer, late_ms);
     } else if ((session->heading_bytes += size) > BSC_H2_HEAD_INPUT) {
         bsc_h2_session_refuse(session, NGHTTP2_ENHANCE_YOUR_CALM);
     }

@@ -13,7 +13,15 @@
 #include "proxy/h2_calm.h"
 #include "proxy/h2_head.h"
 
-enum bsc_h2_drain { BSC_H2_SERVING, BSC_H2_TO_NOTICE, BSC_H2_TO_GOAWAY, BSC_H2_LEAVING };
+/* On the way to the end (RFC 9113 section 6.8). TO_GOAWAY: the client was asked to make no new
+ * requests. OVERDUE: and has not yet acknowledged that it read so. */
+enum bsc_h2_drain {
+    BSC_H2_SERVING,
+    BSC_H2_TO_NOTICE,
+    BSC_H2_TO_GOAWAY,
+    BSC_H2_OVERDUE,
+    BSC_H2_LEAVING
+};
 
 struct bsc_h2_session {
     struct bsc_worker *worker;
@@ -29,10 +37,12 @@ struct bsc_h2_session {
     int64_t heading_ms;            /* when they did */
     int64_t active_ms;             /* last time that something of a stream moved */
     struct bsc_h2_calm calm;
-    uint8_t drain; /* enum bsc_h2_drain */
-    bool full;     /* there is more than `out` has room for */
-    bool ending;   /* no callback and no frame any more */
-    bool upstream; /* we are the client */
+    int64_t due_ms; /* the next step of `drain`; 0: none */
+    uint8_t drain;  /* enum bsc_h2_drain */
+    bool heard;     /* the notice was acknowledged */
+    bool full;      /* there is more than `out` has room for */
+    bool ending;    /* no callback and no frame any more */
+    bool upstream;  /* we are the client */
     bool connected;
     struct bsc_local_instance *instance; /* that gives it requests; NULL: none more */
 };

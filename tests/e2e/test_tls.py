@@ -189,7 +189,7 @@ def test_twenty_renewals_under_load_lose_nothing(site):
 
 
 def test_upgrades_under_load_lose_nothing(site):
-    """Without h2load, which opens streams on a connection after it was told to go (RFC 9113 section 6.8)."""
+    """Those who follow a GOAWAY or make new connections; for h2load see test_http2_upgrades.py."""
     wrk = load("wrk", "-t1", "-c8", "-d5s", f"https://localhost:{site.port}/")
     with Reconnecting(site) as client:
         for _ in range(5):

@@ -30,6 +30,7 @@ class H2Peer(Peer):
         self.host = host  # that its requests name
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.client, self.streams, self.next_id = client, {}, 1
+        self.acknowledges = True  # a PING; what a test may leave out
         self.goaway, self.goaways, self.pings, self.settings, self.updates = None, [], [], {}, {}
         if greet:
             self.greet(settings)
@@ -114,6 +115,8 @@ class H2Peer(Peer):
             self.goaways.append((frame.last_stream_id, frame.error_code))
         elif isinstance(frame, frames.PingFrame):
             self.pings.append("ACK" in frame.flags)
+            if "ACK" not in frame.flags and self.acknowledges:
+                self.frame(frames.PingFrame(0, opaque_data=frame.opaque_data), ["ACK"])
         elif isinstance(frame, frames.WindowUpdateFrame):
             self.updates[frame.stream_id] = self.updates.get(frame.stream_id, 0) + \
                 frame.window_increment

@@ -261,6 +261,48 @@ def test_at_retirement_clients_are_told_in_two_steps_and_lose_nothing():
         assert time.monotonic() - started < 10
 
 
+def test_a_client_that_is_far_away_has_the_time_to_hear_that_it_shall_go():
+    with Origin() as origin, Proxy() as proxy:
+        proxy.route("web", {"blue": [origin.address]})
+        far = H2Peer(proxy.connect())
+        far.acknowledges = False
+        far.wait(lambda: far.settings.get("acknowledged"))
+        proxy.say("retire drain_ms=16000")
+        proxy.expect("retired")
+        far.wait(lambda: far.pings)
+        time.sleep(1.5)  # longer than for those who are near
+        late = far.request()
+        up = origin.accept()
+        up.head()
+        assert far.goaways == [(2 ** 31 - 1, 0)]
+        far.raw(PING, 1, body=bytes(8))
+        far.wait(lambda: len(far.goaways) == 2)
+        assert far.goaways[1] == (late, 0)
+        up.send(OK)
+        assert far.answer(late).data == b"ok"
+        far.end()
+
+
+def test_a_head_on_its_way_does_not_put_off_the_notice():
+    with Origin() as origin, Proxy() as proxy:
+        proxy.route("web", {"blue": [origin.address]})
+        slow = H2Peer(proxy.connect())
+        slow.acknowledges = False  # no frame may come in between (RFC 9113 section 6.10)
+        slow.wait(lambda: slow.settings.get("acknowledged"))
+        proxy.say("retire drain_ms=4000")
+        block = slow.encoder.encode([(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")])
+        slow.raw(HEADERS, 1, 1, block[:2])
+        started = time.monotonic()
+        slow.wait(lambda: slow.goaways)
+        assert time.monotonic() - started < 3.5  # it may take ten seconds for its head
+        slow.raw(CONTINUATION, 4, 1, block[2:])
+        up = origin.accept()
+        up.head()
+        up.send(OK)
+        assert slow.answer(1).data == b"ok"
+        slow.end()
+
+
 def test_who_opens_no_window_is_given_up_in_time(site):
     site.serve(idle_ms=300)
     h2 = site.h2_client(settings={4: 10})
