@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/signals.h"
+
 /* What the user database says; also for a bare number, which need not be in it. */
 static enum bsc_status find_user(const char *name, struct passwd *out, struct bsc_error *error)
 {
@@ -51,21 +53,11 @@ static enum bsc_status switch_user(const char *name, struct bsc_error *error)
     return BSC_OK;
 }
 
-static void reset_signals(void)
-{
-    sigset_t none;
-    const struct sigaction normal = { .sa_handler = SIG_DFL };
-    for (int signal = 1; signal < NSIG; signal++)
-        sigaction(signal, &normal, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* In the child. Returns only when it failed. */
 static void become_command(const struct bsc_shim_options *options, int output, pid_t shim,
                            struct bsc_error *error)
 {
-    reset_signals();
+    bsc_signals_reset();
     setpgid(0, 0);
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (input == -1 || dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1 ||

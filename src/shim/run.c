@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "shim/command.h"
 #include "shim/port.h"
 #include "shim/shim.h"
@@ -38,21 +39,6 @@ static void record(struct bsc_run *run, enum bsc_shim_phase phase)
     run->unrecorded = status != BSC_OK;
 }
 
-static enum bsc_status take_signals(int *out, struct bsc_error *error)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGCHLD);
-    signal(SIGCHLD, SIG_DFL); /* ignored by the caller, it would swallow the exit status */
-    signal(SIGPIPE, SIG_IGN);
-    sigprocmask(SIG_SETMASK, &set, NULL);
-    *out = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return *out == -1 ? bsc_error_errno(error, "signalfd") : BSC_OK;
-}
-
 static enum bsc_status make_control(int directory, int *out, struct bsc_error *error)
 {
     unlinkat(directory, BSC_SHIM_CONTROL, 0);
@@ -72,13 +58,14 @@ enum bsc_status bsc_run_init(struct bsc_run *run, const struct bsc_shim_options 
                              .kill_ms = never_ms,
                              .timeout_ms = never_ms,
                              .kill_again_ms = KILL_AGAIN_FIRST_MS };
+    static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
     bsc_shim_state_init(&run->state);
     enum bsc_status status = bsc_output_init(&run->output, directory, options->log_bytes,
                                              (unsigned)options->log_files, error);
     if (status == BSC_OK)
         status = make_control(directory, &run->control, error);
     if (status == BSC_OK)
-        status = take_signals(&run->signals, error);
+        status = bsc_signals_open(taken, sizeof taken / sizeof *taken, &run->signals, error);
     if (status == BSC_OK)
         status = bsc_shim_state_write(&run->state, directory, error);
     return status;

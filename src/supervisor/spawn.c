@@ -11,17 +11,13 @@
 
 #include "base/channel.h"
 #include "base/log.h"
+#include "base/signals.h"
 
 enum { CHILD_CHANNEL = 3 };
 
 static void become(const char *path, char *const argv[], int channel)
 {
-    sigset_t none;
-    const struct sigaction normal = { .sa_handler = SIG_DFL };
-    for (int signal = 1; signal < NSIG; signal++)
-        sigaction(signal, &normal, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    bsc_signals_reset();
     setsid();
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (input != -1)

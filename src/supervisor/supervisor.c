@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/signals.h"
 
 enum {
     TAKEOVER_MS = 2000,
@@ -242,17 +243,9 @@ static void loop(struct bsc_supervisor *supervisor)
 
 static enum bsc_status prepare(struct bsc_supervisor *supervisor, struct bsc_error *error)
 {
-    sigset_t set;
     static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD };
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        sigaddset(&set, taken[i]);
-    signal(SIGCHLD, SIG_DFL);
-    signal(SIGPIPE, SIG_IGN);
-    sigprocmask(SIG_SETMASK, &set, NULL);
-    supervisor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (supervisor->signals == -1)
-        return bsc_error_errno(error, "signalfd");
+    if (bsc_signals_open(taken, sizeof taken / sizeof *taken, &supervisor->signals, error))
+        return error->status;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
         return bsc_error_errno(error, "become a subreaper");
     if (mkdirat(supervisor->state_directory, "proxy", 0700) == -1 && errno != EEXIST)
