@@ -64,9 +64,6 @@ void bsc_store_ballast_make(struct bsc_store_writer *writer);
 bool bsc_store_ballast_free(struct bsc_store_writer *writer);
 
 /* --- store_schema.c --- */
-/* Opens, checks and migrates. */
-enum bsc_status bsc_store_connect(struct bsc_store_writer *writer,
-                                  struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_store_disconnect(struct bsc_store_writer *writer);
 /* A second, read-only connection to a database that is already open. */
 enum bsc_status bsc_store_connect_reader(const char *path, sqlite3 **out,
@@ -108,8 +105,6 @@ const char *bsc_column_text(sqlite3_stmt *row, int column); /* never NULL */
 bool bsc_column_copy(sqlite3_stmt *row, int column, char *out, size_t size);
 bool bsc_column_unsigned(sqlite3_stmt *row, int column, unsigned *out);
 bool bsc_column_flag(sqlite3_stmt *row, int column, bool *out);
-/* An error's name; "" stands for none. */
-bool bsc_column_error(sqlite3_stmt *row, int column, enum bsc_status *out);
 bool bsc_row_record(sqlite3_stmt *row, int at, struct bsc_record *out);
 bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out); /* all but the plan */
 bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out);

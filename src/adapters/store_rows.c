@@ -60,7 +60,8 @@ bool bsc_column_flag(sqlite3_stmt *row, int column, bool *out)
     return value == 0 || value == 1;
 }
 
-bool bsc_column_error(sqlite3_stmt *row, int column, enum bsc_status *out)
+/* An error's name; "" stands for none. */
+static bool column_error(sqlite3_stmt *row, int column, enum bsc_status *out)
 {
     const char *name = bsc_column_text(row, column);
     *out = BSC_OK;
@@ -79,7 +80,7 @@ bool bsc_row_record(sqlite3_stmt *row, int at, struct bsc_record *out)
            bsc_column_copy(row, at + 2, out->version, sizeof out->version) &&
            bsc_record_status_parse(bsc_column_text(row, at + 3), &out->status) &&
            bsc_column_copy(row, at + 7, out->reason, sizeof out->reason) &&
-           bsc_column_error(row, at + 8, &out->error);
+           column_error(row, at + 8, &out->error);
 }
 
 bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
@@ -100,7 +101,7 @@ bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
            bsc_column_unsigned(row, 9, &out->walk.cursor) &&
            bsc_column_copy(row, 12, out->actor, sizeof out->actor) &&
            bsc_column_copy(row, 13, out->reason, sizeof out->reason) &&
-           bsc_column_error(row, 14, &out->error) && bsc_column_unsigned(row, 15, &out->passed) &&
+           column_error(row, 14, &out->error) && bsc_column_unsigned(row, 15, &out->passed) &&
            bsc_column_unsigned(row, 16, &out->total);
 }
 
@@ -130,5 +131,5 @@ bool bsc_row_event(sqlite3_stmt *row, struct bsc_audit_row *out)
     return bsc_column_copy(row, 4, out->kind, sizeof out->kind) &&
            bsc_column_copy(row, 5, out->actor, sizeof out->actor) &&
            bsc_column_copy(row, 6, out->text, sizeof out->text) &&
-           bsc_column_error(row, 7, &out->error);
+           column_error(row, 7, &out->error);
 }

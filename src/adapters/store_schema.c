@@ -263,7 +263,8 @@ static enum bsc_status migrate(struct bsc_store_writer *writer, long layout,
     return BSC_OK;
 }
 
-enum bsc_status bsc_store_connect(struct bsc_store_writer *writer, struct bsc_error *error)
+/* Opens, checks and migrates. */
+static enum bsc_status connect_writer(struct bsc_store_writer *writer, struct bsc_error *error)
 {
     long layout = 0;
     char answer[32];
@@ -340,7 +341,7 @@ enum bsc_status bsc_store_settle(struct bsc_store_writer *writer, struct bsc_err
 {
     enum bsc_status status = BSC_OK;
     if (!writer->db)
-        status = bsc_store_connect(writer, error);
+        status = connect_writer(writer, error);
     if (status)
         return status;
     int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -357,5 +358,5 @@ enum bsc_status bsc_store_settle(struct bsc_store_writer *writer, struct bsc_err
         return status;
     bsc_store_disconnect(writer);
     writer->wounded = false;
-    return bsc_store_connect(writer, error);
+    return connect_writer(writer, error);
 }

@@ -397,6 +397,18 @@ bool bsc_exchange_unconnected(struct bsc_worker *worker, struct bsc_exchange *ex
                               "The instance could not be reached.");
 }
 
+/* Sends the request and reads the answer, as far as it goes. */
+static bool pass(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (!send_request(worker, exchange))
+        return false;
+    if (exchange->phase == BSC_EXCHANGE_OWN)
+        return true;
+    if (!bsc_exchange_answer(worker, exchange))
+        return false;
+    return exchange->phase != BSC_EXCHANGE_TUNNEL || bsc_tunnel_run(worker, exchange);
+}
+
 bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     if (!bsc_exchange_introduce(exchange))
@@ -404,7 +416,7 @@ bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exch
     if (exchange->tcp)
         return bsc_tcp_connected(worker, exchange);
     exchange->phase = BSC_EXCHANGE_WAITING;
-    return bsc_exchange_pass(worker, exchange);
+    return pass(worker, exchange);
 }
 
 bool bsc_exchange_connecting(struct bsc_worker *worker, struct bsc_exchange *exchange)
@@ -422,17 +434,6 @@ bool bsc_exchange_connecting(struct bsc_worker *worker, struct bsc_exchange *exc
         return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
                                  "The instance answered before it was asked.");
     return bsc_exchange_connected(worker, exchange);
-}
-
-bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange)
-{
-    if (!send_request(worker, exchange))
-        return false;
-    if (exchange->phase == BSC_EXCHANGE_OWN)
-        return true;
-    if (!bsc_exchange_answer(worker, exchange))
-        return false;
-    return exchange->phase != BSC_EXCHANGE_TUNNEL || bsc_tunnel_run(worker, exchange);
 }
 
 /* A FIN says that no more will be sent, not that nobody listens any more. A client that has left
@@ -486,7 +487,7 @@ void bsc_exchange_run(struct bsc_worker *worker, struct bsc_exchange *exchange)
         return;
     case BSC_EXCHANGE_WAITING:
     case BSC_EXCHANGE_ANSWERING:
-        bsc_exchange_pass(worker, exchange);
+        pass(worker, exchange);
         return;
     case BSC_EXCHANGE_TUNNEL:
         bsc_tunnel_run(worker, exchange);

@@ -152,8 +152,6 @@ bool bsc_exchange_unconnected(struct bsc_worker *worker, struct bsc_exchange *ex
 bool bsc_exchange_unsecured(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The connection to the instance is there. */
 bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange);
-/* Sends the request and reads the answer, as far as it goes. */
-bool bsc_exchange_pass(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Reads the upstream's answer, from its first byte on. */
 bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Charges, releases the claim, gives connections back. `whole`: the client got a whole answer. */

@@ -93,8 +93,5 @@ void bsc_h2_stream_wake(struct bsc_h2_stream *stream);
 void bsc_h2_stream_closed(struct bsc_h2_stream *stream, uint32_t error_code);
 /* Of sessions in which we are the client. */
 void bsc_h2_upstream_callbacks(nghttp2_session_callbacks *callbacks);
-/* Source of DATA frames. */
-ssize_t bsc_h2_stream_read(nghttp2_session *engine, int32_t id, uint8_t *bytes, size_t size,
-                           uint32_t *flags, nghttp2_data_source *source, void *context);
 
 #endif

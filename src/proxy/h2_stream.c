@@ -94,6 +94,38 @@ static void accept_tunnel(struct bsc_h2_fields *fields)
     fields->framing = BSC_FRAMING_UNTIL_CLOSE;
 }
 
+static void submit_trailers(struct bsc_h2_stream *stream)
+{
+    struct bsc_h2_fields *fields = &stream->session->worker->h2->fields;
+    const struct bsc_buffer *text = stream->out.trailers;
+    bsc_h2_trailers_read(fields, text->bytes + text->begin, bsc_buffer_size(text));
+    nghttp2_submit_trailer(stream->session->engine, stream->id, fields->nv, fields->count);
+}
+
+/* Source of DATA frames. */
+static ssize_t on_read(nghttp2_session *engine, int32_t id, uint8_t *bytes, size_t size,
+                       uint32_t *flags, nghttp2_data_source *source, void *context)
+{
+    struct bsc_h2_stream *stream = source->ptr;
+    uint32_t held = bsc_buffer_size(stream->out.data);
+    (void)engine, (void)id, (void)bytes, (void)context;
+    if (!held && !stream->out.complete) {
+        stream->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (held > size)
+        return (ssize_t)size;
+    if (stream->out.complete) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (stream->out.trailers) {
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+            submit_trailers(stream);
+        }
+    }
+    return (ssize_t)held;
+}
+
 /* Submits the head of a request that begins at `bytes`; returns its size, -1: it can't be. */
 static ssize_t send_request(struct bsc_h2_stream *stream, const char *bytes, size_t size)
 {
@@ -105,7 +137,7 @@ static ssize_t send_request(struct bsc_h2_stream *stream, const char *bytes, siz
         bsc_h2_request_secure(fields);
     stream->head.is_head = fields->nv[0].valuelen == 4 && !memcmp(fields->nv[0].value, "HEAD", 4);
     bsc_h2_outbound_begin(&stream->out, (enum bsc_framing)fields->framing, fields->length);
-    nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = bsc_h2_stream_read };
+    nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = on_read };
     stream->id = nghttp2_submit_request(stream->session->engine, NULL, fields->nv, fields->count,
                                         stream->out.complete ? NULL : &provider, stream);
     if (stream->id < 0) {
@@ -141,7 +173,7 @@ static ssize_t send_answer(struct bsc_h2_stream *stream, const char *bytes, size
         bsc_h2_fields_drop(fields, "content-length"); /* these are only trailers */
     }
     bsc_h2_outbound_begin(&stream->out, (enum bsc_framing)fields->framing, fields->length);
-    nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = bsc_h2_stream_read };
+    nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = on_read };
     if (nghttp2_submit_response(engine, stream->id, fields->nv, fields->count,
                                 stream->out.complete ? NULL : &provider))
         return -1;
@@ -251,35 +283,4 @@ void bsc_h2_stream_attach(struct bsc_h2_stream *stream, struct bsc_connection *c
     connection->layer = stream;
     connection->stream = true;
     connection->writable = stream->session->connected;
-}
-
-static void submit_trailers(struct bsc_h2_stream *stream)
-{
-    struct bsc_h2_fields *fields = &stream->session->worker->h2->fields;
-    const struct bsc_buffer *text = stream->out.trailers;
-    bsc_h2_trailers_read(fields, text->bytes + text->begin, bsc_buffer_size(text));
-    nghttp2_submit_trailer(stream->session->engine, stream->id, fields->nv, fields->count);
-}
-
-ssize_t bsc_h2_stream_read(nghttp2_session *engine, int32_t id, uint8_t *bytes, size_t size,
-                           uint32_t *flags, nghttp2_data_source *source, void *context)
-{
-    struct bsc_h2_stream *stream = source->ptr;
-    uint32_t held = bsc_buffer_size(stream->out.data);
-    (void)engine, (void)id, (void)bytes, (void)context;
-    if (!held && !stream->out.complete) {
-        stream->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (held > size)
-        return (ssize_t)size;
-    if (stream->out.complete) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (stream->out.trailers) {
-            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            submit_trailers(stream);
-        }
-    }
-    return (ssize_t)held;
 }
