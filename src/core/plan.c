@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * core/plan.c - see plan.h. One function a strategy; names and descriptions of steps. */
+ * core/plan.c - see plan.h. Blue-green, what all strategies share, and what a plan comes to. */
 #include "core/plan.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/clock.h"
+#include "core/plan_build.h"
 
-static struct bsc_step *add(struct bsc_plan *plan, enum bsc_step_kind kind, enum bsc_slot slot)
+/* commit, drain, stop, hook */
+enum { TAIL_STEPS = 4 };
+
+bool bsc_draft_has_room(const struct bsc_draft *draft, unsigned steps)
 {
+    return draft->plan->count + steps + TAIL_STEPS <= BSC_PLAN_STEPS_MAX;
+}
+
+struct bsc_step *bsc_draft_add(struct bsc_draft *draft, enum bsc_step_kind kind, enum bsc_slot slot)
+{
+    struct bsc_plan *plan = draft->plan;
     assert(plan->count < BSC_PLAN_STEPS_MAX);
     struct bsc_step *step = &plan->steps[plan->count++];
     *step = (struct bsc_step){ .kind = kind, .slot = slot };
@@ -21,192 +28,241 @@ static bool has_command(const struct bsc_command *command)
     return command->shell || command->argv.count;
 }
 
-static void add_hook(struct bsc_plan *plan, enum bsc_hook hook, enum bsc_slot slot,
-                     const struct bsc_hook_spec *spec)
+static void add_hook(struct bsc_draft *draft, enum bsc_hook hook, const struct bsc_hook_spec *spec)
 {
     if (!has_command(&spec->command))
         return;
-    struct bsc_step *step = add(plan, BSC_STEP_HOOK, slot);
+    struct bsc_step *step = bsc_draft_add(draft, BSC_STEP_HOOK, draft->candidate);
     step->hook = hook;
     step->timeout_ms = spec->timeout_ms;
     step->undo = has_command(&spec->undo) ? BSC_UNDO_HOOK : BSC_UNDO_NOTHING;
 }
 
-static void add_start_and_check(struct bsc_plan *plan, const struct bsc_spec *spec,
-                                enum bsc_slot candidate, bool occupied)
+/* A release that comes back was deployed before: nothing is migrated for it. */
+static bool comes_back(const struct bsc_plan_ask *ask)
 {
-    if (occupied)
-        add(plan, BSC_STEP_STOP, candidate);
-    struct bsc_step *start = add(plan, BSC_STEP_START, candidate);
-    start->instances = bsc_spec_instances(spec, candidate);
-    start->timeout_ms = spec->health.deadline_ms;
-    start->undo = BSC_UNDO_STOP;
-    add(plan, BSC_STEP_CHECK, candidate)->timeout_ms = spec->health.deadline_ms;
+    return ask->kind == BSC_PLAN_ROLLBACK || ask->kind == BSC_PLAN_REVERT;
 }
 
-static void add_switch(struct bsc_plan *plan, const struct bsc_spec *spec, enum bsc_slot candidate,
-                       int64_t bake_ms)
+void bsc_draft_pre_deploy(struct bsc_draft *draft)
 {
-    struct bsc_step *split = add(plan, BSC_STEP_SPLIT, candidate);
-    split->weight_bp = BSC_WEIGHT_FULL_BP;
-    split->timeout_ms = spec->deploy.switch_ms;
-    split->undo = BSC_UNDO_SPLIT;
-    if (bake_ms)
-        add(plan, BSC_STEP_BAKE, candidate)->duration_ms = bake_ms;
-    add(plan, BSC_STEP_COMMIT, candidate);
-    add(plan, BSC_STEP_DRAIN, bsc_slot_other(candidate))->timeout_ms = spec->deploy.drain_ms;
-    if (!spec->deploy.standby_ms)
-        add(plan, BSC_STEP_STOP, bsc_slot_other(candidate));
+    if (!comes_back(draft->ask))
+        add_hook(draft, BSC_HOOK_PRE_DEPLOY, &draft->ask->spec->deploy.pre_deploy);
+}
+
+void bsc_draft_post_promote(struct bsc_draft *draft)
+{
+    if (!comes_back(draft->ask))
+        add_hook(draft, BSC_HOOK_POST_PROMOTE, &draft->ask->spec->deploy.post_promote);
+}
+
+void bsc_draft_vacate(struct bsc_draft *draft)
+{
+    if (draft->ask->occupied)
+        bsc_draft_add(draft, BSC_STEP_STOP, draft->candidate);
+}
+
+void bsc_draft_start(struct bsc_draft *draft, unsigned instances, enum bsc_undo undo)
+{
+    struct bsc_step *start = bsc_draft_add(draft, BSC_STEP_START, draft->candidate);
+    start->instances = instances;
+    start->timeout_ms = draft->ask->spec->health.deadline_ms;
+    start->undo = undo;
+}
+
+void bsc_draft_check(struct bsc_draft *draft)
+{
+    bsc_draft_add(draft, BSC_STEP_CHECK, draft->candidate)->timeout_ms =
+        draft->ask->spec->health.deadline_ms;
+}
+
+void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo undo)
+{
+    struct bsc_step *split = bsc_draft_add(draft, BSC_STEP_SPLIT, draft->candidate);
+    split->weight_bp = weight_bp;
+    split->timeout_ms = draft->ask->spec->deploy.switch_ms;
+    split->undo = undo;
+}
+
+void bsc_draft_bake(struct bsc_draft *draft, int64_t duration_ms)
+{
+    if (duration_ms && !comes_back(draft->ask))
+        bsc_draft_add(draft, BSC_STEP_BAKE, draft->candidate)->duration_ms = duration_ms;
+}
+
+void bsc_draft_commit(struct bsc_draft *draft)
+{
+    const struct bsc_deploy_spec *deploy = &draft->ask->spec->deploy;
+    enum bsc_slot old = bsc_slot_other(draft->candidate);
+    bsc_draft_add(draft, BSC_STEP_COMMIT, draft->candidate);
+    bsc_draft_add(draft, BSC_STEP_DRAIN, old)->timeout_ms = deploy->drain_ms;
+    if (!deploy->standby_ms)
+        bsc_draft_add(draft, BSC_STEP_STOP, old);
+    bsc_draft_post_promote(draft);
 }
 
 /* hook, start, check, split 100 %, bake, commit, drain the old, hook */
-static void compile_blue_green(enum bsc_plan_kind kind, const struct bsc_spec *spec,
-                               enum bsc_slot candidate, bool occupied, struct bsc_plan *out)
+static void compile_blue_green(struct bsc_draft *draft)
 {
-    if (kind != BSC_PLAN_SWITCH) {
-        add_hook(out, BSC_HOOK_PRE_DEPLOY, candidate, &spec->deploy.pre_deploy);
-        add_start_and_check(out, spec, candidate, occupied);
-    } else {
-        add(out, BSC_STEP_CHECK, candidate)->timeout_ms = spec->health.deadline_ms;
+    enum bsc_plan_kind kind = draft->ask->kind;
+    if (kind != BSC_PLAN_SWITCH && kind != BSC_PLAN_ROLLBACK) {
+        bsc_draft_pre_deploy(draft);
+        bsc_draft_vacate(draft);
+        bsc_draft_start(draft, draft->replicas, BSC_UNDO_STOP);
     }
-    if (kind != BSC_PLAN_STAGE) {
-        add_switch(out, spec, candidate, spec->deploy.bake_ms);
-        add_hook(out, BSC_HOOK_POST_PROMOTE, candidate, &spec->deploy.post_promote);
+    if (kind != BSC_PLAN_ROLLBACK)
+        bsc_draft_check(draft);
+    if (kind == BSC_PLAN_STAGE)
+        return;
+    bsc_draft_split(draft, BSC_WEIGHT_FULL_BP, BSC_UNDO_SPLIT);
+    bsc_draft_bake(draft, draft->ask->spec->deploy.bake_ms);
+    bsc_draft_commit(draft);
+}
+
+enum bsc_strategy bsc_plan_strategy(const struct bsc_plan_ask *ask)
+{
+    if (!ask->live)
+        return BSC_STRATEGY_BLUE_GREEN;
+    enum bsc_strategy wanted = ask->spec->deploy.strategy, leaves = ask->live->deploy.strategy;
+    switch (ask->kind) {
+    case BSC_PLAN_ROLLBACK: /* both run */
+        return BSC_STRATEGY_BLUE_GREEN;
+    case BSC_PLAN_REVERT:
+        if (wanted == BSC_STRATEGY_RECREATE || leaves == BSC_STRATEGY_RECREATE)
+            return BSC_STRATEGY_RECREATE;
+        return leaves == BSC_STRATEGY_ROLLING ? leaves : BSC_STRATEGY_BLUE_GREEN;
+    default:
+        return wanted;
     }
 }
 
-enum bsc_status bsc_plan_compile(enum bsc_plan_kind kind, const struct bsc_spec *spec,
-                                 const struct bsc_slots *now, bool occupied, struct bsc_plan *out,
-                                 struct bsc_error *error)
+static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
+{
+    const struct bsc_plan_ask *ask = draft->ask;
+    enum bsc_strategy strategy = bsc_plan_strategy(ask);
+    bool in_place = strategy == BSC_STRATEGY_ROLLING || strategy == BSC_STRATEGY_RECREATE;
+    if (in_place && ask->kind == BSC_PLAN_STAGE)
+        return bsc_error_set(error, BSC_INVALID,
+                             "a release by %s replaces the instances that run, so nothing can be "
+                             "staged beside them: deploy it, or with another strategy",
+                             bsc_strategy_name(strategy));
+    if (strategy == BSC_STRATEGY_CANARY && ask->kind != BSC_PLAN_STAGE)
+        bsc_plan_canary(draft);
+    else if (strategy == BSC_STRATEGY_RECREATE && ask->kind != BSC_PLAN_SWITCH)
+        bsc_plan_recreate(draft);
+    else if (strategy == BSC_STRATEGY_ROLLING && ask->kind != BSC_PLAN_SWITCH)
+        return bsc_plan_rolling(draft, error);
+    else
+        compile_blue_green(draft);
+    return BSC_OK;
+}
+
+enum bsc_status bsc_plan_compile(const struct bsc_plan_ask *ask, const struct bsc_slots *now,
+                                 struct bsc_plan *out, struct bsc_error *error)
 {
     static const enum bsc_slot_event wanted[BSC_PLAN_KIND_COUNT] = {
         [BSC_PLAN_DEPLOY] = BSC_SLOT_DEPLOY, [BSC_PLAN_STAGE] = BSC_SLOT_DEPLOY,
         [BSC_PLAN_SWITCH] = BSC_SLOT_SWITCH, [BSC_PLAN_ROLLBACK] = BSC_SLOT_ROLLBACK,
         [BSC_PLAN_REVERT] = BSC_SLOT_DEPLOY,
     };
-    enum bsc_status status = bsc_slots_can(now, wanted[kind], error);
+    enum bsc_status status = bsc_slots_can(now, wanted[ask->kind], error);
     if (status != BSC_OK)
         return status;
-    enum bsc_slot candidate = bsc_slots_staging(now);
     *out = (struct bsc_plan){ 0 };
-    switch (kind) {
-    case BSC_PLAN_ROLLBACK:
-        add_switch(out, spec, candidate, 0);
-        break;
-    case BSC_PLAN_REVERT:
-        add_start_and_check(out, spec, candidate, occupied);
-        add_switch(out, spec, candidate, 0);
-        break;
-    default:
-        compile_blue_green(kind, spec, candidate, occupied, out);
-    }
-    return BSC_OK;
+    struct bsc_draft draft = { .ask = ask, .candidate = bsc_slots_staging(now), .plan = out };
+    draft.replicas = bsc_spec_instances(ask->spec, draft.candidate);
+    return compile(&draft, error);
 }
 
-void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
+/* Its effect holds: it is done or under way, and nothing took it back. */
+static bool in_force(const struct bsc_step *step)
 {
-    const char *slot = bsc_slot_name(step->slot);
-    snprintf(out, size, "%s", "");
+    return step->state == BSC_STEP_RUNNING || step->state == BSC_STEP_DONE ||
+           step->state == BSC_STEP_FAILED;
+}
+
+/* What a step makes of the number of its slot's instances. */
+static unsigned count_after(const struct bsc_step *step, unsigned count)
+{
     switch (step->kind) {
-    case BSC_STEP_HOOK:
-        snprintf(out, size, "run the %s hook", bsc_hook_name(step->hook));
-        break;
     case BSC_STEP_START:
-        snprintf(out, size, "start %u instance%s in %s", step->instances,
-                 step->instances == 1 ? "" : "s", slot);
-        break;
-    case BSC_STEP_CHECK:
-        snprintf(out, size, "check the health of %s", slot);
-        break;
-    case BSC_STEP_SPLIT:
-        snprintf(out, size, "give %s %g %% of the traffic", slot, step->weight_bp / 100.0);
-        break;
-    case BSC_STEP_BAKE: {
-        char duration[BSC_DURATION_BYTES];
-        snprintf(out, size, "watch %s for %s", slot,
-                 bsc_duration_format(step->duration_ms, duration));
-        break;
-    }
-    case BSC_STEP_COMMIT:
-        snprintf(out, size, "commit: %s becomes stable", slot);
-        break;
-    case BSC_STEP_DRAIN:
-        snprintf(out, size, "wait until nothing is in flight in %s", slot);
-        break;
-    case BSC_STEP_STOP:
-        snprintf(out, size, "stop the instances in %s", slot);
-        break;
-    case BSC_STEP_KIND_COUNT:
-        break;
+        return count + step->instances;
+    case BSC_STEP_DRAIN: /* of all: they go on running */
+        return count > step->instances ? count - step->instances : 0;
+    case BSC_STEP_STOP: /* with a number: the drain has counted them */
+        return step->instances ? count : 0;
+    default:
+        return count;
     }
 }
 
-void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size)
+static unsigned count_before(const struct bsc_plan *plan, enum bsc_slot slot, unsigned whole)
 {
-    const char *slot = bsc_slot_name(step->slot);
-    snprintf(out, size, "%s", "");
-    switch (step->undo) {
-    case BSC_UNDO_NOTHING:
-        break;
-    case BSC_UNDO_STOP:
-        snprintf(out, size, "drain and stop the instances in %s", slot);
-        break;
-    case BSC_UNDO_SPLIT:
-        snprintf(out, size, "give %s all the traffic back",
-                 bsc_slot_name(bsc_slot_other(step->slot)));
-        break;
-    case BSC_UNDO_HOOK:
-        snprintf(out, size, "run the undo of the %s hook", bsc_hook_name(step->hook));
-        break;
-    }
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == BSC_STEP_START && plan->steps[i].slot == slot)
+            return 0;
+    return whole;
 }
 
-static const char *const step_names[BSC_STEP_KIND_COUNT] = {
-    [BSC_STEP_HOOK] = "hook",   [BSC_STEP_START] = "start", [BSC_STEP_CHECK] = "check",
-    [BSC_STEP_SPLIT] = "split", [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
-    [BSC_STEP_DRAIN] = "drain", [BSC_STEP_STOP] = "stop",
-};
-static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {
-    [BSC_STEP_PENDING] = "pending", [BSC_STEP_RUNNING] = "running", [BSC_STEP_DONE] = "done",
-    [BSC_STEP_FAILED] = "failed",   [BSC_STEP_SKIPPED] = "skipped", [BSC_STEP_UNDOING] = "undoing",
-    [BSC_STEP_UNDONE] = "undone",
-};
-static const char *const plan_kind_names[BSC_PLAN_KIND_COUNT] = {
-    [BSC_PLAN_DEPLOY] = "deploy",     [BSC_PLAN_STAGE] = "stage",   [BSC_PLAN_SWITCH] = "switch",
-    [BSC_PLAN_ROLLBACK] = "rollback", [BSC_PLAN_REVERT] = "revert",
-};
-static const char *const strategy_names[] = { [BSC_STRATEGY_BLUE_GREEN] = "blue-green" };
-static const char *const hook_names[BSC_HOOK_COUNT] = { "pre_deploy", "post_promote" };
-static const char *const undo_names[] = { "nothing", "stop", "split", "hook" };
-
-static bool find(const char *const *names, unsigned count, const char *name, unsigned *out)
+unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, unsigned whole)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (!strcmp(names[i], name)) {
-            *out = i;
+    unsigned count = count_before(plan, slot, whole);
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct bsc_step *step = &plan->steps[i];
+        if (step->slot != slot || count_after(step, count) == count)
+            continue;
+        if (!in_force(step))
+            break; /* what comes later of the slot is undone with it */
+        count = count_after(step, count);
+    }
+    return count;
+}
+
+bool bsc_plan_reduces(const struct bsc_plan *plan, enum bsc_slot slot)
+{
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct bsc_step *step = &plan->steps[i];
+        if (step->slot == slot && in_force(step) &&
+            (step->kind == BSC_STEP_STOP || (step->kind == BSC_STEP_DRAIN && step->instances)))
             return true;
-        }
+    }
     return false;
 }
 
-/* For each enumeration: its value's name, and the value of a name. */
-#define NAMES(type, names, to_name, parse)                            \
-    const char *to_name(type value)                                   \
-    {                                                                 \
-        return names[value];                                          \
-    }                                                                 \
-    bool parse(const char *name, type *out)                           \
-    {                                                                 \
-        unsigned found;                                               \
-        if (!find(names, sizeof names / sizeof *names, name, &found)) \
-            return false;                                             \
-        *out = (type)found;                                           \
-        return true;                                                  \
-    }
+unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index)
+{
+    while (index-- > 0)
+        if (plan->steps[index].kind == BSC_STEP_SPLIT)
+            return plan->steps[index].weight_bp;
+    return 0;
+}
 
-NAMES(enum bsc_step_kind, step_names, bsc_step_kind_name, bsc_step_kind_parse)
-NAMES(enum bsc_step_state, step_state_names, bsc_step_state_name, bsc_step_state_parse)
-NAMES(enum bsc_plan_kind, plan_kind_names, bsc_plan_kind_name, bsc_plan_kind_parse)
-NAMES(enum bsc_strategy, strategy_names, bsc_strategy_name, bsc_strategy_parse)
-NAMES(enum bsc_hook, hook_names, bsc_hook_name, bsc_hook_parse)
-NAMES(enum bsc_undo, undo_names, bsc_undo_name, bsc_undo_parse)
+bool bsc_plan_holds(const struct bsc_plan *plan)
+{
+    bool held = false;
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct bsc_step *step = &plan->steps[i];
+        if (step->kind == BSC_STEP_HOLD && in_force(step))
+            held = true;
+        if (step->kind == BSC_STEP_RESUME && in_force(step))
+            held = false;
+    }
+    return held;
+}
+
+struct bsc_plan_capacity bsc_plan_capacity_after(const struct bsc_plan *plan, unsigned index,
+                                                 const unsigned whole[static BSC_SLOT_COUNT])
+{
+    struct bsc_plan_capacity capacity = { 0 };
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+        capacity.instances[slot] = count_before(plan, (enum bsc_slot)slot, whole[slot]);
+    for (unsigned i = 0; i <= index && i < plan->count; i++) {
+        const struct bsc_step *step = &plan->steps[i];
+        capacity.instances[step->slot] = count_after(step, capacity.instances[step->slot]);
+        if (step->kind == BSC_STEP_SPLIT)
+            capacity.weight_bp = step->weight_bp;
+        if (step->kind == BSC_STEP_HOLD || step->kind == BSC_STEP_RESUME)
+            capacity.held = step->kind == BSC_STEP_HOLD;
+    }
+    return capacity;
+}

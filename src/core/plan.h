@@ -2,7 +2,8 @@
  * core/plan.h - the steps that a rollout takes, each with its undo, compiled from a strategy.
  *
  * Pure: no clock, no I/O, no allocation. A strategy is a function from a specification and the
- * current slots to a plan; the engine executes any plan.
+ * current slots to a plan; the engine executes any plan. Each has a file of its own: plan.c
+ * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c; plan_words.c has names and words.
  */
 #ifndef BASCULE_CORE_PLAN_H
 #define BASCULE_CORE_PLAN_H
@@ -15,13 +16,17 @@
 
 enum bsc_step_kind {
     BSC_STEP_HOOK,   /* run a command */
-    BSC_STEP_START,  /* start the candidate's instances */
+    BSC_STEP_START,  /* start `instances` of the candidate */
     BSC_STEP_CHECK,  /* wait until enough of them are healthy */
     BSC_STEP_SPLIT,  /* give the candidate weight_bp of the traffic */
     BSC_STEP_BAKE,   /* watch the candidate for duration_ms */
     BSC_STEP_COMMIT, /* the candidate becomes stable; nothing later is undone */
-    BSC_STEP_DRAIN,  /* wait until nothing is in flight in the slot */
-    BSC_STEP_STOP,   /* stop the slot's instances */
+    /* Wait until nothing is in flight in the slot; with `instances` so many of them are taken out
+     * of the routing before, for good. */
+    BSC_STEP_DRAIN,
+    BSC_STEP_STOP,   /* stop the slot's instances; with `instances`, those just drained */
+    BSC_STEP_HOLD,   /* requests wait in the proxy */
+    BSC_STEP_RESUME, /* ... and go on */
     BSC_STEP_KIND_COUNT
 };
 
@@ -38,9 +43,14 @@ enum bsc_step_state {
 
 enum bsc_undo {
     BSC_UNDO_NOTHING,
-    BSC_UNDO_STOP,  /* drain and stop what START started */
-    BSC_UNDO_SPLIT, /* all the traffic back to stable */
-    BSC_UNDO_HOOK,  /* the hook's own undo command */
+    BSC_UNDO_STOP,    /* drain and stop what START started, and all that was started later */
+    BSC_UNDO_SPLIT,   /* all the traffic back to stable */
+    BSC_UNDO_HOOK,    /* the hook's own undo command */
+    BSC_UNDO_SHARE,   /* the share of the traffic back that was given with this step */
+    BSC_UNDO_RESTART, /* what was drained or stopped of stable is started again and checked */
+    BSC_UNDO_RESUME,  /* held requests go on */
+    BSC_UNDO_HOLD,    /* requests wait again */
+    BSC_UNDO_COUNT
 };
 
 enum bsc_hook { BSC_HOOK_PRE_DEPLOY, BSC_HOOK_POST_PROMOTE, BSC_HOOK_COUNT };
@@ -52,12 +62,12 @@ struct bsc_step {
     enum bsc_slot slot;  /* START, CHECK, SPLIT, BAKE, COMMIT: the candidate; DRAIN, STOP: which */
     enum bsc_hook hook;  /* HOOK */
     unsigned weight_bp;  /* SPLIT: the candidate's share */
-    unsigned instances;  /* START: how many */
+    unsigned instances;  /* START: how many more; DRAIN, STOP: how many go, 0: see there */
     int64_t duration_ms; /* BAKE */
     int64_t timeout_ms;  /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
 };
 
-enum { BSC_PLAN_STEPS_MAX = 32 };
+enum { BSC_PLAN_STEPS_MAX = 160 };
 
 struct bsc_plan {
     unsigned count;
@@ -73,11 +83,43 @@ enum bsc_plan_kind {
     BSC_PLAN_KIND_COUNT
 };
 
-/* Compiles the plan of `kind` for the release `spec` into the slot that is not live.
- * `occupied`: instances of another release still run there and must go first. */
-enum bsc_status bsc_plan_compile(enum bsc_plan_kind kind, const struct bsc_spec *spec,
-                                 const struct bsc_slots *now, bool occupied, struct bsc_plan *out,
-                                 struct bsc_error *error) BSC_MUST_CHECK;
+/* What a plan is made of. */
+struct bsc_plan_ask {
+    enum bsc_plan_kind kind;
+    const struct bsc_spec *spec; /* of the release */
+    const struct bsc_spec *live; /* of the one that is live; NULL: none is */
+    bool occupied; /* instances of another release are in the candidate's slot and must go first */
+};
+
+/* By which strategy. The first release of a service has nothing to be weighed against: it gets all
+ * the traffic after its checks. An old release that must be started again comes as the one that
+ * leaves was to be replaced: in batches, or with requests held, or at once. */
+enum bsc_strategy bsc_plan_strategy(const struct bsc_plan_ask *ask);
+
+/* Compiles the plan for a release into the slot that is not live. BSC_INVALID: the strategy can't
+ * do that. */
+enum bsc_status bsc_plan_compile(const struct bsc_plan_ask *ask, const struct bsc_slots *now,
+                                 struct bsc_plan *out, struct bsc_error *error) BSC_MUST_CHECK;
+
+/* How many instances of `slot` there should be now: steps that are done or under way count, those
+ * that are undone do not. `whole`: of the slot's release, and so the number where the plan starts
+ * and stops nothing. */
+unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, unsigned whole);
+/* The share of the traffic that the candidate has when the step `index` is undone by SHARE. */
+unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index);
+/* Are requests held now, by the steps that are done or under way? */
+bool bsc_plan_holds(const struct bsc_plan *plan);
+/* Has `slot` lost instances by steps that are done or under way? */
+bool bsc_plan_reduces(const struct bsc_plan *plan, enum bsc_slot slot);
+
+/* What there is when the step `index` is done, if all goes well. */
+struct bsc_plan_capacity {
+    unsigned instances[BSC_SLOT_COUNT];
+    unsigned weight_bp; /* of the candidate */
+    bool held;          /* requests wait */
+};
+struct bsc_plan_capacity bsc_plan_capacity_after(const struct bsc_plan *plan, unsigned index,
+                                                 const unsigned whole[static BSC_SLOT_COUNT]);
 
 /* One line for people: "start 2 instances in green", "give green 100 % of the traffic". */
 void bsc_step_describe(const struct bsc_step *step, char *out, size_t size);

@@ -146,6 +146,14 @@ static enum bsc_walk_action forward(struct bsc_walk *walk, struct bsc_plan *plan
     return BSC_ACT_NOTHING;
 }
 
+/* All the traffic is back: that undid the earlier splits, too. */
+static void undone_with(const struct bsc_walk *walk, struct bsc_plan *plan)
+{
+    for (unsigned i = 0; i < walk->cursor; i++)
+        if (plan->steps[i].undo == BSC_UNDO_SPLIT && began(&plan->steps[i]))
+            plan->steps[i].state = BSC_STEP_UNDONE;
+}
+
 static enum bsc_walk_action backward(struct bsc_walk *walk, struct bsc_plan *plan,
                                      enum bsc_walk_event event)
 {
@@ -155,6 +163,8 @@ static enum bsc_walk_action backward(struct bsc_walk *walk, struct bsc_plan *pla
         return BSC_ACT_UNDO;
     case BSC_WALK_DONE:
         step->state = BSC_STEP_UNDONE;
+        if (step->undo == BSC_UNDO_SPLIT)
+            undone_with(walk, plan);
         return undo_next(walk, plan);
     case BSC_WALK_FAIL: /* told by the engine; what is below must still be undone */
         step->state = BSC_STEP_SKIPPED;

@@ -55,6 +55,18 @@ unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot)
     return spec->runtime == BSC_RUNTIME_STATIC ? spec->targets[slot].count : spec->replicas;
 }
 
+unsigned bsc_amount_of(struct bsc_amount amount, unsigned total, bool round_up)
+{
+    uint64_t exact = (uint64_t)total * amount.number + (round_up ? 99 : 0);
+    uint64_t number = amount.percent ? exact / 100 : amount.number;
+    return number < total ? (unsigned)number : total;
+}
+
+unsigned bsc_spec_capacity(const struct bsc_spec *spec, unsigned total)
+{
+    return total - bsc_amount_of(spec->deploy.max_unavailable, total, false);
+}
+
 const char *bsc_retry_cause_name(unsigned index)
 {
     static const char *const names[] = { "connect", "reset", "timeout", "502", "503", "504" };

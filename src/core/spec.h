@@ -50,7 +50,32 @@ enum bsc_speech {
 enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
 enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
 enum bsc_probe_kind { BSC_PROBE_HTTP, BSC_PROBE_TCP, BSC_PROBE_COMMAND };
-enum bsc_strategy { BSC_STRATEGY_BLUE_GREEN };
+enum bsc_strategy {
+    BSC_STRATEGY_BLUE_GREEN,
+    BSC_STRATEGY_CANARY,
+    BSC_STRATEGY_ROLLING,
+    BSC_STRATEGY_RECREATE,
+    BSC_STRATEGY_COUNT
+};
+
+/* How many instances a canary has. */
+enum bsc_scale {
+    BSC_SCALE_MATCH, /* as its share of the traffic, rounded up */
+    BSC_SCALE_FULL,
+    BSC_SCALE_FIXED /* so many until it gets all the traffic */
+};
+
+/* A number of instances, or a share of them. */
+struct bsc_amount {
+    unsigned number;
+    bool percent;
+};
+
+enum { BSC_CANARY_STEPS_MAX = 20 };
+struct bsc_canary_steps {
+    unsigned count;
+    unsigned weight_bp[BSC_CANARY_STEPS_MAX]; /* rising, 1 .. 9,999 */
+};
 
 /* By one of the first three, or not at all. */
 struct bsc_affinity_spec {
@@ -135,12 +160,17 @@ struct bsc_hook_spec {
 
 struct bsc_deploy_spec {
     enum bsc_strategy strategy;
-    int64_t bake_ms;    /* watch the new version under full traffic before `commit` */
+    int64_t bake_ms;    /* watch the new version so long after each change of its traffic */
     int64_t standby_ms; /* the old version stays warm so long after `commit`; 0: stopped at once */
     int64_t drain_ms;   /* requests in flight get so long */
     int64_t switch_ms;  /* the proxy must acknowledge a split within this */
     bool rescue;        /* what the new version fails is answered by the old one ... */
     unsigned rescue_percent; /* ... up to this share of the requests; then it is taken back */
+    struct bsc_canary_steps steps; /* CANARY: the shares before the whole */
+    enum bsc_scale scale;
+    unsigned scale_instances; /* CANARY, FIXED */
+    /* ROLLING; a surge of 0 % stands for as many as a batch */
+    struct bsc_amount batch, max_surge, max_unavailable;
     struct bsc_hook_spec pre_deploy, post_promote;
 };
 
@@ -180,6 +210,11 @@ void bsc_spec_release(struct bsc_spec *spec); /* NULL is allowed */
 /* A target is an address, or one with " weight=N" behind it. */
 unsigned bsc_target_weight(const char *target); /* 1..100 */
 size_t bsc_target_address_size(const char *target);
+
+/* Of `total`; at most that. */
+unsigned bsc_amount_of(struct bsc_amount amount, unsigned total, bool round_up);
+/* A rolling release keeps so many instances healthy while it replaces `total` of them. */
+unsigned bsc_spec_capacity(const struct bsc_spec *spec, unsigned total);
 
 /* How many instances slot `slot` of this release has. */
 unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot);

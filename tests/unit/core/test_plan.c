@@ -44,6 +44,15 @@ static struct bsc_spec full(void)
     return spec;
 }
 
+/* Over a live release of the same specification. */
+static enum bsc_status compile(enum bsc_plan_kind kind, const struct bsc_spec *spec,
+                               const struct bsc_slots *slots, bool occupied, struct bsc_plan *plan,
+                               struct bsc_error *error)
+{
+    struct bsc_plan_ask ask = { .kind = kind, .spec = spec, .live = spec, .occupied = occupied };
+    return bsc_plan_compile(&ask, slots, plan, error);
+}
+
 /* The whole plan as text, one step a line with its undo behind it. */
 static void assert_plan(enum bsc_plan_kind kind, const struct bsc_spec *spec,
                         const struct bsc_slots *slots, bool occupied, const char *wanted)
@@ -51,7 +60,7 @@ static void assert_plan(enum bsc_plan_kind kind, const struct bsc_spec *spec,
     struct bsc_plan plan;
     struct bsc_error error;
     struct bsc_text text = { 0 };
-    assert_int_equal(bsc_plan_compile(kind, spec, slots, occupied, &plan, &error), BSC_OK);
+    assert_int_equal(compile(kind, spec, slots, occupied, &plan, &error), BSC_OK);
     for (unsigned i = 0; i < plan.count; i++) {
         char step[160], undo[160];
         assert_int_equal(plan.steps[i].state, BSC_STEP_PENDING);
@@ -158,7 +167,7 @@ static void steps_carry_the_time_limits_of_the_specification(void **unused)
     };
     struct bsc_spec spec = full();
     struct bsc_plan plan;
-    assert_int_equal(bsc_plan_compile(BSC_PLAN_DEPLOY, &spec, &standby, true, &plan, NULL), BSC_OK);
+    assert_int_equal(compile(BSC_PLAN_DEPLOY, &spec, &standby, true, &plan, NULL), BSC_OK);
     assert_int_equal(plan.count, sizeof wanted / sizeof *wanted);
     for (unsigned i = 0; i < plan.count; i++) {
         assert_int_equal(plan.steps[i].kind, wanted[i].kind);
@@ -178,7 +187,7 @@ static void a_static_service_has_as_many_instances_as_addresses_in_the_slot(void
     struct bsc_plan plan;
     spec.runtime = BSC_RUNTIME_STATIC;
     spec.targets[BSC_GREEN] = (struct bsc_strings){ 3, targets };
-    assert_int_equal(bsc_plan_compile(BSC_PLAN_DEPLOY, &spec, &idle, false, &plan, NULL), BSC_OK);
+    assert_int_equal(compile(BSC_PLAN_DEPLOY, &spec, &idle, false, &plan, NULL), BSC_OK);
     assert_int_equal(plan.steps[0].instances, 3);
 }
 
@@ -218,7 +227,7 @@ static void what_the_slots_do_not_allow_is_not_planned(void **unused)
         struct bsc_slots slots = { .state = { BSC_SLOT_LIVE, refused[i].state } };
         struct bsc_plan plan;
         struct bsc_error error;
-        assert_int_equal(bsc_plan_compile(refused[i].kind, &spec, &slots, false, &plan, &error),
+        assert_int_equal(compile(refused[i].kind, &spec, &slots, false, &plan, &error),
                          refused[i].refusal);
         assert_string_not_equal(error.text, "");
     }
@@ -239,7 +248,7 @@ static void a_step_that_does_not_exist_is_described_by_nothing(void **unused)
     for (unsigned beyond = 0; beyond < 2; beyond++) {
         char text[160] = "left over", undo[160] = "left over";
         struct bsc_step step = { .kind = (enum bsc_step_kind)(BSC_STEP_KIND_COUNT + beyond),
-                                 .undo = (enum bsc_undo)(BSC_UNDO_HOOK + 1 + beyond) };
+                                 .undo = (enum bsc_undo)(BSC_UNDO_COUNT + beyond) };
         bsc_step_describe(&step, text, sizeof text);
         bsc_step_describe_undo(&step, undo, sizeof undo);
         assert_string_equal(text, "");
@@ -265,10 +274,10 @@ static void names_are_read_as_they_are_written(void **unused)
     ASSERT_NAMES(enum bsc_step_state, BSC_STEP_STATE_COUNT, bsc_step_state_name,
                  bsc_step_state_parse);
     ASSERT_NAMES(enum bsc_plan_kind, BSC_PLAN_KIND_COUNT, bsc_plan_kind_name, bsc_plan_kind_parse);
-    ASSERT_NAMES(enum bsc_strategy, BSC_STRATEGY_BLUE_GREEN + 1, bsc_strategy_name,
+    ASSERT_NAMES(enum bsc_strategy, BSC_STRATEGY_COUNT, bsc_strategy_name,
                  bsc_strategy_parse);
     ASSERT_NAMES(enum bsc_hook, BSC_HOOK_COUNT, bsc_hook_name, bsc_hook_parse);
-    ASSERT_NAMES(enum bsc_undo, BSC_UNDO_HOOK + 1, bsc_undo_name, bsc_undo_parse);
+    ASSERT_NAMES(enum bsc_undo, BSC_UNDO_COUNT, bsc_undo_name, bsc_undo_parse);
 }
 
 int main(void)
