@@ -74,6 +74,29 @@ static enum bsc_plan_kind kind_wanted(const struct bsc_api_request *request)
     return kind;
 }
 
+/* With what there is when each of them is done. */
+static json_t *view_steps(const struct bsc_service *service, const struct bsc_planned *planned)
+{
+    enum bsc_slot candidate = bsc_slots_staging(&service->row.slots);
+    json_t *list = bsc_api_view_steps(&planned->plan), *step;
+    size_t index;
+    json_array_foreach(list, index, step)
+    {
+        struct bsc_plan_capacity capacity =
+            bsc_plan_capacity_after(&planned->plan, (unsigned)index, planned->whole);
+        json_int_t weight_bp[BSC_SLOT_COUNT] = { 0 };
+        weight_bp[candidate] = capacity.weight_bp;
+        weight_bp[bsc_slot_other(candidate)] = BSC_WEIGHT_FULL_BP - (json_int_t)capacity.weight_bp;
+        json_object_set_new(step, "capacity",
+                            json_pack("{s:{s:i, s:I}, s:{s:i, s:I}, s:b}", "blue", "instances",
+                                      (int)capacity.instances[BSC_BLUE], "weight_bp",
+                                      weight_bp[BSC_BLUE], "green", "instances",
+                                      (int)capacity.instances[BSC_GREEN], "weight_bp",
+                                      weight_bp[BSC_GREEN], "held", (int)capacity.held));
+    }
+    return list;
+}
+
 static void view_plan(struct bsc_api_request *request, const struct bsc_engine *engine)
 {
     const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
@@ -82,15 +105,14 @@ static void view_plan(struct bsc_api_request *request, const struct bsc_engine *
         return;
     }
     struct bsc_error error;
-    struct bsc_plan plan = { 0 };
-    enum bsc_plan_kind kind = kind_wanted(request);
+    struct bsc_planned planned = { .kind = kind_wanted(request) };
     const char *version = bsc_api_input_string(request, "version");
-    enum bsc_status status = bsc_engine_plan(engine, service->name, version, &kind, &plan, &error);
+    enum bsc_status status = bsc_engine_plan(engine, service->name, version, &planned, &error);
     if (status != BSC_OK) {
         bsc_api_answer_error(request, status, error.text);
         return;
     }
-    bool of_staging = kind == BSC_PLAN_SWITCH || kind == BSC_PLAN_ROLLBACK;
+    bool of_staging = planned.kind == BSC_PLAN_SWITCH || planned.kind == BSC_PLAN_ROLLBACK;
     if (!version && of_staging)
         version = bsc_api_release_version(
             service, service->row.release[bsc_slots_staging(&service->row.slots)]);
@@ -100,9 +122,9 @@ static void view_plan(struct bsc_api_request *request, const struct bsc_engine *
     bsc_api_answer_json(request, MHD_HTTP_OK,
                         json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "service", service->name,
                                   "version", bsc_api_words_or_null(version), "kind",
-                                  bsc_plan_kind_name(kind), "strategy",
-                                  bsc_strategy_name(service->row.spec->deploy.strategy), "steps",
-                                  bsc_api_view_steps(&plan), "drift", drift));
+                                  bsc_plan_kind_name(planned.kind), "strategy",
+                                  bsc_strategy_name(planned.strategy), "steps",
+                                  view_steps(service, &planned), "drift", drift));
 }
 
 void bsc_api_get_plan(struct bsc_api_request *request)

@@ -97,9 +97,9 @@ void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size)
 }
 
 static const char *const step_names[BSC_STEP_KIND_COUNT] = {
-    [BSC_STEP_HOOK] = "hook",   [BSC_STEP_START] = "start", [BSC_STEP_CHECK] = "check",
-    [BSC_STEP_SPLIT] = "split", [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
-    [BSC_STEP_DRAIN] = "drain", [BSC_STEP_STOP] = "stop",   [BSC_STEP_HOLD] = "hold",
+    [BSC_STEP_HOOK] = "hook",     [BSC_STEP_START] = "start", [BSC_STEP_CHECK] = "check",
+    [BSC_STEP_SPLIT] = "split",   [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
+    [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",   [BSC_STEP_HOLD] = "hold",
     [BSC_STEP_RESUME] = "resume",
 };
 static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {

@@ -165,7 +165,7 @@ struct bsc_deploy_spec {
     int64_t drain_ms;   /* requests in flight get so long */
     int64_t switch_ms;  /* the proxy must acknowledge a split within this */
     bool rescue;        /* what the new version fails is answered by the old one ... */
-    unsigned rescue_percent; /* ... up to this share of the requests; then it is taken back */
+    unsigned rescue_percent;       /* ... up to this share of the requests; then it is taken back */
     struct bsc_canary_steps steps; /* CANARY: the shares before the whole */
     enum bsc_scale scale;
     unsigned scale_instances; /* CANARY, FIXED */

@@ -121,6 +121,19 @@ static bool occupied(const struct bsc_service *service)
     return bsc_instances_count(service, bsc_slots_staging(&service->row.slots)) != 0;
 }
 
+static struct bsc_plan_ask plan_ask(const struct bsc_service *service, enum bsc_plan_kind kind,
+                                    const struct bsc_spec *spec)
+{
+    const struct bsc_release *live =
+        bsc_release_find(service, service->row.release[service->row.slots.live]);
+    return (struct bsc_plan_ask){
+        .kind = kind,
+        .spec = spec,
+        .live = live ? live->row.spec : NULL,
+        .occupied = occupied(service),
+    };
+}
+
 /* What was ready in the staging slot and never went live is history now. */
 static void replace_record(struct bsc_engine *engine, struct bsc_service *service,
                            const char *reason)
@@ -163,8 +176,9 @@ static void begin(struct bsc_engine *engine, struct bsc_service *service, enum b
 {
     struct bsc_plan plan;
     struct bsc_error error;
-    if (bsc_plan_compile(kind, release->row.spec, &service->row.slots, occupied(service), &plan,
-                         &error) != BSC_OK) {
+    struct bsc_plan_ask ask = plan_ask(service, kind, release->row.spec);
+    enum bsc_strategy strategy = bsc_plan_strategy(&ask);
+    if (bsc_plan_compile(&ask, &service->row.slots, &plan, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s: %s", service->name, error.text);
         return;
     }
@@ -180,21 +194,34 @@ static void begin(struct bsc_engine *engine, struct bsc_service *service, enum b
         take_slot(engine, service, release);
     struct bsc_rollout *rollout =
         bsc_rollout_begin(engine, service, kind, release, &plan, event->actor);
+    rollout->row.strategy = strategy;
     bsc_reply(engine, event->token, BSC_OK, rollout->row.id, "%s", bsc_plan_kind_name(kind));
     bsc_rollout_event(engine, service, BSC_WALK_BEGIN, NULL);
     bsc_releases_prune(engine, service); /* not earlier: the new release has no name before */
 }
 
+/* What can't be planned is refused before anything is made of it. */
+static enum bsc_status plan_check(const struct bsc_service *service, enum bsc_plan_kind kind,
+                                  const struct bsc_spec *spec, struct bsc_error *error)
+{
+    struct bsc_plan plan;
+    struct bsc_plan_ask ask = plan_ask(service, kind, spec);
+    return bsc_plan_compile(&ask, &service->row.slots, &plan, error);
+}
+
 static void deploy(struct bsc_engine *engine, struct bsc_service *service,
                    const struct bsc_event *event)
 {
+    enum bsc_plan_kind kind = event->stage ? BSC_PLAN_STAGE : BSC_PLAN_DEPLOY;
     struct bsc_error error;
     struct bsc_spec *spec = NULL;
     if (bsc_version_check(event->version ? event->version : "", &error) != BSC_OK ||
         may_release(service, &error) != BSC_OK ||
         bsc_slots_can(&service->row.slots, BSC_SLOT_DEPLOY, &error) != BSC_OK ||
-        bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK) {
+        bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK ||
+        plan_check(service, kind, spec, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
+        bsc_spec_release(spec);
         return;
     }
     if (engine->store_full) {
@@ -202,7 +229,7 @@ static void deploy(struct bsc_engine *engine, struct bsc_service *service,
                   "the disk is full: nothing can be recorded, so nothing is deployed");
     } else {
         const struct bsc_release *release = bsc_release_new(engine, service, spec);
-        begin(engine, service, event->stage ? BSC_PLAN_STAGE : BSC_PLAN_DEPLOY, release, event);
+        begin(engine, service, kind, release, event);
     }
     bsc_spec_release(spec);
 }
@@ -385,36 +412,46 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
     }
 }
 
+/* The release that the command would put into the staging slot. */
+static const struct bsc_spec *planned_spec(const struct bsc_service *service, const char *version,
+                                           struct bsc_planned *out, struct bsc_error *error)
+{
+    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
+    const struct bsc_release *release;
+    switch (out->kind) {
+    case BSC_PLAN_ROLLBACK:
+    case BSC_PLAN_REVERT:
+        release = rollback_target(service, version, error);
+        if (release)
+            out->kind = rollback_kind(service, release);
+        return release ? release->row.spec : NULL;
+    case BSC_PLAN_SWITCH:
+        release = bsc_release_find(service, service->row.release[staging]);
+        return release ? release->row.spec : service->row.spec;
+    default:
+        return version && bsc_version_check(version, error) != BSC_OK ? NULL : service->row.spec;
+    }
+}
+
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *name,
-                                const char *version, enum bsc_plan_kind *kind, struct bsc_plan *out,
+                                const char *version, struct bsc_planned *out,
                                 struct bsc_error *error)
 {
     const struct bsc_service *service = bsc_service_find(engine, name);
     if (!service)
         return bsc_error_set(error, BSC_NOT_FOUND, "no service is called '%s'", name);
-    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     enum bsc_status status = may_begin(service, error);
     if (status != BSC_OK)
         return status;
-    if (*kind == BSC_PLAN_ROLLBACK || *kind == BSC_PLAN_REVERT) {
-        const struct bsc_release *target = rollback_target(service, version, error);
-        if (!target)
-            return BSC_NO_ROLLBACK;
-        *kind = rollback_kind(service, target);
-        return bsc_plan_compile(*kind, target->row.spec, &service->row.slots, occupied(service),
-                                out, error);
-    }
-    if (*kind == BSC_PLAN_SWITCH) {
-        const struct bsc_release *release =
-            bsc_release_find(service, service->row.release[staging]);
-        return bsc_plan_compile(*kind, release ? release->row.spec : service->row.spec,
-                                &service->row.slots, occupied(service), out, error);
-    }
-    if (version) {
-        status = bsc_version_check(version, error);
-        if (status != BSC_OK)
-            return status;
-    }
-    return bsc_plan_compile(*kind, service->row.spec, &service->row.slots, occupied(service), out,
-                            error);
+    struct bsc_error why;
+    const struct bsc_spec *spec = planned_spec(service, version, out, &why);
+    if (!spec)
+        return bsc_error_set(error, why.status, "%s", why.text);
+    struct bsc_plan_ask ask = plan_ask(service, out->kind, spec);
+    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
+    out->strategy = bsc_plan_strategy(&ask);
+    out->whole[staging] = bsc_spec_instances(spec, staging);
+    out->whole[service->row.slots.live] =
+        ask.live ? bsc_spec_instances(ask.live, service->row.slots.live) : 0;
+    return bsc_plan_compile(&ask, &service->row.slots, &out->plan, error);
 }

@@ -83,12 +83,21 @@ void bsc_ejected(struct bsc_engine *engine, const struct bsc_event *event)
     bsc_touch(engine, service);
 }
 
+unsigned bsc_slot_wanted(const struct bsc_service *service, enum bsc_slot slot, uint64_t release)
+{
+    const struct bsc_release *of = bsc_release_find(service, release);
+    unsigned whole = of ? bsc_spec_instances(of->row.spec, slot) : 0;
+    return of && bsc_rollout_open(service)
+               ? bsc_plan_instances(&service->rollout->row.plan, slot, whole)
+               : whole;
+}
+
 bool bsc_slot_healthy(const struct bsc_service *service, enum bsc_slot slot, uint64_t release,
                       unsigned *healthy, unsigned *total)
 {
     const struct bsc_release *of = bsc_release_find(service, release);
     *healthy = 0;
-    *total = of ? bsc_spec_instances(of->row.spec, slot) : 0;
+    *total = bsc_slot_wanted(service, slot, release);
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
         if (instance->row.slot == slot && instance->row.release == release &&

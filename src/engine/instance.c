@@ -82,11 +82,14 @@ void bsc_instance_create(struct bsc_engine *engine, struct bsc_service *service,
 }
 
 void bsc_instances_create(struct bsc_engine *engine, struct bsc_service *service,
-                          const struct bsc_release *release, enum bsc_slot slot)
+                          const struct bsc_release *release, enum bsc_slot slot, unsigned count)
 {
-    unsigned count = bsc_spec_instances(release->row.spec, slot);
-    for (unsigned position = 0; position < count; position++)
-        bsc_instance_create(engine, service, release, slot, position);
+    unsigned staying = bsc_instances_staying(service, slot);
+    for (unsigned position = 0; staying < count; position++)
+        if (!bsc_instance_at(service, slot, release->row.id, position)) {
+            bsc_instance_create(engine, service, release, slot, position);
+            staying++;
+        }
 }
 
 void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
@@ -230,6 +233,15 @@ static void drain(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch(engine, service);
 }
 
+unsigned bsc_instances_staying(const struct bsc_service *service, enum bsc_slot slot)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < service->instance_count; i++)
+        count +=
+            service->instances[i].row.slot == slot && bsc_instance_stays(&service->instances[i]);
+    return count;
+}
+
 unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot)
 {
     unsigned count = 0;
@@ -262,6 +274,43 @@ void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service
         struct bsc_instance *instance = &service->instances[i];
         instance->retire = instance->row.slot == slot && (!kept || instance->row.release != kept) &&
                            bsc_instance_stays(instance);
+    }
+    drain_marked(engine, service);
+}
+
+static bool healthy(const struct bsc_instance *instance)
+{
+    return instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy;
+}
+
+/* The one that is missed least: an ill one, else the last one. NULL: none may go. */
+static struct bsc_instance *dispensable(struct bsc_service *service, enum bsc_slot slot,
+                                        bool healthy_too)
+{
+    struct bsc_instance *chosen = NULL;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot != slot || instance->retire || !bsc_instance_stays(instance) ||
+            (healthy(instance) && !healthy_too))
+            continue;
+        if (!chosen || (healthy(chosen) && !healthy(instance)) ||
+            (healthy(chosen) == healthy(instance) && chosen->row.position < instance->row.position))
+            chosen = instance;
+    }
+    return chosen;
+}
+
+void bsc_instances_shrink(struct bsc_engine *engine, struct bsc_service *service,
+                          enum bsc_slot slot, unsigned left, unsigned healthy_ones)
+{
+    for (size_t i = 0; i < service->instance_count; i++)
+        service->instances[i].retire = false;
+    for (unsigned staying = bsc_instances_staying(service, slot); staying > left; staying--) {
+        struct bsc_instance *instance = dispensable(service, slot, healthy_ones > 0);
+        if (!instance)
+            break;
+        healthy_ones -= healthy(instance);
+        instance->retire = true;
     }
     drain_marked(engine, service);
 }

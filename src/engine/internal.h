@@ -188,8 +188,9 @@ const char *bsc_version_text(const struct bsc_spec *spec);
 /* instance.c */
 void bsc_instance_create(struct bsc_engine *engine, struct bsc_service *service,
                          const struct bsc_release *release, enum bsc_slot slot, unsigned position);
+/* As many as lack to `count`. */
 void bsc_instances_create(struct bsc_engine *engine, struct bsc_service *service,
-                          const struct bsc_release *release, enum bsc_slot slot);
+                          const struct bsc_release *release, enum bsc_slot slot, unsigned count);
 void bsc_instance_start(struct bsc_engine *engine, struct bsc_service *service,
                         struct bsc_instance *instance);
 void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
@@ -200,12 +201,18 @@ void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
  * release `kept`; 0: all. */
 void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service,
                           enum bsc_slot slot, uint64_t kept);
+/* The same with as many as are more than `left`, ill ones first; of healthy ones at most `healthy`.
+ */
+void bsc_instances_shrink(struct bsc_engine *engine, struct bsc_service *service,
+                          enum bsc_slot slot, unsigned left, unsigned healthy);
 /* Those that the proxies may not know to be drained are drained again from the newest publish on.
  */
 void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service);
 /* After a restart: goes on with draining and stopping. */
 void bsc_instances_recover(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_instances_tick(struct bsc_engine *engine, struct bsc_service *service);
+/* Those that are not on their way out. */
+unsigned bsc_instances_staying(const struct bsc_service *service, enum bsc_slot slot);
 /* Those on their way out included, until they are gone. */
 unsigned bsc_instances_count(const struct bsc_service *service, enum bsc_slot slot);
 int64_t bsc_instances_next_ms(const struct bsc_service *service);
@@ -217,6 +224,8 @@ void bsc_probe_due(struct bsc_engine *engine, struct bsc_service *service,
 void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
                       const struct bsc_event *event);
 void bsc_ejected(struct bsc_engine *engine, const struct bsc_event *event);
+/* How many instances of `release` there should be in `slot`, as far as its rollout has come. */
+unsigned bsc_slot_wanted(const struct bsc_service *service, enum bsc_slot slot, uint64_t release);
 bool bsc_slot_healthy(const struct bsc_service *service, enum bsc_slot slot, uint64_t release,
                       unsigned *healthy, unsigned *total);
 void bsc_check_command(struct bsc_engine *engine, struct bsc_service *service,
@@ -227,7 +236,8 @@ void bsc_slot_health_text(const struct bsc_engine *engine, const struct bsc_serv
                           enum bsc_slot slot, uint64_t release, char *out, size_t size);
 
 /* routing.c */
-/* All the traffic to `slot`; returns whether that changed anything. */
+/* So much of the traffic to `slot`, the rest to the other; returns whether that changed anything.
+ */
 bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot,
                     unsigned weight_bp);
 /* Other users will be the first that see the next candidate. Only while all the traffic goes to one
@@ -240,6 +250,10 @@ void bsc_unpublish(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_publish_refused(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_publish_tick(struct bsc_engine *engine, struct bsc_service *service);
 bool bsc_published(const struct bsc_service *service, bsc_token token);
+/* What the proxies do with requests: the user's wish, unless a rollout holds them. */
+enum bsc_traffic bsc_traffic_in_force(const struct bsc_service *service);
+/* Can stable take all the traffic? False when it lost instances to the rollout. */
+bool bsc_stable_is_whole(const struct bsc_service *service);
 /* Does stable answer what the candidate fails? */
 bool bsc_rescues(const struct bsc_service *service);
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);
@@ -270,6 +284,28 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service);
 enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size);
 void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service);
+/* What instances are started, checked, drained and stopped for: step_instances.c */
+void bsc_step_begin_start(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_start(const struct bsc_engine *engine, struct bsc_service *service,
+                                      char *reason, size_t size);
+enum bsc_verdict bsc_step_judge_check(struct bsc_engine *engine, struct bsc_service *service,
+                                      char *reason, size_t size);
+void bsc_step_begin_drain(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_drain(struct bsc_engine *engine, struct bsc_service *service,
+                                      char *reason, size_t size);
+void bsc_step_begin_stop(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_stop(struct bsc_engine *engine, struct bsc_service *service,
+                                     char *reason, size_t size);
+void bsc_step_undo_start(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_undo_start(const struct bsc_service *service, char *reason,
+                                           size_t size);
+void bsc_step_restart(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_restart(const struct bsc_engine *engine,
+                                        struct bsc_service *service, char *reason, size_t size);
+struct bsc_step *bsc_step_current(const struct bsc_service *service);
+bool bsc_step_expired(const struct bsc_engine *engine, const struct bsc_rollout *rollout);
+/* The candidate is not as healthy as it must be: the rollout fails for that. */
+enum bsc_verdict bsc_step_fail_health(struct bsc_service *service);
 /* The proxies did not take a publish: when it is the switch that the rollout waits for, that fails.
  */
 void bsc_split_refused(struct bsc_service *service, const struct bsc_event *event);

@@ -22,12 +22,12 @@ void bsc_memory_clear(struct bsc_engine *engine)
     engine->touched_count = 0;
 }
 
-/* The traffic of open rollouts goes back to stable before anything is read again: the one effect
- * that may precede its record. */
+/* The traffic of open rollouts goes back to stable before anything is read again, where stable can
+ * take it: the one effect that may precede its record. */
 static void give_back(struct bsc_engine *engine)
 {
     for (struct bsc_service *s = engine->services; s; s = s->next) {
-        if (!bsc_rollout_open(s) || s->row.removed ||
+        if (!bsc_rollout_open(s) || s->row.removed || !bsc_stable_is_whole(s) ||
             s->row.weight_bp[s->row.stable] == BSC_WEIGHT_FULL_BP)
             continue;
         s->row.weight_bp[s->row.stable] = BSC_WEIGHT_FULL_BP;

@@ -231,8 +231,10 @@ void bsc_rollout_tripped(struct bsc_engine *engine, const struct bsc_event *even
     const char *text = event->text ? event->text : "too many requests failed";
     if (!rollout || service->row.removed)
         return;
-    if (rollout->row.walk.status == BSC_ROLLOUT_RUNNING && bsc_rescues(service) &&
-        event->generation == service->row.generation) {
+    bool now = bsc_rescues(service) && event->generation == service->row.generation;
+    bool late = !bsc_stable_is_whole(service) && /* told while the rescuing ended */
+                event->generation + 1 == service->row.generation;
+    if (rollout->row.walk.status == BSC_ROLLOUT_RUNNING && (now || late)) {
         char reason[BSC_REASON_BYTES];
         snprintf(reason, sizeof reason, "rescue budget used up: %s", text);
         bsc_rollout_blame(service, BSC_FAILED, 0, 0);

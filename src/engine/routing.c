@@ -101,6 +101,19 @@ static unsigned weight_of(const struct bsc_service *service, const struct bsc_in
     return bsc_target_weight(targets->items[instance->row.position]);
 }
 
+enum bsc_traffic bsc_traffic_in_force(const struct bsc_service *service)
+{
+    bool held = bsc_rollout_open(service) && bsc_plan_holds(&service->rollout->row.plan);
+    return held && service->row.traffic == BSC_TRAFFIC_SERVE ? BSC_TRAFFIC_HOLD
+                                                             : service->row.traffic;
+}
+
+bool bsc_stable_is_whole(const struct bsc_service *service)
+{
+    return !bsc_rollout_open(service) ||
+           !bsc_plan_reduces(&service->rollout->row.plan, service->row.stable);
+}
+
 bool bsc_rescues(const struct bsc_service *service)
 {
     if (!bsc_rollout_open(service))
@@ -108,7 +121,8 @@ bool bsc_rescues(const struct bsc_service *service)
     const struct bsc_rollout_row *row = &service->rollout->row;
     const struct bsc_release *release = bsc_release_find(service, row->release);
     if ((row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH) || !release ||
-        !release->row.spec->deploy.rescue || row->slot == service->row.stable)
+        !release->row.spec->deploy.rescue || row->slot == service->row.stable ||
+        !bsc_stable_is_whole(service))
         return false;
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance_row *instance = &service->instances[i].row;
@@ -131,7 +145,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
     struct bsc_endpoint *endpoints = bsc_alloc((service->instance_count + 1) * sizeof *endpoints);
     struct bsc_routing routing = {
         .spec = service->row.spec,
-        .traffic = service->row.traffic,
+        .traffic = bsc_traffic_in_force(service),
         .generation = service->row.generation,
         .weight_bp = { service->row.weight_bp[BSC_BLUE], service->row.weight_bp[BSC_GREEN] },
         .affinity_key = service->row.affinity_key,

@@ -76,10 +76,17 @@ bool bsc_engine_store_full(const struct bsc_engine *engine); /* as the last comm
 /* Is a rollout (or its tail) still at work? */
 bool bsc_service_busy(const struct bsc_service *service);
 
-/* The plan that a command would run now: for `bascule plan`. `kind` DEPLOY, STAGE, SWITCH or
- * ROLLBACK (which may turn out a REVERT: *kind is updated). `version` as in the command. */
+/* The plan that a command would run now: for `bascule plan`. */
+struct bsc_planned {
+    /* DEPLOY, STAGE, SWITCH or ROLLBACK, which may turn out a REVERT. */
+    enum bsc_plan_kind kind;
+    enum bsc_strategy strategy;
+    struct bsc_plan plan;
+    unsigned whole[BSC_SLOT_COUNT]; /* instances of what is, or will be, in the slot */
+};
+/* `version` as in the command, `out->kind` says which. */
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *service,
-                                const char *version, enum bsc_plan_kind *kind, struct bsc_plan *out,
+                                const char *version, struct bsc_planned *out,
                                 struct bsc_error *error);
 
 #endif

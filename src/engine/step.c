@@ -13,13 +13,13 @@
 /* A hook's own time limit is kept by its shim; this is for a shim that does not answer. */
 static const int64_t hook_spare_ms = 30000;
 
-static struct bsc_step *current(const struct bsc_service *service)
+struct bsc_step *bsc_step_current(const struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
     return &rollout->row.plan.steps[rollout->row.walk.cursor];
 }
 
-static bool expired(const struct bsc_engine *engine, const struct bsc_rollout *rollout)
+bool bsc_step_expired(const struct bsc_engine *engine, const struct bsc_rollout *rollout)
 {
     return rollout->step_until_ms && bsc_now(engine) >= rollout->step_until_ms;
 }
@@ -36,7 +36,7 @@ void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static B
 void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
-    int64_t limit_ms = current(service)->timeout_ms;
+    int64_t limit_ms = bsc_step_current(service)->timeout_ms;
     rollout->step_token = bsc_token_next(engine, service);
     if (limit_ms)
         rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
@@ -51,30 +51,31 @@ void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool
     bsc_hook_id(service->rollout, undo, effect->id);
 }
 
-/* The slot is empty, or holds what this step created before the controller was started anew. */
-static void begin_start(struct bsc_engine *engine, struct bsc_service *service)
+/* All the traffic makes the candidate live; for a part of it, it must be what could be switched to.
+ */
+static enum bsc_status take_traffic(struct bsc_service *service, const struct bsc_step *step,
+                                    struct bsc_error *error)
 {
-    const struct bsc_rollout_row *row = &service->rollout->row;
-    const struct bsc_release *release = bsc_release_find(service, row->release);
-    if (!bsc_instances_count(service, row->slot))
-        bsc_instances_create(engine, service, release, row->slot);
+    struct bsc_slots *slots = &service->row.slots;
+    enum bsc_slot candidate = service->rollout->row.slot;
+    if (slots->live == candidate)
+        return BSC_OK;
+    if (step->weight_bp < BSC_WEIGHT_FULL_BP)
+        return bsc_slots_can(slots, BSC_SLOT_SWITCH, error);
+    return bsc_slots_apply(
+        slots, slots->state[candidate] == BSC_SLOT_STANDBY ? BSC_SLOT_ROLLBACK : BSC_SLOT_SWITCH,
+        error);
 }
 
 static void begin_split(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
-    struct bsc_slots *slots = &service->row.slots;
-    const struct bsc_step *step = current(service);
-    if (slots->live != rollout->row.slot) {
-        struct bsc_error error;
-        enum bsc_slot_event event = slots->state[rollout->row.slot] == BSC_SLOT_STANDBY
-                                        ? BSC_SLOT_ROLLBACK
-                                        : BSC_SLOT_SWITCH;
-        if (bsc_slots_apply(slots, event, &error) != BSC_OK) {
-            snprintf(rollout->row.reason, sizeof rollout->row.reason, "%s", error.text);
-            bsc_rollout_blame(service, error.status, 0, 0);
-            return; /* no token: judged as failed */
-        }
+    const struct bsc_step *step = bsc_step_current(service);
+    struct bsc_error error;
+    if (take_traffic(service, step, &error) != BSC_OK) {
+        snprintf(rollout->row.reason, sizeof rollout->row.reason, "%s", error.text);
+        bsc_rollout_blame(service, error.status, 0, 0);
+        return; /* no token: judged as failed */
     }
     bsc_weight_set(engine, service, rollout->row.slot, step->weight_bp);
     rollout->step_token = bsc_publish(engine, service, false);
@@ -108,6 +109,21 @@ void bsc_standby_begin(struct bsc_engine *engine, struct bsc_service *service, e
     service->standby_at_ms = bsc_now(engine) + standby_ms;
 }
 
+/* Nothing of it stands by: it is history, and what goes back to it starts it again. */
+static void forget_stopped(struct bsc_engine *engine, struct bsc_service *service,
+                           enum bsc_slot slot)
+{
+    if (!service->row.release[slot] || bsc_instances_staying(service, slot))
+        return;
+    if (service->record_dirty[slot]) {
+        struct bsc_change *change = bsc_change_add(engine, BSC_PUT_RECORD);
+        change->record.service = service->name;
+        change->record.record = service->records[slot];
+        service->record_dirty[slot] = false;
+    }
+    bsc_staging_empty(engine, service);
+}
+
 static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
@@ -127,6 +143,7 @@ static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
     service->record_dirty[old] = service->records[old].id != 0;
     if (!service->row.release[old]) /* the first release: nothing was there before */
         (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_EMPTY, NULL);
+    forget_stopped(engine, service, old);
     bsc_standby_begin(engine, service, old);
     rollout->row.ended_ms = bsc_wall(engine);
     bsc_audit(engine, service, rollout->row.id, "promoted", NULL, "%s is live in %s",
@@ -134,16 +151,10 @@ static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
     bsc_touch_row(engine, service);
 }
 
-static void begin_drain(struct bsc_engine *engine, struct bsc_service *service)
-{
-    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_DRAIN, service);
-    effect->token = service->rollout->step_token = bsc_token_next(engine, service);
-}
-
 void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
-    const struct bsc_step *step = current(service);
+    const struct bsc_step *step = bsc_step_current(service);
     if (step->timeout_ms)
         rollout->step_until_ms = bsc_now(engine) + step->timeout_ms;
     switch (step->kind) {
@@ -151,7 +162,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         bsc_hook_begin(engine, service, false);
         break;
     case BSC_STEP_START:
-        begin_start(engine, service);
+        bsc_step_begin_start(engine, service);
         break;
     case BSC_STEP_SPLIT:
         begin_split(engine, service);
@@ -163,105 +174,19 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         begin_commit(engine, service);
         break;
     case BSC_STEP_DRAIN:
-        begin_drain(engine, service);
+        bsc_step_begin_drain(engine, service);
         break;
     case BSC_STEP_STOP:
-        bsc_instances_retire(engine, service, step->slot, 0);
+        bsc_step_begin_stop(engine, service);
         break;
-    default:
+    case BSC_STEP_HOLD:
+    case BSC_STEP_RESUME: /* that it began is what makes it so */
+        rollout->step_token = bsc_publish(engine, service, false);
+        break;
+    case BSC_STEP_CHECK:
+    case BSC_STEP_KIND_COUNT:
         break;
     }
-}
-
-/* An instance of the candidate that will not come up whatever one waits. */
-static const struct bsc_instance *hopeless(const struct bsc_service *service)
-{
-    const struct bsc_rollout_row *row = &service->rollout->row;
-    for (size_t i = 0; i < service->instance_count; i++) {
-        const struct bsc_instance *instance = &service->instances[i];
-        if (instance->row.release != row->release || instance->row.slot != row->slot)
-            continue;
-        if (instance->never_started || instance->exits >= BSC_EXITS_MAX ||
-            (instance->row.phase == BSC_INSTANCE_RESTARTING &&
-             instance->restart_at_ms == INT64_MAX))
-            return instance;
-    }
-    return NULL;
-}
-
-static void hopeless_text(const struct bsc_engine *engine, const struct bsc_service *service,
-                          const struct bsc_instance *instance, char *reason, size_t size)
-{
-    char tail[BSC_TAIL_BYTES];
-    bsc_tail(engine, bsc_instance_spec(service, instance)->runtime, instance->row.id, tail);
-    snprintf(reason, size, "%s %s%s%s%s", instance->row.id,
-             instance->never_started ? "could not be started: " : "", instance->last_exit,
-             instance->exits > 1 ? " (again and again)" : "", tail[0] ? "" : "; it wrote nothing");
-    size_t used = strlen(reason);
-    if (tail[0] && used < size)
-        snprintf(reason + used, size - used, "; its last output:\n%s", tail);
-}
-
-/* The candidate is not as healthy as it must be: the rollout fails for that. */
-static enum bsc_verdict fail_health(struct bsc_service *service)
-{
-    const struct bsc_rollout_row *row = &service->rollout->row;
-    unsigned healthy, total;
-    bsc_slot_healthy(service, row->slot, row->release, &healthy, &total);
-    bsc_rollout_blame(service, BSC_UNHEALTHY, healthy, total);
-    return BSC_FAIL;
-}
-
-static enum bsc_verdict judge_start(const struct bsc_engine *engine, struct bsc_service *service,
-                                    char *reason, size_t size)
-{
-    const struct bsc_rollout *rollout = service->rollout;
-    const struct bsc_instance *bad = hopeless(service);
-    unsigned running = 0;
-    for (size_t i = 0; i < service->instance_count; i++) {
-        const struct bsc_instance *instance = &service->instances[i];
-        running += instance->row.release == rollout->row.release &&
-                   instance->row.slot == rollout->row.slot &&
-                   instance->row.phase == BSC_INSTANCE_RUNNING;
-    }
-    if (bad) {
-        hopeless_text(engine, service, bad, reason, size);
-        return fail_health(service);
-    }
-    unsigned wanted = current(service)->instances;
-    if (running >= wanted)
-        return BSC_DONE;
-    snprintf(reason, size, "%u of %u instances run", running, wanted);
-    return expired(engine, rollout) ? fail_health(service) : BSC_WAIT;
-}
-
-static enum bsc_verdict judge_check(struct bsc_engine *engine, struct bsc_service *service,
-                                    char *reason, size_t size)
-{
-    const struct bsc_rollout *rollout = service->rollout;
-    unsigned healthy, total;
-    const struct bsc_instance *bad = hopeless(service);
-    if (bad) {
-        hopeless_text(engine, service, bad, reason, size);
-        return fail_health(service);
-    }
-    if (bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
-        if (service->row.slots.state[rollout->row.slot] == BSC_SLOT_DEPLOYING)
-            (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_DEPLOYED, NULL);
-        (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_CHECK_PASSED, NULL);
-        bsc_touch_row(engine, service);
-        return BSC_DONE;
-    }
-    if (!expired(engine, rollout)) {
-        snprintf(reason, size, "%u of %u instances healthy", healthy, total);
-        return BSC_WAIT;
-    }
-    char limit[BSC_DURATION_BYTES], health[BSC_REASON_BYTES];
-    bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, health,
-                         sizeof health);
-    snprintf(reason, size, "health check failed after %s: %s",
-             bsc_duration_format(current(service)->timeout_ms, limit), health);
-    return fail_health(service);
 }
 
 static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_service *service,
@@ -276,7 +201,7 @@ static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_servic
     if (!bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
         bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, reason,
                              size);
-        return fail_health(service); /* it went down meanwhile, or while nobody watched */
+        return bsc_step_fail_health(service); /* it went down meanwhile, or while nobody watched */
     }
     if (rollout->step_refused) {
         snprintf(reason, size, "the switch failed: %s", rollout->waiting);
@@ -284,16 +209,18 @@ static enum bsc_verdict judge_split(struct bsc_engine *engine, struct bsc_servic
         return BSC_FAIL;
     }
     if (bsc_published(service, rollout->step_token)) {
+        if (bsc_step_current(service)->weight_bp < BSC_WEIGHT_FULL_BP)
+            return BSC_DONE;
         service->records[rollout->row.slot].switched_at_ms = bsc_wall(engine);
         service->record_dirty[rollout->row.slot] = service->records[rollout->row.slot].id != 0;
         return BSC_DONE;
     }
     snprintf(reason, size, "the proxy has not acknowledged the switch");
-    if (!expired(engine, rollout))
+    if (!bsc_step_expired(engine, rollout))
         return BSC_WAIT;
     char limit[BSC_DURATION_BYTES];
     snprintf(reason, size, "the switch timed out: the proxy has not acknowledged it within %s",
-             bsc_duration_format(current(service)->timeout_ms, limit));
+             bsc_duration_format(bsc_step_current(service)->timeout_ms, limit));
     bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
     return BSC_FAIL;
 }
@@ -302,7 +229,7 @@ void bsc_split_refused(struct bsc_service *service, const struct bsc_event *even
 {
     struct bsc_rollout *rollout = service->rollout;
     if (!bsc_rollout_open(service) || rollout->row.walk.status != BSC_ROLLOUT_RUNNING ||
-        rollout->step_token != event->token || current(service)->kind != BSC_STEP_SPLIT)
+        rollout->step_token != event->token || bsc_step_current(service)->kind != BSC_STEP_SPLIT)
         return;
     rollout->step_refused = true;
     snprintf(rollout->waiting, sizeof rollout->waiting, "%s",
@@ -317,47 +244,28 @@ static enum bsc_verdict judge_bake(struct bsc_engine *engine, struct bsc_service
     if (!bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
         bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, reason,
                              size);
-        return fail_health(service);
+        return bsc_step_fail_health(service);
     }
-    if (expired(engine, rollout))
+    if (bsc_step_expired(engine, rollout))
         return BSC_DONE;
     snprintf(reason, size, "watching, %u of %u instances healthy", healthy, total);
     return BSC_WAIT;
 }
 
-static enum bsc_verdict judge_drain(struct bsc_engine *engine, struct bsc_service *service,
-                                    char *reason, size_t size)
-{
-    const struct bsc_rollout *rollout = service->rollout;
-    const struct bsc_step *step = current(service);
-    if (rollout->step_answered || !step->timeout_ms)
-        return BSC_DONE;
-    if (expired(engine, rollout)) {
-        bsc_audit(engine, service, rollout->row.id, "drain", NULL,
-                  "requests were still in flight in %s at the deadline", bsc_slot_name(step->slot));
-        return BSC_DONE;
-    }
-    snprintf(reason, size, "requests are in flight in %s", bsc_slot_name(step->slot));
-    return BSC_WAIT;
-}
-
-static void stopping_text(unsigned left, char *reason, size_t size)
-{
-    snprintf(reason, size, "%u instance%s stopping", left, left == 1 ? " is" : "s are");
-}
-
-static enum bsc_verdict judge_stop(struct bsc_engine *engine, struct bsc_service *service,
+/* On the way back there is no limit of time: the proxies are told until they take it. */
+static enum bsc_verdict judge_hold(const struct bsc_engine *engine, struct bsc_service *service,
                                    char *reason, size_t size)
 {
-    const struct bsc_step *step = current(service);
-    unsigned left = bsc_instances_count(service, step->slot);
-    if (left) {
-        stopping_text(left, reason, size);
+    const struct bsc_rollout *rollout = service->rollout;
+    bool held = bsc_plan_holds(&rollout->row.plan);
+    if (bsc_published(service, rollout->step_token))
+        return BSC_DONE;
+    snprintf(reason, size, "the proxy has not acknowledged that requests %s",
+             held ? "are held" : "go on");
+    if (!bsc_step_expired(engine, rollout))
         return BSC_WAIT;
-    }
-    if (step->slot != service->rollout->row.slot)
-        bsc_staging_empty(engine, service);
-    return BSC_DONE;
+    bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
+    return BSC_FAIL;
 }
 
 static enum bsc_verdict judge_hook(struct bsc_engine *engine, struct bsc_service *service,
@@ -368,19 +276,19 @@ static enum bsc_verdict judge_hook(struct bsc_engine *engine, struct bsc_service
         snprintf(reason, size,
                  "the machine went down while the %s hook ran: look whether it did its work; "
                  "'bascule abort %s' ends the rollout",
-                 bsc_hook_name(current(service)->hook), service->name);
+                 bsc_hook_name(bsc_step_current(service)->hook), service->name);
     else
-        snprintf(reason, size, "the %s hook runs", bsc_hook_name(current(service)->hook));
+        snprintf(reason, size, "the %s hook runs", bsc_hook_name(bsc_step_current(service)->hook));
     if (rollout->step_answered)
-        snprintf(reason, size, "the %s hook failed: %s", bsc_hook_name(current(service)->hook),
-                 rollout->waiting);
+        snprintf(reason, size, "the %s hook failed: %s",
+                 bsc_hook_name(bsc_step_current(service)->hook), rollout->waiting);
     if (rollout->step_answered)
         return rollout->waiting[0] ? BSC_FAIL : BSC_DONE;
-    if (!expired(engine, rollout))
+    if (!bsc_step_expired(engine, rollout))
         return BSC_WAIT;
     if (!rollout->step_unknown)
         snprintf(reason, size, "the %s hook did not end in time",
-                 bsc_hook_name(current(service)->hook));
+                 bsc_hook_name(bsc_step_current(service)->hook));
     bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
     return BSC_FAIL;
 }
@@ -388,21 +296,24 @@ static enum bsc_verdict judge_hook(struct bsc_engine *engine, struct bsc_service
 enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size)
 {
-    switch (current(service)->kind) {
+    switch (bsc_step_current(service)->kind) {
     case BSC_STEP_HOOK:
         return judge_hook(engine, service, reason, size);
     case BSC_STEP_START:
-        return judge_start(engine, service, reason, size);
+        return bsc_step_judge_start(engine, service, reason, size);
     case BSC_STEP_CHECK:
-        return judge_check(engine, service, reason, size);
+        return bsc_step_judge_check(engine, service, reason, size);
     case BSC_STEP_SPLIT:
         return judge_split(engine, service, reason, size);
     case BSC_STEP_BAKE:
         return judge_bake(engine, service, reason, size);
     case BSC_STEP_DRAIN:
-        return judge_drain(engine, service, reason, size);
+        return bsc_step_judge_drain(engine, service, reason, size);
     case BSC_STEP_STOP:
-        return judge_stop(engine, service, reason, size);
+        return bsc_step_judge_stop(engine, service, reason, size);
+    case BSC_STEP_HOLD:
+    case BSC_STEP_RESUME:
+        return judge_hold(engine, service, reason, size);
     case BSC_STEP_COMMIT:
     case BSC_STEP_KIND_COUNT:
         break;
@@ -410,25 +321,44 @@ enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *s
     return BSC_DONE;
 }
 
-void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service)
+/* `weight_bp` is left to the candidate. */
+static void give_back(struct bsc_engine *engine, struct bsc_service *service, unsigned weight_bp)
 {
     struct bsc_rollout *rollout = service->rollout;
     struct bsc_slots *slots = &service->row.slots;
-    switch (current(service)->undo) {
+    if (slots->live == rollout->row.slot)
+        (void)!bsc_slots_apply(slots, BSC_SLOT_ROLLBACK, NULL);
+    bsc_weight_set(engine, service, rollout->row.slot, weight_bp);
+    rollout->step_token = bsc_publish(engine, service, !weight_bp);
+    bsc_touch_row(engine, service);
+}
+
+void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    switch (bsc_step_current(service)->undo) {
     case BSC_UNDO_STOP:
-        bsc_instances_retire(engine, service, rollout->row.slot, 0);
+        bsc_step_undo_start(engine, service);
         break;
     case BSC_UNDO_SPLIT:
-        if (slots->live == rollout->row.slot)
-            (void)!bsc_slots_apply(slots, BSC_SLOT_ROLLBACK, NULL);
-        bsc_weight_set(engine, service, service->row.stable, BSC_WEIGHT_FULL_BP);
-        rollout->step_token = bsc_publish(engine, service, true);
-        bsc_touch_row(engine, service);
+        give_back(engine, service, 0);
+        break;
+    case BSC_UNDO_SHARE:
+        give_back(engine, service,
+                  bsc_plan_share_before(&rollout->row.plan, rollout->row.walk.cursor));
         break;
     case BSC_UNDO_HOOK:
         bsc_hook_begin(engine, service, true);
         break;
+    case BSC_UNDO_RESTART:
+        bsc_step_restart(engine, service);
+        break;
+    case BSC_UNDO_RESUME:
+    case BSC_UNDO_HOLD:
+        rollout->step_token = bsc_publish(engine, service, false);
+        break;
     case BSC_UNDO_NOTHING:
+    case BSC_UNDO_COUNT:
         break;
     }
 }
@@ -437,18 +367,22 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
                                      char *reason, size_t size)
 {
     struct bsc_rollout *rollout = service->rollout;
-    unsigned left;
-    switch (current(service)->undo) {
+    switch (bsc_step_current(service)->undo) {
     case BSC_UNDO_STOP:
-        left = bsc_instances_count(service, rollout->row.slot);
-        stopping_text(left, reason, size);
-        return left ? BSC_WAIT : BSC_DONE;
+        return bsc_step_judge_undo_start(service, reason, size);
     case BSC_UNDO_SPLIT:
+    case BSC_UNDO_SHARE:
         snprintf(reason, size, "the proxy has not acknowledged that the traffic went back");
         return bsc_published(service, rollout->step_token) ? BSC_DONE : BSC_WAIT;
     case BSC_UNDO_HOOK:
         return judge_hook(engine, service, reason, size);
+    case BSC_UNDO_RESTART:
+        return bsc_step_judge_restart(engine, service, reason, size);
+    case BSC_UNDO_RESUME:
+    case BSC_UNDO_HOLD:
+        return judge_hold(engine, service, reason, size);
     case BSC_UNDO_NOTHING:
+    case BSC_UNDO_COUNT:
         break;
     }
     return BSC_DONE;
@@ -461,7 +395,7 @@ void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
     struct bsc_rollout *rollout = service->rollout;
     char id[BSC_ID_BYTES] = "", how[128];
     bool busy = bsc_service_busy(service);
-    if (busy && current(service)->kind == BSC_STEP_HOOK)
+    if (busy && bsc_step_current(service)->kind == BSC_STEP_HOOK)
         bsc_hook_id(rollout, rollout->row.walk.status == BSC_ROLLOUT_UNDOING, id);
     if (busy && !strcmp(id, event->id) && !rollout->step_answered) {
         bool passed = event->wait_status == 0 && !(event->text && *event->text);

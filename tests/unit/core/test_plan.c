@@ -274,8 +274,7 @@ static void names_are_read_as_they_are_written(void **unused)
     ASSERT_NAMES(enum bsc_step_state, BSC_STEP_STATE_COUNT, bsc_step_state_name,
                  bsc_step_state_parse);
     ASSERT_NAMES(enum bsc_plan_kind, BSC_PLAN_KIND_COUNT, bsc_plan_kind_name, bsc_plan_kind_parse);
-    ASSERT_NAMES(enum bsc_strategy, BSC_STRATEGY_COUNT, bsc_strategy_name,
-                 bsc_strategy_parse);
+    ASSERT_NAMES(enum bsc_strategy, BSC_STRATEGY_COUNT, bsc_strategy_name, bsc_strategy_parse);
     ASSERT_NAMES(enum bsc_hook, BSC_HOOK_COUNT, bsc_hook_name, bsc_hook_parse);
     ASSERT_NAMES(enum bsc_undo, BSC_UNDO_COUNT, bsc_undo_name, bsc_undo_parse);
 }
