@@ -28,10 +28,12 @@ static void submit(struct bsc_api_request *request, struct bsc_event event,
 void bsc_api_post_deploy(struct bsc_api_request *request)
 {
     const char *version = bsc_api_input_string(request, "version");
-    if (version_is_good(request, version))
+    struct bsc_deploy_wish wish;
+    if (version_is_good(request, version) && bsc_api_input_wish(request, &wish))
         submit(request,
                (struct bsc_event){ .kind = BSC_EVENT_DEPLOY,
                                    .version = version,
+                                   .wish = wish,
                                    .stage = bsc_api_input_boolean(request, "stage") },
                NULL);
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "api/request.h"
+#include "base/clock.h"
+#include "core/plan.h"
 
 /* Is `value` one of "a|b|c"? */
 static bool is_one_of(const char *value, const char *choices)
@@ -236,4 +238,26 @@ int64_t bsc_api_input_integer(const struct bsc_api_request *request, const char 
 bool bsc_api_input_boolean(const struct bsc_api_request *request, const char *name)
 {
     return json_is_true(json_object_get(request->input, name));
+}
+
+bool bsc_api_input_wish(struct bsc_api_request *request, struct bsc_deploy_wish *out)
+{
+    const char *strategy = bsc_api_input_string(request, "strategy");
+    const char *steps = bsc_api_input_string(request, "steps");
+    const char *bake = bsc_api_input_string(request, "bake");
+    struct bsc_error error;
+    *out = (struct bsc_deploy_wish){ .has_strategy = strategy, .has_bake = bake };
+    if (strategy && !bsc_strategy_parse(strategy, &out->strategy)) {
+        bsc_api_answer_malformed(request, "'strategy' is none of the strategies");
+        return false;
+    }
+    if (steps && bsc_canary_steps_parse(steps, &out->steps, &error) != BSC_OK) {
+        bsc_api_answer_malformed(request, "'steps': %s", error.text);
+        return false;
+    }
+    if (bake && bsc_duration_parse(bake, &out->bake_ms, &error) != BSC_OK) {
+        bsc_api_answer_malformed(request, "'bake': %s", error.text);
+        return false;
+    }
+    return true;
 }

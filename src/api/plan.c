@@ -107,7 +107,11 @@ static void view_plan(struct bsc_api_request *request, const struct bsc_engine *
     struct bsc_error error;
     struct bsc_planned planned = { .kind = kind_wanted(request) };
     const char *version = bsc_api_input_string(request, "version");
-    enum bsc_status status = bsc_engine_plan(engine, service->name, version, &planned, &error);
+    struct bsc_deploy_wish wish;
+    if (!bsc_api_input_wish(request, &wish))
+        return;
+    enum bsc_status status =
+        bsc_engine_plan(engine, service->name, version, &wish, &planned, &error);
     if (status != BSC_OK) {
         bsc_api_answer_error(request, status, error.text);
         return;

@@ -75,6 +75,8 @@ const char *bsc_api_input_string(const struct bsc_api_request *request, const ch
 int64_t bsc_api_input_integer(const struct bsc_api_request *request, const char *name,
                               int64_t otherwise);
 bool bsc_api_input_boolean(const struct bsc_api_request *request, const char *name);
+/* What a deployment wishes otherwise than the file; false: it makes no sense, which is answered. */
+bool bsc_api_input_wish(struct bsc_api_request *request, struct bsc_deploy_wish *out);
 
 /* Reads and checks the query or the body; false when the request was answered with a problem. */
 bool bsc_api_read_query(struct bsc_api_request *request);

@@ -12,9 +12,21 @@ enum { SMALL_BODY_BYTES = 64 * 1024, APPLY_BODY_BYTES = 4 * 1024 * 1024 };
 /* No member is accepted, but an empty object is. */
 static const struct bsc_api_field nothing[] = { { 0 } };
 
+/* How one deployment differs from what the file says. */
+#define WISH_FIELDS                                                                             \
+    { "strategy", BSC_API_STRING, BSC_API_OPTIONAL, .of = "blue-green|canary|rolling|recreate", \
+      .summary = "instead of the file's" },                                                     \
+        { "steps", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
+          .summary = "of a canary, instead of the file's: \"5,25,50\"" },                       \
+    {                                                                                           \
+        "bake", BSC_API_STRING, BSC_API_OPTIONAL,                                               \
+            .summary = "how long each change is watched, instead of the file's: \"30s\""        \
+    }
+
 static const struct bsc_api_field deploy[] = {
     { "version", BSC_API_STRING, .summary = "the version to deploy" },
     { "stage", BSC_API_BOOLEAN, BSC_API_OPTIONAL, .summary = "stop before the switch" },
+    WISH_FIELDS,
     { 0 },
 };
 
@@ -39,6 +51,7 @@ static const struct bsc_api_field plan[] = {
     { "version", BSC_API_STRING, BSC_API_OPTIONAL, .summary = "as in the command" },
     { "kind", BSC_API_STRING, BSC_API_OPTIONAL, .of = "deploy|stage|switch|rollback",
       .summary = "of which command; else deploy" },
+    WISH_FIELDS,
     { 0 },
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "core/wish.h"
 
 struct parser {
     struct bsc_call *call;
@@ -87,6 +88,10 @@ static enum bsc_status take_value(struct parser *parser, unsigned option, const 
     switch (entry->value) {
     case BSC_VALUE_DURATION:
         if (bsc_duration_parse(value, &call->number[option], parser->error))
+            return bsc_error_wrap(parser->error, "%s", dashed);
+        break;
+    case BSC_VALUE_STEPS:
+        if (bsc_canary_steps_parse(value, &(struct bsc_canary_steps){ 0 }, parser->error))
             return bsc_error_wrap(parser->error, "%s", dashed);
         break;
     case BSC_VALUE_NUMBER:

@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/plan.c - the commands that explain: plan and why. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/json.h"
 #include "cli/run.h"
+
+/* What there is when the step is done: "blue 4 95 %  green 1 5 %". */
+static void add_capacity(const struct bsc_output *output, struct bsc_text *out, const json_t *step)
+{
+    static const char *const slots[] = { "blue", "green" };
+    const json_t *capacity = json_object_get(step, "capacity");
+    for (size_t i = 0; capacity && i < sizeof slots / sizeof *slots; i++) {
+        const json_t *slot = json_object_get(capacity, slots[i]);
+        char share[16];
+        snprintf(share, sizeof share, "%g %%",
+                 (double)json_integer_value(json_object_get(slot, "weight_bp")) / 100);
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "%s %2lld %-7s ", slots[i],
+                          json_integer_value(json_object_get(slot, "instances")), share);
+    }
+    if (capacity)
+        bsc_output_add(output, out, BSC_STYLE_DIM,
+                       json_is_true(json_object_get(capacity, "held")) ? "held  " : "      ");
+}
 
 static void print_plan(const struct bsc_cli *cli, const json_t *plan)
 {
@@ -20,6 +39,7 @@ static void print_plan(const struct bsc_cli *cli, const json_t *plan)
     {
         const char *undo = bsc_json_text(step, "undo"), *text = bsc_json_text(step, "text");
         bsc_text_printf(&out, "%4zu. ", index + 1);
+        add_capacity(output, &out, step);
         bsc_output_add(output, &out, BSC_STYLE_PLAIN, *text ? text : bsc_json_text(step, "kind"));
         if (*undo)
             bsc_output_printf(output, &out, BSC_STYLE_DIM, "  (undo: %s)", undo);
@@ -36,6 +56,15 @@ static void print_plan(const struct bsc_cli *cli, const json_t *plan)
     bsc_text_deinit(&out);
 }
 
+static void add_wish(const struct bsc_cli *cli, struct bsc_text *out, const char *name,
+                     enum bsc_option option)
+{
+    if (!cli->call.text[option])
+        return;
+    bsc_text_puts(out, name);
+    bsc_client_escape(out, cli->call.text[option]);
+}
+
 int bsc_run_plan(struct bsc_cli *cli)
 {
     int exit_status;
@@ -44,6 +73,9 @@ int bsc_run_plan(struct bsc_cli *cli)
     bsc_text_puts(&tail, version ? "/plan?kind=deploy&version=" : "/plan?kind=switch");
     if (version)
         bsc_client_escape(&tail, version);
+    add_wish(cli, &tail, "&strategy=", BSC_OPTION_STRATEGY);
+    add_wish(cli, &tail, "&steps=", BSC_OPTION_STEPS);
+    add_wish(cli, &tail, "&bake=", BSC_OPTION_BAKE);
     char *path = bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);
     json_t *plan = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);

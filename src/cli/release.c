@@ -38,10 +38,13 @@ static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_b
 
 int bsc_run_deploy(struct bsc_cli *cli)
 {
-    return begin_rollout(cli, "/deploy",
-                         json_pack("{s:s, s:b}", "version", cli->call.arguments[1], "stage",
-                                   bsc_cli_given(cli, BSC_OPTION_STAGE)),
-                         false);
+    return begin_rollout(
+        cli, "/deploy",
+        json_pack("{s:s, s:b, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1], "stage",
+                  bsc_cli_given(cli, BSC_OPTION_STAGE), "strategy",
+                  cli->call.text[BSC_OPTION_STRATEGY], "steps", cli->call.text[BSC_OPTION_STEPS],
+                  "bake", cli->call.text[BSC_OPTION_BAKE]),
+        false);
 }
 
 int bsc_run_switch(struct bsc_cli *cli)

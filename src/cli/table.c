@@ -9,6 +9,7 @@
 #define OPT(name) BSC_OPTION_BIT(BSC_OPTION_##name)
 
 static const char *const slots[] = { "blue", "green", NULL };
+static const char *const strategies[] = { "blue-green", "canary", "rolling", "recreate", NULL };
 static const char *const modes[] = { "serve", "hold", "maintenance", "stop", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 static const char *const config_actions[] = { "check", "reference", "schema", NULL };
@@ -36,6 +37,21 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
     [BSC_OPTION_STAGE] = { .name = "stage",
                            .help = "start and check the version, but leave the traffic where it "
                                    "is until `bascule switch`" },
+    [BSC_OPTION_STRATEGY] = { .name = "strategy",
+                              .metavar = "STRATEGY",
+                              .value = BSC_VALUE_CHOICE,
+                              .choices = strategies,
+                              .help = "instead of the file's deploy.strategy: blue-green, canary, "
+                                      "rolling or recreate" },
+    [BSC_OPTION_STEPS] = { .name = "steps",
+                           .metavar = "PERCENTAGES",
+                           .value = BSC_VALUE_STEPS,
+                           .help = "of a canary, instead of the file's deploy.steps: 5,25,50" },
+    [BSC_OPTION_BAKE] = { .name = "bake",
+                          .metavar = "DURATION",
+                          .value = BSC_VALUE_DURATION,
+                          .help = "watch the version so long after each change of its traffic "
+                                  "(30s, 5m), instead of the file's deploy.bake" },
     [BSC_OPTION_NO_WAIT] = { .name = "no-wait",
                              .help = "print the rollout's id and return at once" },
     [BSC_OPTION_TIMEOUT] = { .name = "timeout",
@@ -78,6 +94,9 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
 const uint32_t bsc_options_everywhere =
     OPT(STATE) | OPT(CONFIG) | OPT(JSON) | OPT(NO_COLOR) | OPT(QUIET) | OPT(HELP) | OPT(VERSION);
 
+/* How one deployment differs from what the file says. */
+#define WISHES (OPT(STRATEGY) | OPT(STEPS) | OPT(BAKE))
+
 #define SERVICE_ARGUMENT                               \
     {                                                  \
         .name = "SERVICE", .value = BSC_VALUE_SERVICE, \
@@ -94,17 +113,20 @@ const struct bsc_cli_command bsc_commands[] = {
       .group = BSC_GROUP_RELEASE,
       .summary = "put a version of a service in front of its users",
       .description =
-          "Starts VERSION in the environment that is not live, checks its health, gives it the "
-          "traffic and keeps the old version warm. A version that does not become healthy never "
-          "gets a request; the live one is left untouched.\n\n"
+          "Starts VERSION in the environment that is not live, checks its health and gives it the "
+          "traffic, as the service's strategy says: at once with the old version kept warm, in "
+          "steps, batch by batch, or with requests held. A version that does not become healthy "
+          "never gets a request, and what goes wrong later is taken back.\n\n"
           "Waits until the rollout ended. Ctrl-C stops the watching, not the rollout.",
       .arguments = { SERVICE_ARGUMENT,
                      { .name = "VERSION",
                        .value = BSC_VALUE_RELEASE,
                        .help = "what ${VERSION} becomes: letters, digits and . _ - + : @" } },
-      .options = OPT(STAGE) | OPT(NO_WAIT) | OPT(TIMEOUT),
+      .options = WISHES | OPT(STAGE) | OPT(NO_WAIT) | OPT(TIMEOUT),
       .examples = { { "bascule deploy web v2", "deploy and switch" },
                     { "bascule deploy web v3 --stage", "only start and check it" },
+                    { "bascule deploy web v2 --strategy canary --steps 5,25,50 --bake 1m",
+                      "in steps, each watched" },
                     { "bascule deploy web v2 --json --timeout 5m", "from a script" } },
       .run = bsc_run_deploy },
     { .name = "check",
@@ -170,7 +192,9 @@ const struct bsc_cli_command bsc_commands[] = {
                        .value = BSC_VALUE_RELEASE,
                        .optional = true,
                        .help = "the version to deploy; without it: the switch to a staged one" } },
-      .examples = { { "bascule plan web v2", "before deploying it" } },
+      .options = WISHES,
+      .examples = { { "bascule plan web v2", "before deploying it" },
+                    { "bascule plan web v2 --strategy rolling", "what that would be" } },
       .run = bsc_run_plan },
     { .name = "status",
       .group = BSC_GROUP_LOOK,

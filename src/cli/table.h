@@ -23,6 +23,9 @@ enum bsc_option {
     BSC_OPTION_VERSION,
     /* with the commands that name them */
     BSC_OPTION_STAGE,
+    BSC_OPTION_STRATEGY,
+    BSC_OPTION_STEPS,
+    BSC_OPTION_BAKE,
     BSC_OPTION_NO_WAIT,
     BSC_OPTION_TIMEOUT,
     BSC_OPTION_SLOT,
@@ -44,6 +47,7 @@ enum bsc_value {
     BSC_VALUE_FILE,
     BSC_VALUE_DIRECTORY,
     BSC_VALUE_DURATION,
+    BSC_VALUE_STEPS, /* of a canary: "5,25,50" */
     BSC_VALUE_NUMBER,
     BSC_VALUE_CHOICE,
     BSC_VALUE_SERVICE,

@@ -222,6 +222,16 @@ static void check_balancing(const struct service *service)
                            "expected at most 200 characters without ';'");
 }
 
+static void check_rolling(const struct service *service)
+{
+    const struct bsc_deploy_spec *deploy = &service->spec->deploy;
+    unsigned line = given(service, "deploy.max_surge");
+    if (line && !deploy->max_surge.number && !deploy->max_unavailable.number)
+        bsc_reader_problem(service->reader, line, "deploy.max_surge",
+                           "can't be 0 where deploy.max_unavailable is 0: no instance could be "
+                           "replaced");
+}
+
 static void complete(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
@@ -244,6 +254,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_health(&service);
     check_deadline(&service);
     check_balancing(&service);
+    check_rolling(&service);
     check_hook(&service, "hooks.pre_deploy.");
     check_hook(&service, "hooks.post_promote.");
     if (spec->edge.proxy_protocol && spec->speech == BSC_SPEECH_H2)

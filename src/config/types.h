@@ -23,6 +23,12 @@ extern const struct bsc_type bsc_type_statuses;
 extern const struct bsc_type bsc_type_ports;
 /* enum bsc_probe_kind: true is TCP */
 extern const struct bsc_type bsc_type_tcp;
+/* struct bsc_canary_steps */
+extern const struct bsc_type bsc_type_steps;
+/* struct bsc_amount; a range from 1 takes words for half and one, too */
+extern const struct bsc_type bsc_type_amount;
+/* struct bsc_deploy_spec: scale and scale_instances */
+extern const struct bsc_type bsc_type_scale;
 /* const char * */
 extern const struct bsc_type bsc_type_name;
 extern const struct bsc_type bsc_type_version;

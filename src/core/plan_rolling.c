@@ -66,6 +66,17 @@ static bool add_batch(struct bsc_draft *draft, struct rolling *rolling)
     return up || down;
 }
 
+/* A way back is never refused: where the limits do not allow it, they are stretched. */
+static void make_possible(struct rolling *rolling)
+{
+    unsigned most = rolling->total > rolling->old ? rolling->total : rolling->old;
+    unsigned batches = BSC_PLAN_STEPS_MAX / BATCH_STEPS / 2, pace = (most + batches - 1) / batches;
+    if (rolling->batch < pace)
+        rolling->batch = pace;
+    if (rolling->limit < rolling->capacity + pace)
+        rolling->limit = rolling->capacity + pace;
+}
+
 enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *error)
 {
     const struct bsc_plan_ask *ask = draft->ask;
@@ -75,7 +86,7 @@ enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *erro
     unsigned batch = bsc_amount_of(how->deploy.batch, total, true);
     batch = batch ? batch : 1;
     const struct bsc_amount *surge = &how->deploy.max_surge;
-    bool as_batch = surge->percent && !surge->number;
+    bool as_batch = !surge->number && !surge->percent;
     struct rolling rolling = {
         .total = total,
         .batch = batch,
@@ -84,6 +95,8 @@ enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *erro
         .old = bsc_spec_instances(ask->live, bsc_slot_other(draft->candidate)),
         .bake_ms = ask->spec->deploy.bake_ms,
     };
+    if (ask->kind == BSC_PLAN_REVERT)
+        make_possible(&rolling);
     bsc_draft_pre_deploy(draft);
     bsc_draft_vacate(draft);
     while (rolling.new < total || rolling.old) {
@@ -93,9 +106,11 @@ enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *erro
                                  "deploy.batch larger",
                                  total, batch, BSC_PLAN_STEPS_MAX);
         if (!add_batch(draft, &rolling))
-            return bsc_error_set(error, BSC_INVALID,
-                                 "with a deploy.max_surge and a deploy.max_unavailable of 0 no "
-                                 "instance can be replaced");
+            return bsc_error_set(
+                error, BSC_INVALID,
+                "%u of %u instances must stay and no more than %u may run, so none "
+                "can be replaced: allow a deploy.max_surge",
+                rolling.capacity, total, rolling.limit);
     }
     bsc_draft_add(draft, BSC_STEP_COMMIT, draft->candidate);
     bsc_draft_post_promote(draft);

@@ -64,7 +64,8 @@ unsigned bsc_amount_of(struct bsc_amount amount, unsigned total, bool round_up)
 
 unsigned bsc_spec_capacity(const struct bsc_spec *spec, unsigned total)
 {
-    return total - bsc_amount_of(spec->deploy.max_unavailable, total, false);
+    unsigned gone = bsc_amount_of(spec->deploy.max_unavailable, total, false);
+    return gone < total ? total - gone : 1;
 }
 
 const char *bsc_retry_cause_name(unsigned index)

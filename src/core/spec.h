@@ -169,7 +169,7 @@ struct bsc_deploy_spec {
     struct bsc_canary_steps steps; /* CANARY: the shares before the whole */
     enum bsc_scale scale;
     unsigned scale_instances; /* CANARY, FIXED */
-    /* ROLLING; a surge of 0 % stands for as many as a batch */
+    /* ROLLING; a surge of 0 that is no percentage stands for as many as a batch */
     struct bsc_amount batch, max_surge, max_unavailable;
     struct bsc_hook_spec pre_deploy, post_promote;
 };
@@ -213,7 +213,8 @@ size_t bsc_target_address_size(const char *target);
 
 /* Of `total`; at most that. */
 unsigned bsc_amount_of(struct bsc_amount amount, unsigned total, bool round_up);
-/* A rolling release keeps so many instances healthy while it replaces `total` of them. */
+/* A rolling release keeps so many instances healthy while it replaces `total` of them; one at
+ * least. */
 unsigned bsc_spec_capacity(const struct bsc_spec *spec, unsigned total);
 
 /* How many instances slot `slot` of this release has. */

@@ -18,13 +18,18 @@ static const struct bsc_spec *config_spec(const struct bsc_config *config, const
     return NULL;
 }
 
+static bool same_strings(const struct bsc_strings *a, const struct bsc_strings *b)
+{
+    for (unsigned i = 0; a->count == b->count && i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return a->count == b->count;
+}
+
 static bool same_routes(const struct bsc_spec *a, const struct bsc_spec *b)
 {
-    if (a->route_count != b->route_count || a->listen.count != b->listen.count)
+    if (a->route_count != b->route_count || !same_strings(&a->listen, &b->listen))
         return false;
-    for (unsigned i = 0; i < a->listen.count; i++)
-        if (strcmp(a->listen.items[i], b->listen.items[i]) != 0)
-            return false;
     for (unsigned i = 0; i < a->route_count; i++) {
         const char *host_a = a->routes[i].host ? a->routes[i].host : "";
         const char *host_b = b->routes[i].host ? b->routes[i].host : "";
@@ -32,6 +37,21 @@ static bool same_routes(const struct bsc_spec *a, const struct bsc_spec *b)
             return false;
     }
     return true;
+}
+
+/* What serves a static service before its first release follows the file. */
+static bool follows_file(const struct bsc_service *service)
+{
+    const struct bsc_release *release =
+        bsc_release_find(service, service->row.release[service->row.slots.live]);
+    return !release || !release->row.spec->version;
+}
+
+/* Would the ground of a rollout of `s` be pulled from under it? */
+static bool moves_targets(const struct bsc_service *s, const struct bsc_spec *next)
+{
+    enum bsc_slot live = s->row.slots.live;
+    return follows_file(s) && !same_strings(&s->row.spec->targets[live], &next->targets[live]);
 }
 
 /* Removing or rerouting a service in the middle of a rollout would pull the ground from under it.
@@ -59,6 +79,12 @@ static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_c
             return bsc_error_set(error, BSC_BUSY,
                                  "%s has a rollout in progress (r%llu) and can't be rerouted: "
                                  "abort it first",
+                                 s->name, (unsigned long long)s->rollout->row.id);
+        if (moves_targets(s, next))
+            return bsc_error_set(error, BSC_BUSY,
+                                 "%s has a rollout in progress (r%llu), and what serves meanwhile "
+                                 "are the targets of the file, which can't be changed now: abort "
+                                 "it first",
                                  s->name, (unsigned long long)s->rollout->row.id);
     }
     return BSC_OK;
@@ -98,15 +124,15 @@ static bool keep_target(struct bsc_instance *instance, const struct bsc_release 
     return false;
 }
 
-/* What serves a static service before its first release is what the file names for its live slot;
- * it follows the file until a release takes over. Addresses that stay keep their health. */
+/* Until a release takes over it is what the file names for its live slot. Addresses that stay keep
+ * their health. */
 static void follow_targets(struct bsc_engine *engine, struct bsc_service *service)
 {
     const struct bsc_spec *spec = service->row.spec;
     enum bsc_slot live = service->row.slots.live;
     struct bsc_release *release = bsc_release_find(service, service->row.release[live]);
-    if (spec->runtime != BSC_RUNTIME_STATIC || (release && release->row.spec->version))
-        return;
+    if (spec->runtime != BSC_RUNTIME_STATIC || !follows_file(service) || bsc_rollout_open(service))
+        return; /* of an open rollout the targets are the same: see moves_targets */
     release = bsc_release_new(engine, service, spec);
     service->row.release[live] = release->row.id;
     for (size_t i = 0; i < service->instance_count; i++)

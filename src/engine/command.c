@@ -219,6 +219,7 @@ static void deploy(struct bsc_engine *engine, struct bsc_service *service,
         may_release(service, &error) != BSC_OK ||
         bsc_slots_can(&service->row.slots, BSC_SLOT_DEPLOY, &error) != BSC_OK ||
         bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK ||
+        bsc_deploy_wish_apply(&event->wish, spec, &error) != BSC_OK ||
         plan_check(service, kind, spec, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         bsc_spec_release(spec);
@@ -412,9 +413,28 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
     }
 }
 
-/* The release that the command would put into the staging slot. */
-static const struct bsc_spec *planned_spec(const struct bsc_service *service, const char *version,
-                                           struct bsc_planned *out, struct bsc_error *error)
+/* What the file says, as the command wishes it. The caller owns it. NULL: it can't be. */
+static struct bsc_spec *wished_spec(const struct bsc_service *service, const char *version,
+                                    const struct bsc_deploy_wish *wish, struct bsc_error *error)
+{
+    struct bsc_spec *spec = NULL;
+    if (bsc_spec_for_version(service->row.spec, version ? version : "unnamed", &spec, error) ==
+            BSC_OK &&
+        bsc_deploy_wish_apply(wish, spec, error) == BSC_OK)
+        return spec;
+    bsc_spec_release(spec);
+    return NULL;
+}
+
+static struct bsc_spec *acquire(const struct bsc_spec *spec)
+{
+    return bsc_spec_acquire((struct bsc_spec *)(uintptr_t)spec);
+}
+
+/* The release that the command would put into the staging slot. The caller owns it. */
+static struct bsc_spec *planned_spec(const struct bsc_service *service, const char *version,
+                                     const struct bsc_deploy_wish *wish, struct bsc_planned *out,
+                                     struct bsc_error *error)
 {
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     const struct bsc_release *release;
@@ -424,18 +444,18 @@ static const struct bsc_spec *planned_spec(const struct bsc_service *service, co
         release = rollback_target(service, version, error);
         if (release)
             out->kind = rollback_kind(service, release);
-        return release ? release->row.spec : NULL;
+        return release ? acquire(release->row.spec) : NULL;
     case BSC_PLAN_SWITCH:
         release = bsc_release_find(service, service->row.release[staging]);
-        return release ? release->row.spec : service->row.spec;
+        return acquire(release ? release->row.spec : service->row.spec);
     default:
-        return version && bsc_version_check(version, error) != BSC_OK ? NULL : service->row.spec;
+        return wished_spec(service, version, wish, error);
     }
 }
 
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *name,
-                                const char *version, struct bsc_planned *out,
-                                struct bsc_error *error)
+                                const char *version, const struct bsc_deploy_wish *wish,
+                                struct bsc_planned *out, struct bsc_error *error)
 {
     const struct bsc_service *service = bsc_service_find(engine, name);
     if (!service)
@@ -444,7 +464,7 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     if (status != BSC_OK)
         return status;
     struct bsc_error why;
-    const struct bsc_spec *spec = planned_spec(service, version, out, &why);
+    struct bsc_spec *spec = planned_spec(service, version, wish, out, &why);
     if (!spec)
         return bsc_error_set(error, why.status, "%s", why.text);
     struct bsc_plan_ask ask = plan_ask(service, out->kind, spec);
@@ -453,5 +473,7 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     out->whole[staging] = bsc_spec_instances(spec, staging);
     out->whole[service->row.slots.live] =
         ask.live ? bsc_spec_instances(ask.live, service->row.slots.live) : 0;
-    return bsc_plan_compile(&ask, &service->row.slots, &out->plan, error);
+    status = bsc_plan_compile(&ask, &service->row.slots, &out->plan, error);
+    bsc_spec_release(spec);
+    return status;
 }

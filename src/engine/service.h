@@ -84,9 +84,9 @@ struct bsc_planned {
     struct bsc_plan plan;
     unsigned whole[BSC_SLOT_COUNT]; /* instances of what is, or will be, in the slot */
 };
-/* `version` as in the command, `out->kind` says which. */
+/* `version` and `wish` as in the command, `out->kind` says which. */
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *service,
-                                const char *version, struct bsc_planned *out,
-                                struct bsc_error *error);
+                                const char *version, const struct bsc_deploy_wish *wish,
+                                struct bsc_planned *out, struct bsc_error *error);
 
 #endif

@@ -184,11 +184,12 @@ static enum bsc_verdict judge_drain_some(struct bsc_engine *engine, struct bsc_s
         return bsc_step_expired(engine, service->rollout) ? bsc_step_fail_health(service)
                                                           : BSC_WAIT;
     }
+    service->rollout->step_until_ms = 0; /* each has a deadline of its own from here on */
     for (size_t i = 0; i < service->instance_count; i++)
         if (service->instances[i].row.slot == slot &&
             service->instances[i].row.phase == BSC_INSTANCE_DRAINING) {
             snprintf(reason, size, "requests are in flight in %s", bsc_slot_name(slot));
-            return BSC_WAIT; /* each has its own deadline */
+            return BSC_WAIT;
         }
     return BSC_DONE;
 }

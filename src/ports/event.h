@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "core/spec.h"
+#include "core/wish.h"
 
 struct bsc_config;       /* core/configuration.h */
 struct bsc_stored_state; /* ports/store.h */
@@ -24,7 +24,7 @@ typedef uint64_t bsc_token; /* 0: nobody waits for an answer */
 enum bsc_event_kind {
     /* commands */
     BSC_EVENT_APPLY,     /* a new configuration */
-    BSC_EVENT_DEPLOY,    /* service, version; stage */
+    BSC_EVENT_DEPLOY,    /* service, version; stage, wish */
     BSC_EVENT_SWITCH,    /* service */
     BSC_EVENT_ROLLBACK,  /* service; version or NULL */
     BSC_EVENT_ABORT,     /* service */
@@ -77,6 +77,7 @@ struct bsc_event {
     const char *service;
     const char *version;
     bool stage;
+    struct bsc_deploy_wish wish;
     enum bsc_traffic traffic;
     const struct bsc_config *config;
     void (*query)(struct bsc_engine *engine, void *argument);

@@ -68,7 +68,8 @@ void sim_check_durable(struct sim *sim)
         if (records > 1)
             sim_fail(sim, "%s has %u live records", row->name, records);
         for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
-            if (row->weight_bp[slot] && row->slots.state[slot] != BSC_SLOT_LIVE)
+            if (row->weight_bp[slot] && row->slots.state[slot] != BSC_SLOT_LIVE &&
+                !row->slots.checked[slot])
                 sim_fail(sim, "invariant 2: %s %s is %s with weight %u", row->name,
                          bsc_slot_name((enum bsc_slot)slot),
                          bsc_slot_state_name(row->slots.state[slot]), row->weight_bp[slot]);
@@ -94,6 +95,82 @@ static bool listed_healthy(const struct bsc_routing *routing, enum bsc_slot slot
     return false;
 }
 
+/* The open rollout of a service, as it is stored. */
+static const struct bsc_rollout_row *rollout_row(struct sim *sim, const char *service)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->rollout_count; i++)
+        if (!strcmp(state->rollouts[i].service, service) &&
+            !bsc_rollout_ended(state->rollouts[i].walk.status))
+            return &state->rollouts[i];
+    return NULL;
+}
+
+static const struct bsc_spec *release_spec(struct sim *sim, uint64_t id)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->release_count; i++)
+        if (state->releases[i].id == id)
+            return state->releases[i].spec;
+    return NULL;
+}
+
+static bool named(const struct bsc_routing *routing, const struct sim_id *id)
+{
+    for (unsigned i = 0; i < routing->endpoint_count; i++)
+        if (!strcmp(routing->endpoints[i].id, id->text))
+            return true;
+    return false;
+}
+
+/* A rolling release takes no healthy instance out of the routing while it is not above what it must
+ * keep. On the way back that holds where old instances come up again. */
+static void check_capacity(struct sim *sim, const struct bsc_service_row *row,
+                           const struct bsc_routing *routing)
+{
+    const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
+    const struct bsc_rollout_row *rollout = rollout_row(sim, row->name);
+    if (!rollout || rollout->strategy != BSC_STRATEGY_ROLLING || !before->known ||
+        (rollout->walk.status == BSC_ROLLOUT_UNDOING && !sim->weather.kind))
+        return;
+    const struct bsc_spec *next = release_spec(sim, rollout->release);
+    const struct bsc_spec *old = release_spec(sim, row->release[bsc_slot_other(rollout->slot)]);
+    const struct bsc_spec *how = rollout->kind == BSC_PLAN_REVERT ? old : next;
+    if (!next || !old || next->runtime == BSC_RUNTIME_STATIC)
+        return;
+    unsigned healthy = 0, needed = bsc_spec_capacity(how, next->replicas);
+    for (unsigned i = 0; i < routing->endpoint_count; i++)
+        healthy += routing->endpoints[i].healthy;
+    if (needed > old->replicas)
+        needed = old->replicas;
+    for (unsigned i = 0; i < before->endpoint_count && healthy < needed; i++)
+        if (before->endpoints[i].healthy && before->weight_bp[before->endpoints[i].slot] &&
+            !named(routing, before->endpoints[i].id) && before->endpoints[i].id->process &&
+            before->endpoints[i].id->process->running)
+            sim_fail(sim, "capacity: %s is taken out and leaves %u healthy instances of %u",
+                     before->endpoints[i].id->text, healthy, needed);
+}
+
+/* Of a service that is recreated two versions never run at once. */
+static void check_alone(struct sim *sim, const struct bsc_instance_row *row)
+{
+    const struct bsc_rollout_row *rollout = rollout_row(sim, row->service);
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    if (!rollout || rollout->strategy != BSC_STRATEGY_RECREATE)
+        return;
+    bool candidate = row->release == rollout->release;
+    for (unsigned i = 0; i < state->instance_count; i++) {
+        const struct bsc_instance_row *other = &state->instances[i];
+        const struct sim_process *process = sim_process_find(sim, other->id);
+        if (!process || !process->running || process->foreign ||
+            strcmp(other->service, row->service) != 0)
+            continue;
+        if (candidate ? other->release != rollout->release : other->release == rollout->release)
+            sim_fail(sim, "recreate: %s is started while %s of another version runs", row->id,
+                     other->id);
+    }
+}
+
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
 {
     const struct bsc_service_row *row = service_row(sim, routing->spec->name);
@@ -109,6 +186,7 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
         (routing->stable != row->stable || !listed_healthy(routing, routing->stable)))
         sim_fail(sim, "%s is rescued by %s, which is not stable or not healthy", row->name,
                  bsc_slot_name(routing->stable));
+    check_capacity(sim, row, routing);
     const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
     for (unsigned i = 0; i < BSC_SLOT_COUNT; i++) {
         enum bsc_slot slot = (enum bsc_slot)i;
@@ -141,6 +219,8 @@ void sim_check_start(struct sim *sim, const struct bsc_launch *launch)
     const struct bsc_instance_row *row = instance_row(sim, launch->id);
     if (!row || row->phase != BSC_INSTANCE_STARTING)
         sim_fail(sim, "invariant 6: %s is started and not stored as starting", launch->id);
+    if (row)
+        check_alone(sim, row);
 }
 
 void sim_check_stop(struct sim *sim, const char *id)
@@ -247,6 +327,8 @@ static void check_service_end(struct sim *sim, const struct bsc_service *service
             route = &sim->generations[g].routes[sim_service_index(service->name)];
     if (memcmp(route->weight_bp, service->row.weight_bp, sizeof route->weight_bp) != 0)
         sim_fail(sim, "I2: the proxy sends %s elsewhere than the store says", service->name);
+    if (route->traffic != service->row.traffic)
+        sim_fail(sim, "requests for %s are still held", service->name);
 }
 
 void sim_check_end(struct sim *sim)

@@ -33,8 +33,8 @@ static void add_hooks(struct bsc_spec *spec, bool pre, bool undo, bool post)
         spec->deploy.post_promote.command.shell = shell_hook;
 }
 
-/* Blue-green with everything that it can have. */
-static struct bsc_spec *full_spec(unsigned service)
+/* A strategy with everything that it can have. */
+static struct bsc_spec *full_spec(unsigned service, enum bsc_strategy strategy)
 {
     struct bsc_spec *spec = bsc_spec_create();
     spec->name = names[service];
@@ -51,24 +51,53 @@ static struct bsc_spec *full_spec(unsigned service)
                                              .fall = 3,
                                              .min_healthy_percent = 100 };
     spec->deploy = (struct bsc_deploy_spec){
-        .standby_ms = 20000, .drain_ms = 5000, .switch_ms = 5000, .bake_ms = 3000
+        .strategy = strategy,
+        .standby_ms = 20000,
+        .drain_ms = 5000,
+        .switch_ms = 5000,
+        .bake_ms = 3000,
+        .steps = { 1, { 2500 } },
+        .batch = { 1, false },
     };
     add_hooks(spec, true, true, true);
     return spec;
 }
 
+/* Small numbers, so that every case comes often: steps beside each other, batches that do not
+ * divide the whole, room above and below. */
+static void draw_strategy(struct sim *sim, struct bsc_deploy_spec *deploy)
+{
+    static const enum bsc_scale scales[] = { BSC_SCALE_MATCH, BSC_SCALE_FULL, BSC_SCALE_FIXED };
+    unsigned weight_bp = 0;
+    deploy->strategy = (enum bsc_strategy)sim_random(sim, BSC_STRATEGY_COUNT);
+    for (uint64_t i = sim_random(sim, 4); i > 0 && weight_bp < 5000; i--) {
+        weight_bp += 1 + (unsigned)sim_random(sim, 4000);
+        deploy->steps.weight_bp[deploy->steps.count++] = weight_bp;
+    }
+    deploy->scale = scales[sim_random(sim, 3)];
+    deploy->scale_instances = 1 + (unsigned)sim_random(sim, 3);
+    deploy->batch = (struct bsc_amount){ 1 + (unsigned)sim_random(sim, 3), false };
+    deploy->max_unavailable = (struct bsc_amount){ (unsigned)sim_random(sim, 2), false };
+    deploy->max_surge = (struct bsc_amount){ (unsigned)sim_random(sim, 3), false };
+    if (deploy->max_unavailable.number && sim_random(sim, 2))
+        deploy->max_surge = (struct bsc_amount){ 0, true }; /* none at all */
+    if (deploy->strategy == BSC_STRATEGY_CANARY && !deploy->bake_ms)
+        deploy->bake_ms = 1000;
+}
+
 static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixed)
 {
     static const int64_t standbys[] = { 0, 3000, 20000, 20000 }, drains[] = { 0, 1000, 5000, 5000 };
-    struct bsc_spec *spec = full_spec(service);
+    struct bsc_spec *spec = full_spec(service, BSC_STRATEGY_BLUE_GREEN);
     spec->routes = &routes[sim_random(sim, 6) ? service : 3];
-    spec->replicas = 1 + (unsigned)sim_random(sim, 3);
+    spec->replicas = 1 + (unsigned)sim_random(sim, 4);
     spec->restart = sim_random(sim, 4) ? BSC_RESTART_ALWAYS : BSC_RESTART_ON_FAILURE;
     spec->health.rise = 1 + (unsigned)sim_random(sim, 2);
     spec->health.min_healthy_percent = sim_random(sim, 2) ? 100 : 50;
     spec->deploy.standby_ms = standbys[sim_random(sim, 4)];
     spec->deploy.drain_ms = drains[sim_random(sim, 4)];
     spec->deploy.bake_ms = sim_random(sim, 2) ? 3000 : 0;
+    draw_strategy(sim, &spec->deploy);
     spec->deploy.rescue = sim_random(sim, 3) != 0;
     spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
     if (sim_random(sim, 3) == 0)
@@ -85,6 +114,8 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     return spec;
 }
 
+static enum bsc_strategy story_strategy(unsigned script);
+
 static void make_configs(struct sim *sim)
 {
     bool fixed[SIM_SERVICES];
@@ -97,7 +128,7 @@ static void make_configs(struct sim *sim)
         unsigned count = 0;
         for (unsigned s = 0; s < SIM_SERVICES; s++)
             if (sim->fate.script)
-                sim->configs->services[v][count++] = full_spec(s);
+                sim->configs->services[v][count++] = full_spec(s, story_strategy(sim->fate.script));
             else if (!v || sim_random(sim, 8)) /* now and then one is taken out */
                 sim->configs->services[v][count++] = random_spec(sim, s, fixed[s]);
         *config = (struct bsc_config){ .proxy.workers = 1,
@@ -273,6 +304,7 @@ struct line {
 static const struct story {
     struct line lines[5];
     const char *live; /* in the end */
+    enum bsc_strategy strategy;
 } stories[] = {
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } }, "v2" },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
@@ -286,7 +318,36 @@ static const struct story {
         { 25000, BSC_EVENT_DEPLOY, "v2", false },
         { 9000, BSC_EVENT_ABORT, NULL, false } },
       NULL },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
+      "v2",
+      BSC_STRATEGY_CANARY },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 12000, BSC_EVENT_ABORT, NULL, false } },
+      NULL,
+      BSC_STRATEGY_CANARY },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
+      "v2",
+      BSC_STRATEGY_ROLLING },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 18000, BSC_EVENT_ABORT, NULL, false } },
+      NULL,
+      BSC_STRATEGY_ROLLING },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 40000, BSC_EVENT_ROLLBACK, NULL, false } },
+      "v1",
+      BSC_STRATEGY_RECREATE },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } },
+      "v1",
+      BSC_STRATEGY_RECREATE },
 };
+
+static enum bsc_strategy story_strategy(unsigned script)
+{
+    return script == SIM_DRIVEN ? BSC_STRATEGY_BLUE_GREEN : stories[script - 1].strategy;
+}
 
 unsigned sim_script_count(void)
 {

@@ -307,8 +307,9 @@ static void values_of_the_wrong_kind(void **unused)
         { WEB "    affinity: { cookie: a b }\n",
           "4: services.web.affinity.cookie: expected a name of up to 64 letters, digits and any "
           "of !#$%&'*+-.^_`|~, found 'a b'" },
-        { WEB "    deploy: { strategy: canary }\n",
-          "4: services.web.deploy.strategy: expected blue-green, found 'canary'" },
+        { WEB "    deploy: { strategy: waterfall }\n",
+          "4: services.web.deploy.strategy: expected blue-green or canary or rolling or "
+          "recreate, found 'waterfall'" },
         { "ports: 80-90\n" WEB,
           "1: ports: expected a range of ports from 1024 to 65535 such as 21000-21999, found "
           "'80-90'" },

@@ -116,11 +116,38 @@ static void a_deadline_that_no_version_could_meet(void **unused)
     }
 }
 
+static void values_that_no_strategy_takes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text, *problems;
+    } cases[] = {
+        { WEB "    deploy: { steps: [25, 5] }\n",
+          "4: services.web.deploy.steps: expected a list of at most 20 rising percentages below "
+          "100 such as [5%, 25%, 50%], down to 0.01%, found a list" },
+        { WEB "    deploy: { steps: 0.001 }\n",
+          "4: services.web.deploy.steps: expected a list of at most 20 rising percentages below "
+          "100 such as [5%, 25%, 50%], down to 0.01%, found '0.001'" },
+        { WEB "    deploy: { scale: none }\n",
+          "4: services.web.deploy.scale: expected match, full, or a number of instances from 1 to "
+          "1000, found 'none'" },
+        { WEB "    deploy: { batch: 0 }\n",
+          "4: services.web.deploy.batch: expected a number of instances from 1 to 1000, or a "
+          "percentage of them such as 25%, one-at-a-time or half-at-a-time, found '0'" },
+        { WEB "    deploy: { max_surge: 0% }\n",
+          "4: services.web.deploy.max_surge: can't be 0 where deploy.max_unavailable is 0: no "
+          "instance could be replaced" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        problems_are(cases[i].text, cases[i].problems);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_that_the_edge_does_not_take),
         cmocka_unit_test(a_deadline_that_no_version_could_meet),
+        cmocka_unit_test(values_that_no_strategy_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,15 @@ static void random_rest(struct bsc_spec *spec)
     spec->health.rise = below(100);
     spec->health.fall = below(100);
     spec->health.min_healthy_percent = below(101);
+    spec->deploy.strategy = below(BSC_STRATEGY_COUNT);
+    spec->deploy.steps.count = below(5);
+    for (unsigned i = 0; i < spec->deploy.steps.count; i++)
+        spec->deploy.steps.weight_bp[i] = i * 2000 + 1 + below(1999);
+    spec->deploy.scale = below(3);
+    spec->deploy.scale_instances = spec->deploy.scale == BSC_SCALE_FIXED ? 1 + below(100) : 0;
+    spec->deploy.batch = (struct bsc_amount){ 1 + below(100), below(2) };
+    spec->deploy.max_surge = (struct bsc_amount){ below(100), below(2) };
+    spec->deploy.max_unavailable = (struct bsc_amount){ below(2) * 50, true };
     spec->deploy.bake_ms = random_ms();
     spec->deploy.standby_ms = random_ms();
     spec->deploy.drain_ms = random_ms();
@@ -161,6 +170,8 @@ static void same_text(const char *a, const char *b)
     if (a)
         assert_string_equal(a, b);
 }
+
+static void same_strategy(const struct bsc_deploy_spec *a, const struct bsc_deploy_spec *b);
 
 static void same_strings(const struct bsc_strings *a, const struct bsc_strings *b)
 {
@@ -235,7 +246,7 @@ static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
     assert_int_equal(a->health.rise, b->health.rise);
     assert_int_equal(a->health.fall, b->health.fall);
     assert_int_equal(a->health.min_healthy_percent, b->health.min_healthy_percent);
-    assert_int_equal(a->deploy.strategy, b->deploy.strategy);
+    same_strategy(&a->deploy, &b->deploy);
     assert_int_equal(a->deploy.bake_ms, b->deploy.bake_ms);
     assert_int_equal(a->deploy.standby_ms, b->deploy.standby_ms);
     assert_int_equal(a->deploy.drain_ms, b->deploy.drain_ms);
@@ -245,6 +256,25 @@ static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
     assert_int_equal(a->deploy.pre_deploy.timeout_ms, b->deploy.pre_deploy.timeout_ms);
     same_command(&a->deploy.post_promote.command, &b->deploy.post_promote.command);
     assert_int_equal(a->deploy.post_promote.timeout_ms, b->deploy.post_promote.timeout_ms);
+}
+
+static void same_amount(struct bsc_amount a, struct bsc_amount b)
+{
+    assert_int_equal(a.number, b.number);
+    assert_int_equal(a.percent, b.percent);
+}
+
+static void same_strategy(const struct bsc_deploy_spec *a, const struct bsc_deploy_spec *b)
+{
+    assert_int_equal(a->strategy, b->strategy);
+    assert_int_equal(a->steps.count, b->steps.count);
+    for (unsigned i = 0; i < a->steps.count; i++)
+        assert_int_equal(a->steps.weight_bp[i], b->steps.weight_bp[i]);
+    assert_int_equal(a->scale, b->scale);
+    assert_int_equal(a->scale_instances, b->scale_instances);
+    same_amount(a->batch, b->batch);
+    same_amount(a->max_surge, b->max_surge);
+    same_amount(a->max_unavailable, b->max_unavailable);
 }
 
 static struct bsc_spec *store_and_read(const struct bsc_spec *spec)
