@@ -315,6 +315,13 @@ static void api_figures(void *argument, struct bsc_router_figures *out)
     bsc_router_proxy_figures(controller->router, out);
 }
 
+static void api_service_figures(void *argument, const char *service,
+                                struct bsc_router_service_figures *out)
+{
+    const struct controller *controller = argument;
+    bsc_router_proxy_service_figures(controller->router, service, out);
+}
+
 static void api_upgrade(void *argument, bsc_token token)
 {
     struct controller *controller = argument;
@@ -433,6 +440,7 @@ static enum bsc_status open_api(struct controller *controller, struct bsc_error 
         .submit = api_submit,
         .processes = api_processes,
         .figures = api_figures,
+        .service_figures = api_service_figures,
         .upgrade = api_upgrade,
         .log_path = api_log_path,
     };

@@ -104,6 +104,8 @@ void bsc_counters_figures(const struct bsc_generation *generation, struct bsc_ro
         sum->overloaded += bsc_counter_get(&shard->overloaded);
         sum->scarce += bsc_counter_get(&shard->scarce);
         sum->idle_closed += bsc_counter_get(&shard->idle_closed);
+        sum->h2_floods += bsc_counter_get(&shard->h2_floods);
+        sum->h2_refused_streams += bsc_counter_get(&shard->h2_refused_streams);
         sum->access_dropped += bsc_counter_get(&shard->access_dropped);
     }
 }

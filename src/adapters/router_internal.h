@@ -183,6 +183,8 @@ struct bsc_routed {
     bool rescue;
     enum bsc_slot stable;
     unsigned rescue_percent;
+    uint64_t rollout;                           /* the newest that was published; 0: none */
+    struct bsc_router_rescues before;           /* it: what was counted until then */
     uint64_t tripped;                           /* the newest generation that did; 0: none */
     char affinity_key[BSC_AFFINITY_KEY_BYTES];  /* "": zeros */
     struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL before begin */
@@ -191,6 +193,9 @@ struct bsc_routed {
     bool refused; /* a proxy did not take it: the next publish says everything again */
 };
 
+/* Since this controller began. */
+void bsc_routed_rescues(const struct bsc_router_proxy *router, const struct bsc_routed *routed,
+                        struct bsc_router_rescues *out);
 struct bsc_routed *bsc_routed_find(const struct bsc_router_proxy *router, const char *name);
 /* Takes over the routing and tells the proxies what changed. */
 enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,

@@ -37,6 +37,7 @@ struct bsc_totals {
     uint64_t claimed, requests, errors, status[6];
     uint64_t no_instance, connect_failed, reset, timed_out, client_left, retries;
     uint64_t rescued[BSC_TOTALS_CAUSES], rescue_failed, rescue_refused;
+    uint64_t queued, queue_refused, queue_timed_out, ejections;
     uint64_t bytes_in, bytes_out, latency_sum_us;
     uint64_t latency[BSC_HISTOGRAM_BUCKETS];
 };
@@ -46,6 +47,10 @@ struct bsc_totals {
 bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *service,
                              enum bsc_slot slot, struct bsc_totals *current,
                              struct bsc_totals *since_start);
+
+/* Of a service, summed over its slots; false: no such service. */
+bool bsc_router_proxy_service_figures(const struct bsc_router_proxy *router, const char *service,
+                                      struct bsc_router_service_figures *out);
 
 /* Of all live generations since each began, and of those that went since this controller began. */
 void bsc_router_proxy_figures(const struct bsc_router_proxy *router,

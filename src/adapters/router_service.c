@@ -270,6 +270,10 @@ enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
     bool fresh = !routed;
     if (fresh)
         routed = insert(router, routing->spec->name);
+    if (routing->rollout && routing->rollout != routed->rollout) {
+        routed->rollout = routing->rollout;
+        bsc_routed_rescues(router, routed, &routed->before);
+    }
     enum bsc_status status = change_prepare(router, routed, routing, &change, error);
     if (status == BSC_OK) {
         swap_state(routed, routing, &change);

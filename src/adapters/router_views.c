@@ -3,6 +3,72 @@
  * router_proxy.h. */
 #include "adapters/router_internal.h"
 
+static void totals_of(const struct bsc_router_proxy *router, const struct bsc_routed *routed,
+                      struct bsc_totals *out)
+{
+    *out = (struct bsc_totals){ 0 };
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
+        struct bsc_totals one;
+        if (bsc_router_proxy_totals(router, routed->name, (enum bsc_slot)slot, NULL, &one))
+            bsc_totals_add(out, &one);
+    }
+}
+
+/* By enum bsc_cause, [0] a status. */
+static struct bsc_router_rescues rescues_of(const struct bsc_totals *totals)
+{
+    return (struct bsc_router_rescues){ .status = totals->rescued[0],
+                                        .no_instance = totals->rescued[1],
+                                        .connect_failed = totals->rescued[2],
+                                        .reset = totals->rescued[3],
+                                        .timed_out = totals->rescued[4],
+                                        .failed = totals->rescue_failed,
+                                        .refused = totals->rescue_refused };
+}
+
+void bsc_routed_rescues(const struct bsc_router_proxy *router, const struct bsc_routed *routed,
+                        struct bsc_router_rescues *out)
+{
+    struct bsc_totals totals;
+    totals_of(router, routed, &totals);
+    *out = rescues_of(&totals);
+}
+
+static struct bsc_router_rescues since(const struct bsc_router_rescues *now,
+                                       const struct bsc_router_rescues *before)
+{
+    return (struct bsc_router_rescues){ .status = now->status - before->status,
+                                        .no_instance = now->no_instance - before->no_instance,
+                                        .connect_failed =
+                                            now->connect_failed - before->connect_failed,
+                                        .reset = now->reset - before->reset,
+                                        .timed_out = now->timed_out - before->timed_out,
+                                        .failed = now->failed - before->failed,
+                                        .refused = now->refused - before->refused };
+}
+
+bool bsc_router_proxy_service_figures(const struct bsc_router_proxy *router, const char *service,
+                                      struct bsc_router_service_figures *out)
+{
+    const struct bsc_routed *routed = bsc_routed_find(router, service);
+    struct bsc_totals totals;
+    *out = (struct bsc_router_service_figures){ 0 };
+    if (!routed)
+        return false;
+    totals_of(router, routed, &totals);
+    struct bsc_router_rescues now = rescues_of(&totals);
+    *out = (struct bsc_router_service_figures){ .requests = totals.requests,
+                                                .errors = totals.errors,
+                                                .retries = totals.retries,
+                                                .queued = totals.queued,
+                                                .queue_refused = totals.queue_refused,
+                                                .queue_timed_out = totals.queue_timed_out,
+                                                .ejections = totals.ejections,
+                                                .rollout = routed->rollout,
+                                                .rescues = since(&now, &routed->before) };
+    return true;
+}
+
 bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *service,
                              enum bsc_slot slot, struct bsc_totals *current,
                              struct bsc_totals *since_start)

@@ -59,6 +59,8 @@ struct bsc_api_options {
     void (*submit)(void *argument, const struct bsc_event *event);
     void (*processes)(void *argument, struct bsc_api_processes *out);
     void (*figures)(void *argument, struct bsc_router_figures *out);
+    void (*service_figures)(void *argument, const char *service,
+                            struct bsc_router_service_figures *out);
     /* Begins an upgrade of the proxy; answered by bsc_api_upgraded. */
     void (*upgrade)(void *argument, bsc_token token);
     /* The newest log file of an instance ("DIR/log", rotated to "DIR/log.1"); false: none. */

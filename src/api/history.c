@@ -59,7 +59,7 @@ static void answer_rollout(void *argument, const struct bsc_rollout_row *row)
     if (row->record && reads->history(reads->self, row->service, row->record + 1, 1, take_version,
                                       version, NULL) != BSC_OK)
         version[0] = '\0'; /* shown as unknown: the rollout itself is worth more than an error */
-    bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_rollout(row, version, ""));
+    bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_rollout(row, version, "", NULL));
 }
 
 static void view_rollout(struct bsc_api_request *request, const struct bsc_engine *engine)
@@ -69,7 +69,11 @@ static void view_rollout(struct bsc_api_request *request, const struct bsc_engin
     for (const struct bsc_service *service = bsc_engine_services(engine); service && id;
          service = service->next)
         if (service->rollout && service->rollout->row.id == id) {
-            bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_newest_rollout(service));
+            struct bsc_router_service_figures figures = { 0 };
+            request->api->options.service_figures(request->api->options.argument, service->name,
+                                                  &figures);
+            bsc_api_answer_json(request, MHD_HTTP_OK,
+                                bsc_api_view_newest_rollout(service, &figures));
             return;
         }
     struct bsc_error error;

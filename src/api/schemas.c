@@ -43,6 +43,11 @@ static const struct bsc_api_field proxy[] = {
     { "scarce", BSC_API_INTEGER, .summary = "how often file descriptors ran short" },
     { "idle_closed", BSC_API_INTEGER,
       .summary = "idle connections that were closed to give their descriptors to others" },
+    { "h2_floods", BSC_API_INTEGER,
+      .summary = "connections of HTTP/2 that were closed because they asked for too much for "
+                 "nothing" },
+    { "h2_refused_streams", BSC_API_INTEGER,
+      .summary = "streams of HTTP/2 that were no valid requests" },
     { "access_dropped", BSC_API_INTEGER,
       .summary = "records for which the access log had no room" },
     { 0 },
@@ -62,6 +67,33 @@ static const struct bsc_api_field service[] = {
       .summary = "the rollout at work" },
     { "last_rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
       .summary = "the newest rollout when it is over" },
+    { "figures", BSC_API_OBJECT, .of = "ServiceFigures",
+      .summary = "what the proxies counted since the controller began" },
+    { 0 },
+};
+
+static const struct bsc_api_field figures[] = {
+    { "requests", BSC_API_INTEGER, .summary = "that have ended" },
+    { "errors", BSC_API_INTEGER,
+      .summary = "of them: 500 or more, or no answer; before a rescue, after retries" },
+    { "retries", BSC_API_INTEGER, .summary = "requests sent again, to an instance of their slot" },
+    { "queued", BSC_API_INTEGER, .summary = "requests that found every instance full" },
+    { "queue_refused", BSC_API_INTEGER, .summary = "of them: the queue was full, 503" },
+    { "queue_timed_out", BSC_API_INTEGER, .summary = "of them: none came free in time, 503" },
+    { "ejections", BSC_API_INTEGER,
+      .summary = "how often an instance was left out for a while because of its answers" },
+    { 0 },
+};
+
+static const struct bsc_api_field rescues[] = {
+    { "status", BSC_API_INTEGER, .summary = "the candidate answered 500, 502, 503 or 504" },
+    { "no_instance", BSC_API_INTEGER, .summary = "it had no healthy instance" },
+    { "connect_failed", BSC_API_INTEGER, .summary = "it could not be connected to" },
+    { "reset", BSC_API_INTEGER, .summary = "it broke off, or answered nonsense" },
+    { "timed_out", BSC_API_INTEGER, .summary = "it did not answer in time" },
+    { "failed", BSC_API_INTEGER, .summary = "the stable slot failed them, too" },
+    { "refused", BSC_API_INTEGER,
+      .summary = "not tried: nothing healthy in the stable slot, or too many at once" },
     { 0 },
 };
 
@@ -128,6 +160,8 @@ static const struct bsc_api_field rollout[] = {
     { "passed", BSC_API_INTEGER, BSC_API_NULLABLE,
       .summary = "how many instances were healthy when it failed for that" },
     { "total", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "... of how many" },
+    { "rescues", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rescues",
+      .summary = "what its version failed and the stable slot answered; null: not known any more" },
     { "actor", BSC_API_STRING, .summary = "who asked for it" },
     { "started_at", BSC_API_TIME, .summary = "when it began" },
     { "ended_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it ended" },
@@ -259,7 +293,8 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Plan", plan },           { "Problem", problem },
     { "Processes", processes }, { "ProxyFigures", proxy },
     { "Record", record },       { "Rollout", rollout },
-    { "Service", service },     { "Slot", slot },
+    { "Service", service },     { "ServiceFigures", figures },
+    { "Rescues", rescues },     { "Slot", slot },
     { "Slots", slots },         { "Started", started },
     { "Status", status },       { "Step", step },
     { "Traffic", traffic },     { "Upgraded", upgraded },

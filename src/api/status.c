@@ -21,29 +21,19 @@ static json_t *pid_or_null(int64_t pid)
     return pid ? json_integer(pid) : json_null();
 }
 
-static json_t *view_figures(const struct bsc_router_figures *figures)
+static struct bsc_router_service_figures figures_of(const struct bsc_api_request *request,
+                                                    const struct bsc_service *service)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } members[] = {
-        { "connections", figures->connections },
-        { "held", figures->held },
-        { "connections_opened", figures->connections_opened },
-        { "connections_refused", figures->connections_refused },
-        { "own_answers", figures->own_answers },
-        { "held_refused", figures->held_refused },
-        { "held_timed_out", figures->held_timed_out },
-        { "rate_limited", figures->rate_limited },
-        { "overloaded", figures->overloaded },
-        { "scarce", figures->scarce },
-        { "idle_closed", figures->idle_closed },
-        { "access_dropped", figures->access_dropped },
-    };
-    json_t *view = json_object();
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        json_object_set_new(view, members[i].name, json_integer((json_int_t)members[i].value));
-    return view;
+    const struct bsc_api_options *options = &request->api->options;
+    struct bsc_router_service_figures figures = { 0 };
+    options->service_figures(options->argument, service->name, &figures);
+    return figures;
+}
+
+static json_t *view_one(const struct bsc_api_request *request, const struct bsc_service *service)
+{
+    struct bsc_router_service_figures figures = figures_of(request, service);
+    return bsc_api_view_service(service, &figures);
 }
 
 static void view_status(struct bsc_api_request *request, const struct bsc_engine *engine)
@@ -56,13 +46,13 @@ static void view_status(struct bsc_api_request *request, const struct bsc_engine
     json_t *services = json_array();
     for (const struct bsc_service *service = bsc_engine_services(engine); service;
          service = service->next)
-        json_array_append_new(services, bsc_api_view_service(service));
+        json_array_append_new(services, view_one(request, service));
     bsc_api_answer_json(request, MHD_HTTP_OK,
                         json_pack("{s:{s:o, s:o, s:o}, s:o, s:o}", "processes", "supervisor",
                                   pid_or_null(processes.supervisor), "controller",
                                   pid_or_null(processes.controller), "proxy",
-                                  pid_or_null(processes.proxy), "proxy", view_figures(&figures),
-                                  "services", services));
+                                  pid_or_null(processes.proxy), "proxy",
+                                  bsc_api_view_figures(&figures), "services", services));
 }
 
 void bsc_api_get_status(struct bsc_api_request *request)
@@ -74,7 +64,7 @@ static void view_service(struct bsc_api_request *request, const struct bsc_engin
 {
     const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
     if (service)
-        bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_service(service));
+        bsc_api_answer_json(request, MHD_HTTP_OK, view_one(request, service));
     else
         bsc_api_answer_no_service(request, engine);
 }
@@ -100,7 +90,8 @@ static void view_why(struct bsc_api_request *request, const struct bsc_engine *e
     if (bsc_engine_store_full(engine))
         add_line(lines, "The disk of the state directory is full: nothing new can begin until "
                         "there is room.");
-    bsc_api_why(service, bsc_clock_wall_ms(), bsc_clock_boot_ms(), add_line, lines);
+    struct bsc_router_service_figures figures = figures_of(request, service);
+    bsc_api_why(service, &figures, bsc_clock_wall_ms(), bsc_clock_boot_ms(), add_line, lines);
     bsc_api_answer_json(request, MHD_HTTP_OK,
                         json_pack("{s:s, s:o}", "service", request->parameter, "lines", lines));
 }

@@ -168,7 +168,7 @@ json_t *bsc_api_view_steps(const struct bsc_plan *plan)
 }
 
 json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
-                             const char *waiting)
+                             const char *waiting, const struct bsc_router_service_figures *figures)
 {
     json_t *json =
         json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:s}", "id", bsc_api_id('r', row->id),
@@ -183,18 +183,23 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
     json_object_set_new(json, "error", error_or_null(row->error));
     json_object_set_new(json, "passed", row->total ? json_integer(row->passed) : json_null());
     json_object_set_new(json, "total", row->total ? json_integer(row->total) : json_null());
+    json_object_set_new(json, "rescues",
+                        figures && figures->rollout == row->id
+                            ? bsc_api_view_rescues(&figures->rescues)
+                            : json_null());
     json_object_set_new(json, "actor", bsc_api_words(row->actor));
     json_object_set_new(json, "started_at", time_or_null(row->started_ms));
     json_object_set_new(json, "ended_at", time_or_null(row->ended_ms));
     return json;
 }
 
-json_t *bsc_api_view_newest_rollout(const struct bsc_service *service)
+json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
+                                    const struct bsc_router_service_figures *figures)
 {
     if (!service->rollout)
         return json_null();
     return bsc_api_view_rollout(&service->rollout->row, bsc_api_rollout_version(service),
-                                service->rollout->waiting);
+                                service->rollout->waiting, figures);
 }
 
 static json_t *lock_or_null(const struct bsc_lock *lock)
@@ -205,18 +210,20 @@ static json_t *lock_or_null(const struct bsc_lock *lock)
                      bsc_api_words(lock->actor), "reason", bsc_api_words(lock->reason));
 }
 
-json_t *bsc_api_view_service(const struct bsc_service *service)
+json_t *bsc_api_view_service(const struct bsc_service *service,
+                             const struct bsc_router_service_figures *figures)
 {
     const struct bsc_service_row *row = &service->row;
     const struct bsc_rollout *rollout = service->rollout;
     bool at_work = rollout && !bsc_walk_over(&rollout->row.walk, &rollout->row.plan);
-    json_t *newest = bsc_api_view_newest_rollout(service);
-    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o, s:o}", "name", service->name,
-                     "live", bsc_slot_name(row->slots.live), "slots", "blue",
+    json_t *newest = bsc_api_view_newest_rollout(service, figures);
+    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o, s:o, s:o}", "name",
+                     service->name, "live", bsc_slot_name(row->slots.live), "slots", "blue",
                      view_slot(service, BSC_BLUE), "green", view_slot(service, BSC_GREEN),
                      "traffic", bsc_traffic_name(row->traffic), "removed", (int)row->removed,
                      "lock", lock_or_null(&row->lock), "rollout", at_work ? newest : json_null(),
-                     "last_rollout", at_work ? json_null() : newest);
+                     "last_rollout", at_work ? json_null() : newest, "figures",
+                     bsc_api_view_service_figures(figures));
 }
 
 json_t *bsc_api_view_record(const struct bsc_record *record)

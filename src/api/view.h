@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "engine/service.h"
+#include "ports/router.h"
 
 /* Text from outside: control characters and bytes that are not UTF-8 become \xNN, so that no
  * terminal is steered by whoever prints it; line feeds stay. NULL or "" gives null in _or_null. */
@@ -18,12 +19,19 @@ json_t *bsc_api_id(char letter, uint64_t id);
 /* The number of "r12"; 0 when it is none. */
 uint64_t bsc_api_id_parse(char letter, const char *text);
 
-json_t *bsc_api_view_service(const struct bsc_service *service);
-/* `waiting` "": it waits for nothing. `version` NULL: not known. */
+json_t *bsc_api_view_service(const struct bsc_service *service,
+                             const struct bsc_router_service_figures *figures);
+/* `waiting` "": it waits for nothing. `version` NULL: not known. `figures` are the service's; NULL:
+ * not known, as when they are of another rollout. */
 json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
-                             const char *waiting);
+                             const char *waiting, const struct bsc_router_service_figures *figures);
 /* The same of a service's newest rollout, or null. */
-json_t *bsc_api_view_newest_rollout(const struct bsc_service *service);
+json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
+                                    const struct bsc_router_service_figures *figures);
+/* view_figures.c: what the proxies count. */
+json_t *bsc_api_view_figures(const struct bsc_router_figures *figures);
+json_t *bsc_api_view_service_figures(const struct bsc_router_service_figures *figures);
+json_t *bsc_api_view_rescues(const struct bsc_router_rescues *rescues);
 json_t *bsc_api_view_steps(const struct bsc_plan *plan);
 json_t *bsc_api_view_record(const struct bsc_record *record);
 json_t *bsc_api_view_event(const struct bsc_audit_row *row);
@@ -42,7 +50,9 @@ void bsc_api_sse_write(struct bsc_text *out, uint64_t sequence, const char *even
                        const json_t *data);
 
 /* why.c: what is so and why, in plain words, a line each. */
-void bsc_api_why(const struct bsc_service *service, int64_t now_wall_ms, int64_t now_boot_ms,
-                 void (*add)(void *argument, const char *line), void *argument);
+void bsc_api_why(const struct bsc_service *service,
+                 const struct bsc_router_service_figures *figures, int64_t now_wall_ms,
+                 int64_t now_boot_ms, void (*add)(void *argument, const char *line),
+                 void *argument);
 
 #endif

@@ -12,6 +12,7 @@
 
 struct why {
     const struct bsc_service *service;
+    const struct bsc_router_service_figures *figures;
     int64_t wall_ms, boot_ms;
     void (*add)(void *argument, const char *line);
     void *argument;
@@ -171,6 +172,42 @@ static void tell_step(struct why *why, const struct bsc_rollout *rollout)
             span(rollout->step_until_ms - why->boot_ms, time));
 }
 
+/* ", 3 with a reset" to those that are not 0. */
+static void add_cause(struct bsc_text *out, uint64_t count, const char *how)
+{
+    if (count)
+        bsc_text_printf(out, "%s%llu %s", out->size ? ", " : "", (unsigned long long)count, how);
+}
+
+static void tell_rescues(struct why *why, const struct bsc_rollout_row *row)
+{
+    const struct bsc_router_rescues *rescues = &why->figures->rescues;
+    const char *other = bsc_slot_name(bsc_slot_other(row->slot));
+    struct bsc_text causes = { 0 };
+    if (why->figures->rollout != row->id)
+        return;
+    uint64_t answered = rescues->status + rescues->no_instance + rescues->connect_failed +
+                        rescues->reset + rescues->timed_out;
+    add_cause(&causes, rescues->status, "answered with an error");
+    add_cause(&causes, rescues->no_instance, "without an instance");
+    add_cause(&causes, rescues->connect_failed, "not connected");
+    add_cause(&causes, rescues->reset, "broken off");
+    add_cause(&causes, rescues->timed_out, "not answered in time");
+    if (answered)
+        say(why, "%llu request%s that %s failed (%s) got an answer from %s.",
+            (unsigned long long)answered, answered == 1 ? "" : "s", rollout_version(why->service),
+            bsc_text_get(&causes), other);
+    if (rescues->failed)
+        say(why, "%llu that %s failed were failed by %s, too.", (unsigned long long)rescues->failed,
+            rollout_version(why->service), other);
+    if (rescues->refused)
+        say(why,
+            "%llu that %s failed were not tried in %s: nothing is healthy there, or there were too "
+            "many at once.",
+            (unsigned long long)rescues->refused, rollout_version(why->service), other);
+    bsc_text_deinit(&causes);
+}
+
 static void tell_rollout(struct why *why)
 {
     const struct bsc_rollout *rollout = why->service->rollout;
@@ -188,6 +225,7 @@ static void tell_rollout(struct why *why)
         if (*row->reason)
             say(why, "Reason: %s", row->reason);
         tell_step(why, rollout);
+        tell_rescues(why, row);
         if (row->walk.status == BSC_ROLLOUT_RUNNING && !rollout->step_unknown)
             say(why, "`bascule abort %s` takes it back.", why->service->name);
         return;
@@ -199,6 +237,7 @@ static void tell_rollout(struct why *why)
         (unsigned long long)row->id, kind, rollout_version(why->service), row->actor,
         bsc_rollout_status_name(row->walk.status), span(why->wall_ms - row->ended_ms, time),
         bad && *row->reason ? ": " : ".", bad ? row->reason : "");
+    tell_rescues(why, row);
     why->quiet = why->quiet && !bad;
 }
 
@@ -288,10 +327,11 @@ static void tell_staging(struct why *why)
     }
 }
 
-void bsc_api_why(const struct bsc_service *service, int64_t now_wall_ms, int64_t now_boot_ms,
-                 void (*add)(void *argument, const char *line), void *argument)
+void bsc_api_why(const struct bsc_service *service,
+                 const struct bsc_router_service_figures *figures, int64_t now_wall_ms,
+                 int64_t now_boot_ms, void (*add)(void *argument, const char *line), void *argument)
 {
-    struct why why = { service, now_wall_ms, now_boot_ms, add, argument, true };
+    struct why why = { service, figures, now_wall_ms, now_boot_ms, add, argument, true };
     tell_live(&why);
     tell_lock(&why);
     tell_traffic(&why);

@@ -124,6 +124,40 @@ static void add_lock(const struct bsc_output *output, const json_t *service, str
     bsc_text_puts(out, "\n");
 }
 
+/* "rescued 12: status 9, reset 3; failed 1". */
+static void add_rescues(const struct bsc_output *output, const json_t *rescues,
+                        struct bsc_text *out)
+{
+    static const struct {
+        const char *key, *words;
+    } causes[] = { { "status", "error status" },
+                   { "no_instance", "no instance" },
+                   { "connect_failed", "not connected" },
+                   { "reset", "broken off" },
+                   { "timed_out", "timed out" } };
+    long long rescued = 0, failed = bsc_json_number(rescues, "failed"),
+              refused = bsc_json_number(rescues, "refused");
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        rescued += bsc_json_number(rescues, causes[i].key);
+    if (!rescued && !failed && !refused)
+        return;
+    bsc_output_printf(output, out, BSC_STYLE_YELLOW, "    rescued: %lld", rescued);
+    const char *between = " (";
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++) {
+        long long count = bsc_json_number(rescues, causes[i].key);
+        if (!count)
+            continue;
+        bsc_text_printf(out, "%s%s %lld", between, causes[i].words, count);
+        between = ", ";
+    }
+    bsc_text_puts(out, rescued ? ")" : "");
+    if (failed)
+        bsc_text_printf(out, ", %lld failed in both slots", failed);
+    if (refused)
+        bsc_text_printf(out, ", %lld not tried", refused);
+    bsc_text_puts(out, "\n");
+}
+
 static void print_one(const struct bsc_cli *cli, json_t *service)
 {
     const struct bsc_output *output = &cli->output;
@@ -158,6 +192,7 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
             bsc_output_printf(output, &out, BSC_STYLE_YELLOW, "    waiting: %s", waiting);
             bsc_text_puts(&out, "\n");
         }
+        add_rescues(output, json_object_get(rollout, "rescues"), &out);
     }
     fputs(bsc_text_get(&out), stdout);
     bsc_text_deinit(&out);

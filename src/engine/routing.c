@@ -153,6 +153,8 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .stable = service->row.stable,
         .endpoints = endpoints,
     };
+    if (bsc_service_busy(service))
+        routing.rollout = service->rollout->row.id;
     if (routing.rescue)
         routing.rescue_percent = rescue_percent(service);
     for (size_t i = 0; i < service->instance_count; i++) {

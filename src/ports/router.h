@@ -33,6 +33,7 @@ struct bsc_routing {
     bool rescue;
     enum bsc_slot stable;
     unsigned rescue_percent; /* of the requests; TRIPPED when that is used up */
+    uint64_t rollout;        /* for which rescues are counted; 0: none is at work */
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };
@@ -46,7 +47,26 @@ struct bsc_router_figures {
     uint64_t held_refused, held_timed_out;
     uint64_t rate_limited, overloaded;
     uint64_t scarce, idle_closed; /* times that descriptors ran short; connections that gave way */
+    uint64_t h2_floods;           /* connections of HTTP/2 that were closed for what they asked */
+    uint64_t h2_refused_streams;  /* of HTTP/2 that were no valid requests */
     uint64_t access_dropped;      /* records of the access log */
+};
+
+/* What the candidate of a rollout failed and stable answered, by how it was failed. */
+struct bsc_router_rescues {
+    uint64_t status; /* an answer with 500, 502, 503 or 504 */
+    uint64_t no_instance, connect_failed, reset, timed_out;
+    uint64_t failed;  /* in stable, too */
+    uint64_t refused; /* not tried: nothing healthy in stable, or too many at once */
+};
+
+/* Of a service, added up over slots, workers and generations, since its controller began. */
+struct bsc_router_service_figures {
+    uint64_t requests, errors, retries; /* that have ended; before rescue; beyond the first try */
+    uint64_t queued, queue_refused, queue_timed_out; /* requests that found all instances full */
+    uint64_t ejections;                              /* of instances, for their answers */
+    uint64_t rollout; /* the last one that was routed; 0: none since the controller began */
+    struct bsc_router_rescues rescues; /* of that one */
 };
 
 struct bsc_router_ops {

@@ -73,6 +73,7 @@ void bsc_access_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     bool stream = exchange->client->connection.stream;
     *record = (struct bsc_access_record){
         .protocol = stream ? 20 : (uint8_t)(10 + request->head.minor),
+        .tls = exchange->client->carrier->secure,
         .started_us = exchange->started_us,
     };
     add_string(record, BSC_ACCESS_CLIENT, bsc_exchange_address(exchange, address));
@@ -85,11 +86,39 @@ void bsc_access_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     exchange->note = note;
 }
 
+void bsc_access_begin_tcp(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->note = bsc_buffer_lend(&worker->buffers, BSC_BUFFER_SMALL);
+    struct bsc_access_record *record = record_of(exchange->note);
+    *record = (struct bsc_access_record){ .tls = exchange->client->carrier->secure,
+                                          .started_us = exchange->started_us };
+    add_string(record, BSC_ACCESS_CLIENT, exchange->client->address);
+}
+
+/* NULL: there is nothing to say about it. */
+static const char *reason_of(const struct bsc_exchange *exchange, bool whole)
+{
+    if (exchange->reason || whole || !exchange->tcp)
+        return exchange->reason;
+    if (exchange->client_left)
+        return "client-left";
+    return exchange->cause == BSC_CAUSE_RESET ? "upstream-reset" : "idle-timeout";
+}
+
 static void put(struct bsc_worker *worker, const struct bsc_access_record *record)
 {
     if (!bsc_access_log_put(worker->access, worker->number, record))
         bsc_counter_add(&worker->shard->access_dropped, 1);
 }
+
+/* As in what `bascule status --json` says of rescues. */
+static const char *const causes[BSC_CAUSE_COUNT] = {
+    [BSC_CAUSE_NONE] = "status",
+    [BSC_CAUSE_NO_INSTANCE] = "no_instance",
+    [BSC_CAUSE_CONNECT] = "connect_failed",
+    [BSC_CAUSE_RESET] = "reset",
+    [BSC_CAUSE_TIME_OUT] = "timed_out",
+};
 
 void bsc_access_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)
 {
@@ -97,7 +126,8 @@ void bsc_access_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bo
         return;
     struct bsc_access_record *record = record_of(exchange->note);
     record->status = exchange->status;
-    record->tries = exchange->tries;
+    record->tries =
+        (uint8_t)(exchange->tries + (exchange->rescued ? exchange->failed_tries - 1 : 0));
     record->slot = exchange->charged ? exchange->slot : BSC_SLOT_COUNT;
     record->whole = whole;
     record->answered_us = exchange->answered_us;
@@ -108,8 +138,11 @@ void bsc_access_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bo
         add_string(record, BSC_ACCESS_SERVICE, exchange->service->shared->name);
     if (exchange->instance)
         add_string(record, BSC_ACCESS_INSTANCE, exchange->instance->shared->id);
-    if (exchange->reason)
-        add_string(record, BSC_ACCESS_REASON, exchange->reason);
+    const char *reason = reason_of(exchange, whole);
+    if (reason)
+        add_string(record, BSC_ACCESS_REASON, reason);
+    if (exchange->rescued)
+        add_string(record, BSC_ACCESS_RESCUED, causes[exchange->failed_cause]);
     put(worker, record);
     bsc_buffer_return(&worker->buffers, &exchange->note);
 }

@@ -85,11 +85,18 @@ static void add_ms(struct bsc_text *out, const char *key, int64_t us)
     bsc_text_printf(out, ",\"%s\":%" PRId64 ".%03" PRId64, key, us / 1000, us % 1000);
 }
 
-static const char *const protocols[] = { "HTTP/1.0", "HTTP/1.1", "HTTP/2.0" };
-
 static const char *protocol_of(const struct bsc_access_record *record)
 {
-    return protocols[record->protocol == 20 ? 2 : record->protocol == 11];
+    switch (record->protocol) {
+    case 0:
+        return "TCP";
+    case 10:
+        return "HTTP/1.0";
+    case 20:
+        return "HTTP/2.0";
+    default:
+        return "HTTP/1.1";
+    }
 }
 
 static void add_json(const struct bsc_access_record *record, const struct bsc_access_style *style,
@@ -103,7 +110,7 @@ static void add_json(const struct bsc_access_record *record, const struct bsc_ac
         { "target", BSC_ACCESS_TARGET },     { "service", BSC_ACCESS_SERVICE },
         { "instance", BSC_ACCESS_INSTANCE }, { "reason", BSC_ACCESS_REASON },
         { "request_id", BSC_ACCESS_ID },     { "referer", BSC_ACCESS_REFERER },
-        { "user_agent", BSC_ACCESS_AGENT },
+        { "user_agent", BSC_ACCESS_AGENT },  { "rescued", BSC_ACCESS_RESCUED },
     };
     char time_text[40], address[INET6_ADDRSTRLEN];
     time_t seconds = (time_t)(wall_us / 1000000);

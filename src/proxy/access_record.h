@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * proxy/access_record.h - one request in the access log: as numbers and bytes, and as a line.
+ * proxy/access_record.h - one request, or connection of TCP, in the access log: as numbers and
+ * bytes, and as a line.
  *
  * A worker writes the record, because it knows the request; another thread makes the line of it,
  * because that takes longer. Pure.
@@ -23,7 +24,8 @@ enum bsc_access_text {
     BSC_ACCESS_ID, /* X-Request-Id */
     BSC_ACCESS_SERVICE,
     BSC_ACCESS_INSTANCE,
-    BSC_ACCESS_REASON, /* of an answer of the proxy's own */
+    BSC_ACCESS_REASON,  /* of an answer of the proxy's own, or why a connection of TCP ended */
+    BSC_ACCESS_RESCUED, /* how the candidate failed what stable answered */
     BSC_ACCESS_TEXTS
 };
 
@@ -36,8 +38,8 @@ struct bsc_access_record {
     uint32_t size;   /* with its texts, a multiple of 8 */
     uint16_t status; /* of the answer; 0: none was sent */
     uint16_t text_size[BSC_ACCESS_TEXTS];
-    uint8_t tries;    /* instances that were asked */
-    uint8_t protocol; /* 10, 11, 20 */
+    uint8_t tries;    /* instances that were asked, in both slots */
+    uint8_t protocol; /* 10, 11, 20; 0: TCP */
     uint8_t slot;     /* enum bsc_slot; BSC_SLOT_COUNT: none was chosen */
     bool tls;
     bool whole;          /* the client got a whole answer */

@@ -18,7 +18,7 @@
 #include "core/histogram.h"
 
 enum {
-    BSC_COUNTERS_VERSION = 4,
+    BSC_COUNTERS_VERSION = 5,
     BSC_COUNTERS_WORKERS_MAX = 64,
     BSC_RESCUE_CAUSES = 5,
     BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
@@ -39,6 +39,10 @@ struct bsc_cell {
     bsc_counter rescued[BSC_RESCUE_CAUSES];
     bsc_counter rescue_failed;       /* stable failed them, too */
     bsc_counter rescue_refused;      /* not tried: nothing healthy in stable, or too many at once */
+    bsc_counter queued;              /* every instance had enough: they waited, or wanted to ... */
+    bsc_counter queue_refused;       /* ... but others filled the queue already */
+    bsc_counter queue_timed_out;     /* ... and none came free in time */
+    bsc_counter ejections;           /* of instances; the control thread's, in the first shard */
     bsc_counter bytes_in, bytes_out; /* body bytes from and to clients */
     bsc_counter latency_sum_us;
     bsc_counter latency[BSC_HISTOGRAM_BUCKETS]; /* request head complete to answer head */
@@ -60,6 +64,8 @@ struct bsc_shard {
     bsc_counter overloaded;          /* requests for which there was no memory: 503 */
     bsc_counter scarce;              /* how often descriptors began to run out ... */
     bsc_counter idle_closed;         /* ... and what was closed for others */
+    bsc_counter h2_floods;           /* connections of HTTP/2 that asked for too much for nothing */
+    bsc_counter h2_refused_streams;  /* requests that came as no request of HTTP/2 may */
     _Alignas(64) struct bsc_gauge gauges[BSC_GAUGES];
     _Alignas(64) struct bsc_cell cells[BSC_CELLS];
 };

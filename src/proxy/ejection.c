@@ -21,6 +21,9 @@ static void on_news(void *context, const struct bsc_entry *entry,
                     const struct bsc_instance *instance, bool ejected)
 {
     struct bsc_control *control = context;
+    if (ejected && entry->has_split)
+        bsc_counter_add(
+            &control->workers[0]->shard->cells[entry->split.cell[instance->slot]].ejections, 1);
     if (ejected)
         bsc_log_warning("service %s: %s is left out: %s", entry->name, instance->id,
                         instance->outlier.reason);

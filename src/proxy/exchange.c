@@ -513,6 +513,7 @@ void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *ex
             return;
         }
         if (exchange->phase == BSC_EXCHANGE_QUEUED) {
+            bsc_counter_add(&worker->shard->cells[exchange->cell].queue_timed_out, 1);
             bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_NONE, "queue-timeout",
                               "Every instance was busy for too long.");
             return;

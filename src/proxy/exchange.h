@@ -60,7 +60,8 @@ struct bsc_exchange {
     uint8_t slot;                /* where it is now */
     uint8_t tries;               /* claims so far */
     uint8_t method, minor;       /* of the request */
-    uint8_t failed_cause;        /* `rescued`: how the candidate failed it, and when */
+    uint8_t failed_tries;        /* `rescued`: claims in the candidate ... */
+    uint8_t failed_cause;        /* ... how it failed in the end, and when */
     uint16_t failed_status;
     int64_t failed_us;
     uint8_t retry_after_s;  /* for an own answer */

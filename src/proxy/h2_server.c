@@ -114,6 +114,7 @@ static void begin_request(struct bsc_h2_session *session, struct bsc_h2_stream *
     if (stream->head.method.size == 7) /* a CONNECT needs one */
         write_key(&worker->random, key);
     if (!bsc_h2_request_end(&worker->buffers, &stream->head, body, key)) {
+        bsc_counter_add(&worker->shard->h2_refused_streams, 1);
         refuse_stream(session, stream->id);
         return;
     }
@@ -192,6 +193,7 @@ static int on_invalid_frame(nghttp2_session *engine, const nghttp2_frame *frame,
     (void)engine, (void)code;
     if (frame->hd.type == NGHTTP2_HEADERS)
         session->heading = NULL;
+    bsc_counter_add(&session->worker->shard->h2_refused_streams, 1);
     spend(session, true);
     return 0;
 }

@@ -33,6 +33,8 @@ void bsc_h2_session_touch(struct bsc_h2_session *session)
 
 void bsc_h2_session_refuse(struct bsc_h2_session *session, uint32_t error_code)
 {
+    if (error_code == NGHTTP2_ENHANCE_YOUR_CALM && session->drain != BSC_H2_LEAVING)
+        bsc_counter_add(&session->worker->shard->h2_floods, 1);
     nghttp2_session_terminate_session(session->engine, error_code);
     session->drain = BSC_H2_LEAVING;
     session->due_ms = 0;

@@ -71,8 +71,11 @@ bool bsc_queue_enter(struct bsc_worker *worker, struct bsc_exchange *exchange)
     struct bsc_hold_count *count = service->shared->hold;
     unsigned slot = exchange->slot;
     if (exchange->phase != BSC_EXCHANGE_QUEUED) {
+        struct bsc_cell *cell = &worker->shard->cells[exchange->cell];
+        bsc_counter_add(&cell->queued, 1);
         if (atomic_fetch_add(&count->queued[slot], 1) >= service->shared->queue_max) {
             atomic_fetch_sub(&count->queued[slot], 1);
+            bsc_counter_add(&cell->queue_refused, 1);
             return bsc_exchange_fail(worker, exchange, 503, BSC_CAUSE_NONE, "queue-full",
                                      "Every instance is busy and too many requests are waiting.");
         }

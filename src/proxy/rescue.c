@@ -71,6 +71,7 @@ bool bsc_rescue_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     exchange->rescued = true;
     exchange->failed_status = (uint16_t)status;
     exchange->failed_cause = exchange->cause;
+    exchange->failed_tries = exchange->tries;
     exchange->failed_us = worker->now_us;
     exchange->cause = BSC_CAUSE_NONE;
     exchange->status = 0;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "proxy/access.h"
+#include "proxy/access_log.h"
 #include "proxy/identity.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
@@ -57,6 +59,8 @@ void bsc_tcp_begin(struct bsc_worker *worker, struct bsc_client *client)
         exchange->identified = true;
         exchange->identity = bsc_identity_hash_text(client->address);
     }
+    if (bsc_access_log_on(worker->access))
+        bsc_access_begin_tcp(worker, exchange);
     bsc_exchange_go(worker, exchange);
 }
 

@@ -427,6 +427,7 @@ void stage_publish(struct stage *stage, const char *name, unsigned blue, unsigne
     char ids[16][64];
     struct bsc_spec spec = { .name = name, .routes = &route, .route_count = 1 };
     struct bsc_routing routing = { .spec = &spec,
+                                   .rollout = stage->rollout,
                                    .generation = generation,
                                    .weight_bp = { BSC_WEIGHT_FULL_BP - green_bp, green_bp },
                                    .endpoints = endpoints };

@@ -31,6 +31,7 @@ struct peer {
 };
 
 struct stage {
+    uint64_t rollout; /* of routings that are published */
     struct loop loop;
     int supervisor; /* its end of the channel */
     int channel;

@@ -333,86 +333,6 @@ static void a_new_controller_sees_what_the_old_one_left_in_flight(void **state)
     assert_int_equal(totals.requests, 0); /* since this controller began */
 }
 
-/* -- counting -------------------------------------------------------------------------------- */
-
-static void count(struct peer *peer, unsigned worker, const char *slot, unsigned requests)
-{
-    struct bsc_cell *cell = &peer->counters->shards[worker].cells[peer_cell(peer, "web", slot)];
-    bsc_counter_add(&cell->requests, requests);
-    bsc_counter_add(&cell->errors, 1);
-    bsc_counter_add(&cell->latency[10], requests);
-}
-
-static void totals_are_of_the_split_generation_and_since_the_start(void **state)
-{
-    struct stage *stage = *state;
-    struct peer *first = web_on_blue(stage), *second = stage_arrive(stage, 2, 1);
-    struct bsc_totals current, all;
-    stage_turn_for(stage, 10);
-    count(first, 0, "blue", 10);
-    count(first, 1, "blue", 5);
-    count(second, 0, "blue", 2);
-    assert_true(bsc_router_proxy_totals(stage->router, "web", BSC_BLUE, &current, &all));
-    assert_int_equal(current.requests, 17);
-    assert_int_equal(current.errors, 3);
-    assert_int_equal(current.latency[10], 17);
-    assert_int_equal(all.requests, 17);
-    stage_gone(stage, first); /* what it counted is kept */
-    stage_publish(stage, "web", 2, 2, 5000, 2, 2);
-    stage_wait(stage, BSC_EVENT_PUBLISHED, 2);
-    count(second, 0, "blue", 1);
-    count(second, 0, "green", 4);
-    assert_true(bsc_router_proxy_totals(stage->router, "web", BSC_BLUE, &current, &all));
-    assert_int_equal(current.requests, 1);
-    assert_int_equal(all.requests, 18);
-    assert_true(bsc_router_proxy_totals(stage->router, "web", BSC_GREEN, &current, &all));
-    assert_int_equal(current.requests, 4);
-    assert_false(bsc_router_proxy_totals(stage->router, "api", BSC_GREEN, &current, &all));
-}
-
-static void figures_outlive_the_generation_that_counted_them(void **state)
-{
-    struct stage *stage = *state;
-    struct peer *first = web_on_blue(stage), *second = stage_arrive(stage, 2, 1);
-    struct bsc_router_figures figures;
-    stage_turn_for(stage, 10);
-    bsc_counter_add(&first->counters->shards[0].connections_opened, 3);
-    bsc_counter_add(&first->counters->shards[0].connections_closed, 1);
-    bsc_counter_add(&first->counters->shards[0].held, 1);
-    bsc_counter_add(&first->counters->shards[1].rate_limited, 5);
-    bsc_counter_add(&second->counters->shards[0].connections_opened, 1);
-    bsc_counter_add(&second->counters->shards[0].rate_limited, 2);
-    bsc_router_proxy_figures(stage->router, &figures);
-    assert_int_equal(figures.connections_opened, 4);
-    assert_int_equal(figures.connections, 3);
-    assert_int_equal(figures.held, 1);
-    assert_int_equal(figures.rate_limited, 7);
-    stage_gone(stage, first);
-    stage_turn_for(stage, 10);
-    bsc_router_proxy_figures(stage->router, &figures);
-    assert_int_equal(figures.connections_opened, 4);
-    assert_int_equal(figures.connections, 1);
-    assert_int_equal(figures.held, 0);
-    assert_int_equal(figures.rate_limited, 7);
-}
-
-static void looking_at_unused_counters_costs_no_memory(void **state)
-{
-    struct stage *stage = *state;
-    struct peer *peer = web_on_blue(stage);
-    struct stat before, after;
-    struct bsc_totals totals;
-    assert_int_equal(fstat(peer->counters_fd, &before), 0);
-    for (unsigned i = 0; i < 100; i++) {
-        stage_publish(stage, "web", 2, 2, i % 2 ? 0 : 10000, 2 + i, 2 + i);
-        bsc_router_proxy_totals(stage->router, "web", BSC_BLUE, NULL, &totals);
-        bsc_router_proxy_totals(stage->router, "web", BSC_GREEN, NULL, &totals);
-    }
-    stage_wait(stage, BSC_EVENT_PUBLISHED, 101);
-    assert_int_equal(fstat(peer->counters_fd, &after), 0);
-    assert_int_equal(after.st_blocks, before.st_blocks);
-}
-
 /* -- supervisor ------------------------------------------------------------------------------ */
 
 static void configurations_are_answered_in_order(void **state)
@@ -557,9 +477,6 @@ int main(void)
         CASE(a_cancelled_drain_is_silent),
         CASE(counters_that_could_shrink_are_not_read),
         CASE(a_new_controller_sees_what_the_old_one_left_in_flight),
-        CASE(totals_are_of_the_split_generation_and_since_the_start),
-        CASE(figures_outlive_the_generation_that_counted_them),
-        CASE(looking_at_unused_counters_costs_no_memory),
         CASE(configurations_are_answered_in_order),
         CASE(options_are_told_once_and_only_when_the_configuration_was_taken),
         CASE(snapshots_are_sealed_whole_and_one_at_a_time),

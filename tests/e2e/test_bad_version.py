@@ -48,6 +48,10 @@ def test_a_version_that_answers_500_to_everything_is_taken_back_and_nobody_saw_i
     kinds = [event["kind"] for event in daemon.json("events", "web")]
     assert "tripped" in kinds
     assert "rescue budget used up" in daemon.do("why", "web")
+    rescues = last["rescues"]
+    assert rescues["status"] > 0 and rescues["failed"] == rescues["refused"] == 0
+    assert f"{rescues['status']} requests that bad failed ({rescues['status']} answered with an error) got an " \
+           "answer from green" in daemon.do("why", "web")
 
 
 def test_without_rescue_the_users_see_what_the_version_does(start):
@@ -66,6 +70,27 @@ def test_a_version_that_fails_less_than_the_budget_is_rescued_to_the_end(start):
     while_on_trial = [a for a in client.answers if a.version == "v1" or a.status == 200]
     assert len(while_on_trial) > 100
     assert daemon.live() == "bad"
+
+
+def test_while_it_is_watched_everybody_sees_what_is_rescued(start):
+    daemon = start(rescue_budget="100%")
+    daemon.release("bad", fail_percent=30)
+    with Client(daemon.port, threads=2, pause_s=0.005):
+        deploying = subprocess.Popen([BASCULE, "deploy", "web", "bad"], env=daemon.environment(), cwd=daemon.folder,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def rescues():
+            return (daemon.service()["rollout"] or {}).get("rescues") or {}
+        wait_until(lambda: rescues().get("status", 0) >= 10, "requests are rescued")
+        assert "    rescued: " in daemon.do("status", "web") and "(error status " in daemon.do("status", "web")
+        assert "got an answer from green" in daemon.do("why", "web")
+        figures = daemon.service()["figures"]
+        assert figures["errors"] >= 10 and figures["requests"] > figures["errors"]
+        daemon.do("abort", "web")
+        deploying.wait(60)
+    assert daemon.settled()["rescues"]["status"] >= 10
+    daemon.do("deploy", "web", "v1")
+    assert set(daemon.settled()["rescues"].values()) == {0}, "a new rollout begins to count anew"
 
 
 def test_a_controller_that_was_away_hears_of_the_trip(start):

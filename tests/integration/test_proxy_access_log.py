@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from dataplane import Proxy, ask, eventually
+from dataplane import Proxy, ask, log_lines
 from origins import FastOrigin, Origin, answering
 
 
@@ -18,28 +18,14 @@ def proxy():
         yield proxy
 
 
-def log_to(proxy, path, words="format=json addresses=full"):
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    with open(fd, "ab", buffering=0) as file:
-        proxy.say(f"access-log {words}", [file])
-    proxy.ping()
-
-
-def lines(path, count):
-    def enough():
-        found = path.read_text().splitlines() if path.exists() else []
-        return found if len(found) >= count else None
-    return eventually(enough, what=f"{count} lines")
-
-
 def test_a_request_leaves_a_line_with_what_became_of_it(proxy, tmp_path):
-    log_to(proxy, tmp_path / "log")
+    proxy.log_to(tmp_path / "log")
     with socket.create_connection(("127.0.0.1", proxy.port)) as client:
         assert ask(client, "/a?b", headers=["User-Agent: test", "X-Request-Id: mine"])[0] == 200
     with socket.create_connection(("127.0.0.1", proxy.port)) as client:
         client.sendall(b"NONSENSE\r\n\r\n")
         assert b" 400 " in client.recv(9999)
-    good, bad = sorted(map(json.loads, lines(tmp_path / "log", 2)), key=lambda line: line["status"])
+    good, bad = sorted(map(json.loads, log_lines(tmp_path / "log", 2)), key=lambda line: line["status"])
     assert good["target"] == "/a?b" and good["method"] == "GET" and good["client"] == "127.0.0.1"
     assert good["service"] == "web" and good["slot"] == "blue" and good["tries"] == 1 and good["whole"]
     assert good["user_agent"] == "test" and good["request_id"] == "mine" and good["bytes_out"] == 5
@@ -51,18 +37,18 @@ def test_without_a_file_nothing_is_written_and_a_new_one_is_taken_at_once(proxy,
     def request(path):
         with socket.create_connection(("127.0.0.1", proxy.port)) as client:
             assert ask(client, path)[0] == 200
-    log_to(proxy, tmp_path / "one")
+    proxy.log_to(tmp_path / "one")
     request("/1")
-    lines(tmp_path / "one", 1)
-    log_to(proxy, tmp_path / "two", "format=combined addresses=anonymous")
+    log_lines(tmp_path / "one", 1)
+    proxy.log_to(tmp_path / "two", "format=combined addresses=anonymous")
     request("/2")
-    assert lines(tmp_path / "two", 1)[0].startswith("127.0.0.0 - - [")
+    assert log_lines(tmp_path / "two", 1)[0].startswith("127.0.0.0 - - [")
     proxy.say("access-log format=json addresses=full")
     proxy.ping()
     request("/3")
-    log_to(proxy, tmp_path / "four")
+    proxy.log_to(tmp_path / "four")
     request("/4")
-    assert json.loads(lines(tmp_path / "four", 1)[-1])["target"] == "/4"
+    assert json.loads(log_lines(tmp_path / "four", 1)[-1])["target"] == "/4"
     assert len((tmp_path / "one").read_text().splitlines()) == 1
 
 

@@ -182,7 +182,8 @@ def test_a_full_queue_and_a_long_wait_are_503_and_say_so(proxy):
         assert read_answer(clients[0])[0] == 200
         with proxy.connect() as s:  # nothing is left behind
             assert ask(s)[0] == 200
-        assert proxy.cell("web", "blue")["errors"] == 3
+        cell = proxy.cell("web", "blue")
+        assert (cell["errors"], cell["queued"], cell["queue_refused"], cell["queue_timed_out"]) == (3, 3, 1, 2)
         assert busy.most == 1
 
 
@@ -271,7 +272,7 @@ def test_errors_in_a_row_eject_an_instance_for_a_while_each_time_longer(proxy):
             reports(proxy, "returned")
             eventually(lambda: {ask(s)[2] for _ in range(4)} == {b"fine", b"good"})
         cell = proxy.cell("web", "blue")
-        assert cell["no_instance"] == 0 and cell["errors"] == 6
+        assert cell["no_instance"] == 0 and cell["errors"] == 6 and cell["ejections"] == 2
 
 
 def test_a_success_between_errors_saves_an_instance(proxy):

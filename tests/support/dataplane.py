@@ -46,6 +46,14 @@ def listening_sockets(count, host="127.0.0.1"):
     return found, port
 
 
+def log_lines(path, count):
+    """The lines of an access log, when there are so many."""
+    def enough():
+        found = path.read_text().splitlines() if path.exists() else []
+        return found if len(found) >= count else None
+    return eventually(enough, what=f"{count} lines")
+
+
 class Proxy:
     def __init__(self, workers=1, sockets=None, listeners=None, snapshot=None, controller=True,
                  generation=1, wrapper=(), limit=None, shared=False, start=""):
@@ -239,17 +247,24 @@ class Proxy:
         weights = {s: 10000 if s == slot else 0 for s in ("blue", "green")}
         return self.tell(splits=[self.split(name, weights)])
 
+    def log_to(self, path, words="format=json addresses=full"):
+        """Has requests logged there from now on."""
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with open(fd, "ab", buffering=0) as file:
+            self.say(f"access-log {words}", [file])
+        self.ping()
+
     # --- counters (src/proxy/counters.h)
 
     GAUGES, CELLS, BUCKETS = 65536, 65536, 464
     NAMES = ["claimed", "requests", "errors", "s0", "s1", "s2", "s3", "s4", "s5", "no_instance",
              "connect_failed", "reset", "timed_out", "client_left", "retries",
              "rescued_status", "rescued_no_instance", "rescued_connect", "rescued_reset",
-             "rescued_timeout", "rescue_failed", "rescue_refused", "bytes_in",
-             "bytes_out", "latency_sum_us"]
+             "rescued_timeout", "rescue_failed", "rescue_refused", "queued", "queue_refused", "queue_timed_out",
+             "ejections", "bytes_in", "bytes_out", "latency_sum_us"]
     SHARD = ["connections_opened", "connections_closed", "held", "held_refused", "held_timed_out",
              "own_answers", "loops", "access_dropped", "rate_limited", "connections_refused", "overloaded", "scarce",
-             "idle_closed"]
+             "idle_closed", "h2_floods", "h2_refused_streams"]
     SHARD_BYTES = (8 * len(SHARD) + 63) // 64 * 64
 
     def _words(self, offset, count):

@@ -192,9 +192,11 @@ def test_own_answers_are_streams_like_others(h2):
     [("content-length", "1"), ("content-length", "1")], [("content-length", "x")],
 ], ids=str)
 def test_malformed_requests_are_reset(h2, extra):
+    refused = h2.site.proxy.shard_total("h2_refused_streams")
     number = h2.request(extra=extra)
     assert h2.answer(number).reset == PROTOCOL
     assert h2.site.origin.untouched()
+    assert h2.site.proxy.shard_total("h2_refused_streams") == refused + 1
 
 
 @pytest.mark.parametrize("path", ["", "a", "http://x/", "/a b", "/a\r\nX: y", "/\x7f", "*"], ids=repr)

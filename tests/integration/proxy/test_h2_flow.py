@@ -103,6 +103,7 @@ def test_a_large_body_arrives_whole_both_ways(h2):
 
 def flooded(h2, send, limit=20000):
     """Sends until the connection ends; it must have been told to calm down."""
+    floods = h2.site.proxy.shard_total("h2_floods")
     try:
         for i in range(limit):
             send(i)
@@ -110,6 +111,7 @@ def flooded(h2, send, limit=20000):
         pass
     h2.end()
     assert h2.goaway == CALM, h2.goaways
+    assert h2.site.proxy.shard_total("h2_floods") == floods + 1
 
 
 def test_a_flood_of_pings_ends_the_connection(h2):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the candidate of a rollout fails is answered by the stable slot, and charged to the
 candidate all the same. Green is the candidate here, blue is stable."""
+import json
+
 import pytest
 
-from dataplane import Proxy, ask, eventually
+from dataplane import Proxy, ask, eventually, log_lines
 from origins import Repeating
 from wire import Origin, field, status
 
@@ -78,6 +80,24 @@ def test_a_server_error_of_the_candidate_is_never_seen(site, rollout, code):
     check(client)
     assert candidate.quiet()  # its answer was whole: the connection is kept
     rollout.rescued(rescued_status=1, s5=1, s2=0, bytes_out=0)
+
+
+def test_the_access_log_says_what_was_rescued_and_how_often_it_was_tried(site, rollout, tmp_path):
+    site.proxy.log_to(tmp_path / "log")
+    client = site.client(site.get())
+    for _ in range(3):
+        rollout.candidate.accept().reset()
+    answer(rollout.stable)
+    check(client)
+    client = site.client(site.get())
+    answer(rollout.candidate, failing(502))
+    answer(rollout.stable)
+    check(client)
+    by_reset, by_status = (json.loads(line) for line in log_lines(tmp_path / "log", 2))
+    site.proxy.say("access-log format=json addresses=full")
+    assert (by_status["rescued"], by_status["status"], by_status["tries"]) == ("status", 200, 2)
+    assert (by_reset["rescued"], by_reset["status"], by_reset["tries"]) == ("reset", 200, 4)
+    assert by_status["slot"] == by_reset["slot"] == "blue" and "reason" not in by_status
 
 
 @pytest.mark.parametrize("code", [501, 505, 404, 429])

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCP services: a connection that comes in at their address is switched as a whole."""
 import itertools
+import json
 import select
 import socket
 import struct
 
 import pytest
-from dataplane import eventually, listening_sockets
+from dataplane import eventually, listening_sockets, log_lines
 from wire import Origin, Peer
 
 numbers = itertools.count(1)
@@ -261,3 +262,53 @@ def test_a_silent_connection_is_closed_and_nobody_is_blamed(port, origins, optio
     up = origins[0].accept()
     assert client.rest()[0] == b"" and up.rest()[0] == b""
     port.counted(requests=1, errors=0, timed_out=0)
+
+
+@pytest.fixture
+def log(proxy, tmp_path):
+    path = tmp_path / "log"
+    proxy.log_to(path)
+    yield lambda count: [json.loads(line) for line in log_lines(path, count)]
+    proxy.say("access-log format=json addresses=full")
+
+
+def test_a_connection_is_a_line_of_the_access_log_when_it_has_ended(proxy, port, origins, log):
+    client = port.client()
+    up = origins[0].accept()
+    client.send(b"all of it").finish()
+    assert up.rest() == (b"all of it", False)
+    proxy.ping()
+    up.send(b"and the answer").finish()
+    assert client.rest() == (b"and the answer", False)
+    line, = log(1)
+    assert line["protocol"] == "TCP" and line["client"] == "127.0.0.1" and line["status"] == 200 and line["whole"]
+    assert (line["bytes_in"], line["bytes_out"]) == (9, 14)
+    assert (line["service"], line["slot"], line["tries"]) == (port.name, "blue", 1)
+    assert line["instance"].startswith(port.name) and 0 < line["answer_ms"] <= line["duration_ms"]
+    assert not {"reason", "method", "host", "target", "rescued"} & line.keys()
+
+
+def test_the_line_of_a_connection_says_how_it_ended(port, origins, log, options):
+    def open_one():
+        client, up = port.client(), origins[0].accept()
+        up.send(b"half")
+        assert client.exact(4) == b"half"
+        return client, up
+
+    open_one()[0].reset()
+    assert (log(1)[-1]["reason"], log(1)[-1]["whole"], log(1)[-1]["bytes_out"]) == ("client-left", False, 4)
+    client, up = open_one()
+    up.reset()
+    assert client.rest() == (b"", True)
+    assert (log(2)[-1]["reason"], log(2)[-1]["status"]) == ("upstream-reset", 200)
+    options(tunnel_ms=300)
+    client, up = open_one()
+    assert client.rest()[0] == b""
+    assert log(3)[-1]["reason"] == "idle-timeout"
+    held, address = closed_address()
+    port.slots = {"blue": [address]}
+    port.serve()
+    assert port.resets()
+    line = log(4)[-1]
+    held.close()
+    assert (line["reason"], line["status"], line["bytes_in"]) == ("connect-failed", 502, 0) and line["tries"] == 3

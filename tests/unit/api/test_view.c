@@ -20,6 +20,7 @@ struct world {
     struct bsc_release releases[2];
     struct bsc_rollout rollout;
     struct bsc_service service;
+    struct bsc_router_service_figures figures;
 };
 
 static void put(char *out, size_t size, const char *text)
@@ -152,7 +153,7 @@ static void a_service_shows_both_slots_and_its_rollout(void **unused)
     (void)unused;
     struct world world;
     make_world(&world);
-    json_t *json = bsc_api_view_service(&world.service);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
     assert_described(json, "Service");
     assert_string_equal(text_at(json, "name"), "web");
     assert_string_equal(text_at(json, "live"), "blue");
@@ -180,7 +181,7 @@ static void instances_come_by_position(void **unused)
     (void)unused;
     struct world world;
     make_world(&world);
-    json_t *json = bsc_api_view_service(&world.service);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
     assert_int_equal(json_array_size(at(json, "slots.blue.instances")), 2);
     assert_string_equal(text_at(json, "slots.blue.instances.0.id"), "web-blue-1-0");
     assert_string_equal(text_at(json, "slots.blue.instances.1.id"), "web-blue-1-1");
@@ -194,11 +195,33 @@ static void a_rollout_that_is_over_is_no_longer_the_rollout(void **unused)
     make_world(&world);
     world.rollout.row.walk = (struct bsc_walk){ .status = BSC_ROLLOUT_FAILED, .cursor = 2 };
     put(world.rollout.row.reason, sizeof world.rollout.row.reason, "not healthy by the deadline");
-    json_t *json = bsc_api_view_service(&world.service);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
     assert_described(json, "Service");
     assert_true(json_is_null(at(json, "rollout")));
     assert_string_equal(text_at(json, "last_rollout.status"), "failed");
     assert_string_equal(text_at(json, "last_rollout.reason"), "not healthy by the deadline");
+    json_decref(json);
+}
+
+static void rescues_are_those_of_the_rollout(void **unused)
+{
+    (void)unused;
+    struct world world;
+    make_world(&world);
+    world.figures = (struct bsc_router_service_figures){
+        .requests = 1000, .ejections = 2, .rollout = 12, .rescues = { .status = 7, .refused = 1 }
+    };
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    assert_described(json, "Service");
+    assert_int_equal(json_integer_value(at(json, "figures.requests")), 1000);
+    assert_int_equal(json_integer_value(at(json, "figures.ejections")), 2);
+    assert_int_equal(json_integer_value(at(json, "rollout.rescues.status")), 7);
+    assert_int_equal(json_integer_value(at(json, "rollout.rescues.refused")), 1);
+    json_decref(json);
+    world.figures.rollout = 11;
+    json = bsc_api_view_service(&world.service, &world.figures);
+    assert_described(json, "Service");
+    assert_true(json_is_null(at(json, "rollout.rescues")));
     json_decref(json);
 }
 
@@ -209,7 +232,7 @@ static void what_is_not_known_is_null(void **unused)
     memset(&world, 0, sizeof world);
     put(world.service.name, sizeof world.service.name, "web");
     bsc_slots_init(&world.service.row.slots);
-    json_t *json = bsc_api_view_service(&world.service);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
     assert_described(json, "Service");
     assert_string_equal(text_at(json, "slots.blue.state"), "live");
     assert_true(json_is_null(at(json, "slots.blue.version")));
@@ -239,7 +262,7 @@ static void an_instance_that_restarts_tells_how_it_exited(void **unused)
     world.instances[2].row.phase = BSC_INSTANCE_RESTARTING;
     world.instances[2].pid = 0;
     put(world.instances[2].last_exit, sizeof world.instances[2].last_exit, "exited with status 1");
-    json_t *json = bsc_api_view_service(&world.service);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
     assert_string_equal(text_at(json, "slots.green.instances.0.detail"), "exited with status 1");
     assert_true(json_is_null(at(json, "slots.green.instances.0.pid")));
     json_decref(json);
@@ -324,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_service_shows_both_slots_and_its_rollout),
         cmocka_unit_test(instances_come_by_position),
         cmocka_unit_test(a_rollout_that_is_over_is_no_longer_the_rollout),
+        cmocka_unit_test(rescues_are_those_of_the_rollout),
         cmocka_unit_test(what_is_not_known_is_null),
         cmocka_unit_test(a_rollouts_version_is_known_from_its_record_when_its_release_is_gone),
         cmocka_unit_test(an_instance_that_restarts_tells_how_it_exited),

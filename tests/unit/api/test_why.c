@@ -21,6 +21,7 @@ struct world {
     struct bsc_release releases[2];
     struct bsc_rollout rollout;
     struct bsc_service service;
+    struct bsc_router_service_figures figures;
     struct bsc_text said;
 };
 
@@ -82,7 +83,7 @@ static void add_line(void *argument, const char *line)
 static void ask(struct world *world)
 {
     bsc_text_clear(&world->said);
-    bsc_api_why(&world->service, WALL_MS, BOOT_MS, add_line, &world->said);
+    bsc_api_why(&world->service, &world->figures, WALL_MS, BOOT_MS, add_line, &world->said);
 }
 
 static void assert_said(const struct world *world, const char *wanted)
@@ -235,6 +236,37 @@ static void a_standby_and_a_ready_slot_tell_their_next_command(void **unused)
     bsc_text_deinit(&world.said);
 }
 
+static void what_was_rescued_is_told_by_cause(void **unused)
+{
+    (void)unused;
+    struct world world;
+    make_world(&world);
+    add_rollout(&world, BSC_ROLLOUT_RUNNING, 1);
+    world.figures.rollout = 12;
+    ask(&world);
+    assert_not_said(&world, "got an answer");
+    world.figures.rescues = (struct bsc_router_rescues){
+        .status = 3, .no_instance = 1, .connect_failed = 2, .reset = 4, .timed_out = 5
+    };
+    ask(&world);
+    assert_said(&world, "15 requests that v2 failed (3 answered with an error, 1 without an "
+                        "instance, 2 not connected, 4 broken off, 5 not answered in time) got an "
+                        "answer from blue.");
+    assert_not_said(&world, "not tried");
+    world.figures.rescues = (struct bsc_router_rescues){ .reset = 1, .failed = 2, .refused = 3 };
+    ask(&world);
+    assert_said(&world, "1 request that v2 failed (1 broken off) got an answer from blue.");
+    assert_said(&world, "2 that v2 failed were failed by blue, too.");
+    assert_said(&world, "3 that v2 failed were not tried in blue");
+    world.rollout.row.walk.status = BSC_ROLLOUT_ROLLED_BACK;
+    ask(&world);
+    assert_said(&world, "(1 broken off) got an answer from blue.");
+    world.figures.rollout = 11; /* they are another one's */
+    ask(&world);
+    assert_not_said(&world, "got an answer");
+    bsc_text_deinit(&world.said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_crashing_instance_is_told_with_its_next_start),
         cmocka_unit_test(held_traffic_tells_how_it_goes_on),
         cmocka_unit_test(a_standby_and_a_ready_slot_tell_their_next_command),
+        cmocka_unit_test(what_was_rescued_is_told_by_cause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

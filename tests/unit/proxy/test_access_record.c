@@ -65,6 +65,36 @@ static void a_line_of_json_has_what_was_asked_and_what_became_of_it(void **unuse
        "\"instance\":\"web-green-1\",\"request_id\":\"abc\",\"user_agent\":\"curl/8\"}\n");
 }
 
+static void a_rescue_and_a_connection_of_tcp_are_told(void **unused)
+{
+    (void)unused;
+    const struct bsc_access_style json = { BSC_ACCESS_JSON, false };
+    const struct bsc_access_style combined = { BSC_ACCESS_COMBINED, false };
+    union one one = usual("192.0.2.7", "/");
+    one.record.tries = 4;
+    add(&one, BSC_ACCESS_INSTANCE, "web-blue-1");
+    add(&one, BSC_ACCESS_RESCUED, "connect_failed");
+    is(&one, &json,
+       "{\"time\":\"2026-02-03T04:05:06.004001Z\",\"client\":\"192.0.2.7\",\"protocol\":"
+       "\"HTTP/1.1\",\"tls\":false,\"status\":200,\"whole\":true,\"bytes_in\":5,\"bytes_out\":99,"
+       "\"duration_ms\":3.001,\"answer_ms\":1.500,\"slot\":\"green\",\"tries\":4,\"method\":"
+       "\"GET\",\"host\":\"shop.example\",\"target\":\"/\",\"instance\":\"web-blue-1\","
+       "\"rescued\":\"connect_failed\"}\n");
+    one = (union one){ .record = one.record };
+    one.record.protocol = 0;
+    one.record.whole = false;
+    memset(one.record.text_size, 0, sizeof one.record.text_size);
+    add(&one, BSC_ACCESS_CLIENT, "192.0.2.7");
+    add(&one, BSC_ACCESS_SERVICE, "db");
+    add(&one, BSC_ACCESS_REASON, "client-left");
+    is(&one, &json,
+       "{\"time\":\"2026-02-03T04:05:06.004001Z\",\"client\":\"192.0.2.7\",\"protocol\":"
+       "\"TCP\",\"tls\":false,\"status\":200,\"whole\":false,\"bytes_in\":5,\"bytes_out\":99,"
+       "\"duration_ms\":3.001,\"answer_ms\":1.500,\"slot\":\"green\",\"tries\":4,\"service\":"
+       "\"db\",\"reason\":\"client-left\"}\n");
+    is(&one, &combined, "192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] \"-\" 200 99 \"-\" \"-\"\n");
+}
+
 static void a_combined_line_is_what_other_servers_write(void **unused)
 {
     (void)unused;
@@ -145,6 +175,7 @@ int main(void)
         cmocka_unit_test(what_was_no_request_has_no_request_line),
         cmocka_unit_test(nothing_that_a_client_sent_ends_a_line_or_a_text),
         cmocka_unit_test(addresses_lose_who_but_not_where),
+        cmocka_unit_test(a_rescue_and_a_connection_of_tcp_are_told),
         cmocka_unit_test(texts_are_cut_and_the_record_never_grows_over_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
