@@ -2,7 +2,7 @@
  * proxy/budget.h - how much may be sent again: a share of the requests, saved up to a limit.
  *
  * Pure. Every request earns a share of one, what is sent again costs a whole one; so over any time
- * longer than a burst it stays within that share (docs/decisions, "The retry budget is saved up").
+ * longer than a burst it stays within that share (docs/decisions/0004-retry-budget.md).
  */
 #ifndef BASCULE_PROXY_BUDGET_H
 #define BASCULE_PROXY_BUDGET_H

@@ -2,10 +2,10 @@
  * proxy/chunked.h - validates a chunked body while it passes through (RFC 9112 section 7.1).
  *
  * Pure, incremental, nothing is copied. Sizes are 1 to 16 hexadecimal digits, lines end in CRLF,
- * extensions follow their grammar (without the white space that
- * RFC 9112 calls bad) and are bounded, trailers are fields, bounded, and none that
- * frames, routes or belongs to one hop. What passes can be forwarded byte for byte, because every
- * reader that follows the RFC sees the same end of the message; or as data only.
+ * extensions follow their grammar (without the white space that RFC 9112 calls bad) and are
+ * bounded, trailers are fields, bounded, and none that frames, routes or belongs to one hop. What
+ * passes can be forwarded byte for byte, because every reader that follows the RFC sees the same
+ * end of the message; or as data only.
  */
 #ifndef BASCULE_PROXY_CHUNKED_H
 #define BASCULE_PROXY_CHUNKED_H

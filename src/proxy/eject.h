@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/eject.h - leaves an instance out for a while when its answers are bad, although its health
- * checks pass (docs/decisions/0015).
+ * checks pass (docs/decisions/0015-sharing-out-requests.md).
  *
  * Two reasons: errors in a row, counted by all workers together; and clearly fewer successes than
  * the other instances of its slot have. Never more than a share of the slot's healthy instances,

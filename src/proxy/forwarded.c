@@ -103,8 +103,9 @@ static char *put_hex(char *at, uint64_t value)
 void bsc_traceparent_write(const uint64_t trace[2], uint64_t parent, bool sampled,
                            char out[static BSC_TRACEPARENT_BYTES])
 {
-    memcpy(out, "00-", 3);
-    char *at = put_hex(put_hex(out + 3, trace[0]), trace[1]);
+    static const char version[] = { '0', '0', '-' };
+    memcpy(out, version, sizeof version);
+    char *at = put_hex(put_hex(out + sizeof version, trace[0]), trace[1]);
     *at++ = '-';
     at = put_hex(at, parent);
     memcpy(at, sampled ? "-01" : "-00", 4);

@@ -62,13 +62,18 @@ bool bsc_client_introduced(struct bsc_worker *worker, struct bsc_client *client)
 
 /* -- to instances ---------------------------------------------------------------------------- */
 
-static bool is_address(const struct sockaddr_storage *from, struct bsc_ip *ip, uint16_t *port)
+union address {
+    struct sockaddr_storage any; /* the first, so that all of it is zeroed */
+    struct sockaddr base;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool is_address(const union address *from, struct bsc_ip *ip, uint16_t *port)
 {
     char text[INET6_ADDRSTRLEN];
-    bsc_ip_of((const struct sockaddr *)from, text);
-    *port = ntohs(from->ss_family == AF_INET6
-                      ? ((const struct sockaddr_in6 *)(const void *)from)->sin6_port
-                      : ((const struct sockaddr_in *)(const void *)from)->sin_port);
+    bsc_ip_of(&from->base, text);
+    *port = ntohs(from->base.sa_family == AF_INET6 ? from->v6.sin6_port : from->v4.sin_port);
     return bsc_ip_parse(text, strlen(text), ip);
 }
 
@@ -78,16 +83,17 @@ static void find_way(const struct bsc_exchange *exchange, struct bsc_proxy_way *
     char buffer[INET6_ADDRSTRLEN];
     const char *text = bsc_exchange_address(exchange, buffer);
     int fd = exchange->client->connection.handle.fd;
-    struct sockaddr_storage peer = { 0 }, here = { 0 };
+    union address peer = { 0 }, here = { 0 };
     socklen_t peer_size = sizeof peer, here_size = sizeof here;
     struct bsc_ip peer_ip;
-    *way = (struct bsc_proxy_way){ .known = bsc_ip_parse(text, strlen(text), &way->source) };
-    if (!way->known || !bsc_ip_parse(text, strlen(text), &way->source))
+    *way = (struct bsc_proxy_way){ 0 };
+    way->known = bsc_ip_parse(text, strlen(text), &way->source);
+    if (!way->known)
         return;
-    if (getsockname(fd, (struct sockaddr *)&here, &here_size) ||
+    if (getsockname(fd, &here.base, &here_size) ||
         !is_address(&here, &way->target, &way->target_port))
         way->target = way->source;
-    if (!getpeername(fd, (struct sockaddr *)&peer, &peer_size) &&
+    if (!getpeername(fd, &peer.base, &peer_size) &&
         is_address(&peer, &peer_ip, &way->source_port) &&
         memcmp(&peer_ip, &way->source, sizeof peer_ip) != 0)
         way->source_port = 0;

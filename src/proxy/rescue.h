@@ -2,7 +2,7 @@
  * proxy/rescue.h - what the candidate of a rollout fails, the stable slot answers.
  *
  * The user sees no error; the candidate is charged with it all the same. Rescues have a budget
- * (docs/decisions, "Rescues, and when they are over"). When a worker has used its part up, it sends
+ * (docs/decisions/0016-rescues.md). When a worker has used its part up, it sends
  * everything to stable at once, tells the control thread, and that tells the other workers and the
  * controller: the split has tripped. That lasts until the controller sends a newer split.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * supervisor/supervisor.h - what the supervisor knows, and what its parts offer each other.
  *
- * One thread, one poll loop (supervisor.c). proxy.c keeps the proxy generations, controller.c the
- * controller, takeover.c finds the proxies that an earlier supervisor left. Times are of the boot
- * clock; NEVER_MS stands for no time at all.
+ * One thread, one poll loop (supervisor.c). proxy.c and proxy_watch.c keep the proxy generations,
+ * controller.c the controller, takeover.c finds the proxies that an earlier supervisor left. Times
+ * are of the boot clock; BSC_NEVER_MS stands for no time at all.
  */
 #ifndef BASCULE_SUPERVISOR_SUPERVISOR_H
 #define BASCULE_SUPERVISOR_SUPERVISOR_H
@@ -36,7 +36,7 @@ struct bsc_proxy {
     bool killed;                 /* by us; only its end is waited for */
     char token[BSC_TOKEN_BYTES]; /* of the upgrade; "": nobody to answer */
     const char *trouble;         /* why it was killed */
-    int64_t ready_ms;            /* since when it accepts; NEVER_MS: not yet */
+    int64_t ready_ms;            /* since when it accepts; BSC_NEVER_MS: not yet */
     int64_t deadline_ms;         /* to be ready, or to be gone */
     int64_t ping_ms;             /* when the last ping went out, or the next but one */
     long long ping;              /* its number */
@@ -83,7 +83,7 @@ struct bsc_supervisor {
     struct bsc_proxy proxies[BSC_PROXIES_MAX];
     long long last_generation;
     int64_t proxy_start_ms; /* when to start one that is missing */
-    int64_t proxy_lived_ms; /* how long the last one served; NEVER_MS: there was none */
+    int64_t proxy_lived_ms; /* how long the last one served; BSC_NEVER_MS: none was */
     struct bsc_backoff proxy_backoff;
 
     int snapshot;                         /* memfd of the newest one, -1: none */
