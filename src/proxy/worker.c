@@ -154,16 +154,12 @@ static void dispatch(struct bsc_worker *worker, const struct epoll_event *event)
 /* Everyone who was waiting at the beginning gets one turn. */
 static void run_later(struct bsc_worker *worker)
 {
-    struct bsc_list now;
+    struct bsc_list now, *node;
     bsc_list_init(&now);
-    while (!bsc_list_empty(&worker->later)) {
-        struct bsc_list *node = worker->later.next;
-        bsc_list_remove(node);
+    while ((node = bsc_list_pop(&worker->later)))
         bsc_list_add_tail(&now, node);
-    }
-    while (!bsc_list_empty(&now)) {
-        struct bsc_connection *connection = BSC_CONTAINER(now.next, struct bsc_connection, later);
-        bsc_list_remove(&connection->later);
+    while ((node = bsc_list_pop(&now))) {
+        struct bsc_connection *connection = BSC_CONTAINER(node, struct bsc_connection, later);
         if (connection->handle.kind == BSC_KIND_CLIENT)
             bsc_client_run(worker, (struct bsc_client *)(void *)connection);
         else
@@ -187,18 +183,13 @@ static void on_timer(void *context, struct bsc_timer *timer)
 
 static void free_dead(struct bsc_worker *worker)
 {
-    while (!bsc_list_empty(&worker->graves)) {
-        struct bsc_connection *connection =
-            BSC_CONTAINER(worker->graves.next, struct bsc_connection, later);
-        bsc_list_remove(&connection->later);
+    struct bsc_list *node;
+    while ((node = bsc_list_pop(&worker->graves))) {
+        struct bsc_connection *connection = BSC_CONTAINER(node, struct bsc_connection, later);
         bsc_slab_give(connection->client ? &worker->clients : &worker->upstreams, connection);
     }
-    while (!bsc_list_empty(&worker->dead_listeners)) {
-        struct bsc_listener *listener =
-            BSC_CONTAINER(worker->dead_listeners.next, struct bsc_listener, node);
-        bsc_list_remove(&listener->node);
-        free(listener);
-    }
+    while ((node = bsc_list_pop(&worker->dead_listeners)))
+        free(BSC_CONTAINER(node, struct bsc_listener, node));
 }
 
 static void turn(struct bsc_worker *worker, struct epoll_event *events)
