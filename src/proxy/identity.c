@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/network.h"
 #include "proxy/bytes.h"
 
 enum { BUCKETS = 10000 };
@@ -31,6 +32,15 @@ uint64_t bsc_identity_hash(const char *bytes, size_t size)
 uint64_t bsc_identity_hash_text(const char *text)
 {
     return bsc_identity_hash(text, strlen(text));
+}
+
+uint64_t bsc_identity_hash_client(const char *address)
+{
+    struct bsc_ip ip;
+    if (!bsc_ip_parse(address, strlen(address), &ip))
+        return bsc_identity_hash_text(address);
+    ip = bsc_ip_subscriber(&ip);
+    return bsc_identity_hash((const char *)ip.bytes, sizeof ip.bytes);
 }
 
 uint32_t bsc_identity_point(uint64_t seed, unsigned index)
@@ -109,7 +119,7 @@ bool bsc_identity_of(const struct bsc_service *service, const struct bsc_request
     case BSC_IDENTITY_NONE:
         return false;
     case BSC_IDENTITY_CLIENT:
-        *out = bsc_identity_hash_text(client_address);
+        *out = bsc_identity_hash_client(client_address);
         return true;
     case BSC_IDENTITY_HEADER:
         return identity_of_header(service, &request->head, bytes, out);

@@ -23,6 +23,10 @@ enum {
 
 uint64_t bsc_identity_hash(const char *bytes, size_t size);
 uint64_t bsc_identity_hash_text(const char *text);
+/* Of a numeric address; of IPv6 the /64, in which a device changes its address every day (RFC
+ * 8981).
+ */
+uint64_t bsc_identity_hash_client(const char *address);
 
 /* Number `index` of the places on a ring of an instance with that hash. */
 uint32_t bsc_identity_point(uint64_t hash, unsigned index);

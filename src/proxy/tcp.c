@@ -57,7 +57,7 @@ void bsc_tcp_begin(struct bsc_worker *worker, struct bsc_client *client)
     bsc_timer_stop(&client->connection.timer);
     if (service->shared->identity == BSC_IDENTITY_CLIENT) {
         exchange->identified = true;
-        exchange->identity = bsc_identity_hash_text(client->address);
+        exchange->identity = bsc_identity_hash_client(client->address);
     }
     if (bsc_access_log_on(worker->access))
         bsc_access_begin_tcp(worker, exchange);

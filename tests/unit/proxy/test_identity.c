@@ -134,7 +134,9 @@ static void is_identified_by(enum bsc_identity by, const char *name, const char 
 static void an_identity_is_found_in_all_its_places(void **unused)
 {
     (void)unused;
-    is_identified_by(BSC_IDENTITY_CLIENT, NULL, REQUEST(""), "192.0.2.1");
+    uint64_t client;
+    assert_true(find(BSC_IDENTITY_CLIENT, NULL, REQUEST(""), &client));
+    assert_true(client == bsc_identity_hash_client("192.0.2.1"));
     is_identified_by(BSC_IDENTITY_PATH, NULL, REQUEST(""), "/cart");
     is_identified_by(BSC_IDENTITY_HEADER, "X-User", REQUEST("x-user:  7 \r\n"), "7");
     is_identified_by(BSC_IDENTITY_COOKIE, "sid", REQUEST("Cookie: sid=abc\r\n"), "abc");
@@ -209,6 +211,18 @@ static void an_answer_for_shared_caches_gets_no_cookie(void **unused)
     }
 }
 
+static void an_address_of_ipv6_is_its_subscriber_and_one_of_ipv4_itself(void **unused)
+{
+    (void)unused;
+    uint64_t one = bsc_identity_hash_client("2001:db8:1:2::1");
+    assert_true(one == bsc_identity_hash_client("2001:db8:1:2:ffff:eeee:dddd:cccc"));
+    assert_true(one != bsc_identity_hash_client("2001:db8:1:3::1"));
+    uint64_t four = bsc_identity_hash_client("192.0.2.1");
+    assert_true(four != bsc_identity_hash_client("192.0.2.2"));
+    assert_true(four == bsc_identity_hash_client("::ffff:192.0.2.1"));
+    assert_true(bsc_identity_hash_client("unix") != bsc_identity_hash_client("unix:"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +236,7 @@ int main(void)
         cmocka_unit_test(an_identity_is_found_in_all_its_places),
         cmocka_unit_test(what_only_looks_like_it_is_no_identity),
         cmocka_unit_test(a_cookie_of_ours_that_comes_back_is_the_identity_that_it_was_given_for),
+        cmocka_unit_test(an_address_of_ipv6_is_its_subscriber_and_one_of_ipv4_itself),
         cmocka_unit_test(an_answer_for_shared_caches_gets_no_cookie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
