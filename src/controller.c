@@ -309,6 +309,12 @@ static void api_processes(void *argument, struct bsc_api_processes *out)
             out->proxy = view.pid;
 }
 
+static bool api_listener(void *argument, unsigned index, struct bsc_router_listener *out)
+{
+    const struct controller *controller = argument;
+    return bsc_router_proxy_listener(controller->router, index, out);
+}
+
 static void api_figures(void *argument, struct bsc_router_figures *out)
 {
     const struct controller *controller = argument;
@@ -439,6 +445,7 @@ static enum bsc_status open_api(struct controller *controller, struct bsc_error 
         .argument = controller,
         .submit = api_submit,
         .processes = api_processes,
+        .listener = api_listener,
         .figures = api_figures,
         .service_figures = api_service_figures,
         .upgrade = api_upgrade,

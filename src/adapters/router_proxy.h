@@ -52,6 +52,11 @@ bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *
 bool bsc_router_proxy_service_figures(const struct bsc_router_proxy *router, const char *service,
                                       struct bsc_router_service_figures *out);
 
+/* The addresses that are in force: what the last configuration said that was taken. `index` from 0;
+ * false: there are not so many. */
+bool bsc_router_proxy_listener(const struct bsc_router_proxy *router, unsigned index,
+                               struct bsc_router_listener *out);
+
 /* Of all live generations since each began, and of those that went since this controller began. */
 void bsc_router_proxy_figures(const struct bsc_router_proxy *router,
                               struct bsc_router_figures *out);

@@ -6,6 +6,7 @@
  * differ from what is in force are told when the supervisor has taken its addresses. A controller
  * that starts goes on with those of the last snapshot until then. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,15 +222,19 @@ enum bsc_status bsc_configure_make(struct bsc_router_proxy *router, const struct
 
 /* -- in force -------------------------------------------------------------------------------- */
 
+static bool is_listener(const struct bsc_setting *setting)
+{
+    return !strncmp(setting->name, listener_prefix, sizeof listener_prefix - 1);
+}
+
 /* Only addresses come and go; every other setting is always there. */
 static void tell_removed(struct bsc_router_proxy *router, const struct bsc_setting *setting)
 {
     struct bsc_text body = { 0 };
     struct bsc_error error;
-    if (!strncmp(setting->name, listener_prefix, sizeof listener_prefix - 1) &&
-        write_body(json_pack("{s:{s:s}}", "remove-listener", "address",
-                             setting->name + sizeof listener_prefix - 1),
-                   &body, &error) == BSC_OK)
+    if (is_listener(setting) && write_body(json_pack("{s:{s:s}}", "remove-listener", "address",
+                                                     setting->name + sizeof listener_prefix - 1),
+                                           &body, &error) == BSC_OK)
         bsc_router_emit(router, &body);
     bsc_text_deinit(&body);
 }
@@ -272,6 +277,41 @@ bool bsc_settings_change_tls(struct bsc_router_proxy *router, json_t *take_line)
         bsc_router_emit(router, &setting->body);
     bsc_text_deinit(&before);
     return changed;
+}
+
+static bool flag_of(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+static void read_listener(const struct bsc_setting *setting, struct bsc_router_listener *out)
+{
+    struct bsc_text line = { 0 };
+    bsc_text_printf(&line, "{%s", bsc_text_get(&setting->body));
+    json_t *whole = json_loads(bsc_text_get(&line), 0, NULL);
+    const json_t *listener = json_object_get(whole, "listener");
+    const char *service = json_string_value(json_object_get(listener, "service"));
+    *out = (struct bsc_router_listener){
+        .tls = flag_of(listener, "tls"),
+        .redirect = flag_of(listener, "redirect"),
+        .redirect_port = (unsigned)json_integer_value(json_object_get(listener, "redirect_port")),
+        .proxy_protocol = flag_of(listener, "proxy_protocol"),
+    };
+    snprintf(out->address, sizeof out->address, "%s", setting->name + sizeof listener_prefix - 1);
+    snprintf(out->service, sizeof out->service, "%s", service ? service : "");
+    json_decref(whole);
+    bsc_text_deinit(&line);
+}
+
+bool bsc_router_proxy_listener(const struct bsc_router_proxy *router, unsigned index,
+                               struct bsc_router_listener *out)
+{
+    for (size_t i = 0; i < router->settings.count; i++)
+        if (is_listener(&router->settings.items[i]) && !index--) {
+            read_listener(&router->settings.items[i], out);
+            return true;
+        }
+    return false;
 }
 
 /* -- of an earlier controller's snapshot ----------------------------------------------------- */

@@ -58,6 +58,8 @@ struct bsc_api_options {
      * its reply (or its query function) was called. */
     void (*submit)(void *argument, const struct bsc_event *event);
     void (*processes)(void *argument, struct bsc_api_processes *out);
+    /* The addresses in force, `index` from 0; false: there are not so many. */
+    bool (*listener)(void *argument, unsigned index, struct bsc_router_listener *out);
     void (*figures)(void *argument, struct bsc_router_figures *out);
     void (*service_figures)(void *argument, const char *service,
                             struct bsc_router_service_figures *out);

@@ -14,9 +14,20 @@ static const struct bsc_api_field version[] = {
 
 static const struct bsc_api_field status[] = {
     { "processes", BSC_API_OBJECT, .of = "Processes", .summary = "who runs" },
+    { "listen", BSC_API_LIST, .of = "Listener", .summary = "where clients are served now" },
     { "proxy", BSC_API_OBJECT, .of = "ProxyFigures",
       .summary = "what happened to clients that no service is charged with" },
     { "services", BSC_API_LIST, .of = "Service", .summary = "sorted by name" },
+    { 0 },
+};
+
+static const struct bsc_api_field listener[] = {
+    { "address", BSC_API_STRING, .summary = "\"0.0.0.0:8080\"" },
+    { "role", BSC_API_STRING, .of = "http|https|redirect|tcp",
+      .summary = "what is spoken there; redirect: plain HTTP is told the address of HTTPS" },
+    { "proxy_protocol", BSC_API_BOOLEAN, .summary = "connections begin with its header" },
+    { "service", BSC_API_STRING, BSC_API_NULLABLE, .summary = "of TCP: who gets the connections" },
+    { "redirect_port", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "of HTTPS" },
     { 0 },
 };
 
@@ -286,18 +297,32 @@ static const struct bsc_api_field configuration_problem[] = {
 };
 
 const struct bsc_api_schema bsc_api_schemas[] = {
-    { "Applied", applied },     { "Check", check_item },
-    { "CheckResult", check },   { "ConfigurationProblem", configuration_problem },
-    { "Done", done },           { "Event", event },
-    { "Instance", instance },   { "Lock", lock },
-    { "Plan", plan },           { "Problem", problem },
-    { "Processes", processes }, { "ProxyFigures", proxy },
-    { "Record", record },       { "Rollout", rollout },
-    { "Service", service },     { "ServiceFigures", figures },
-    { "Rescues", rescues },     { "Slot", slot },
-    { "Slots", slots },         { "Started", started },
-    { "Status", status },       { "Step", step },
-    { "Traffic", traffic },     { "Upgraded", upgraded },
-    { "Version", version },     { "Why", why },
+    { "Applied", applied },
+    { "Check", check_item },
+    { "CheckResult", check },
+    { "ConfigurationProblem", configuration_problem },
+    { "Done", done },
+    { "Event", event },
+    { "Instance", instance },
+    { "Lock", lock },
+    { "Plan", plan },
+    { "Problem", problem },
+    { "Processes", processes },
+    { "ProxyFigures", proxy },
+    { "Record", record },
+    { "Rollout", rollout },
+    { "Listener", listener },
+    { "Service", service },
+    { "ServiceFigures", figures },
+    { "Rescues", rescues },
+    { "Slot", slot },
+    { "Slots", slots },
+    { "Started", started },
+    { "Status", status },
+    { "Step", step },
+    { "Traffic", traffic },
+    { "Upgraded", upgraded },
+    { "Version", version },
+    { "Why", why },
 };
 const size_t bsc_api_schema_count = sizeof bsc_api_schemas / sizeof *bsc_api_schemas;

@@ -36,6 +36,15 @@ static json_t *view_one(const struct bsc_api_request *request, const struct bsc_
     return bsc_api_view_service(service, &figures);
 }
 
+static json_t *view_listen(const struct bsc_api_options *options)
+{
+    struct bsc_router_listener listener;
+    json_t *list = json_array();
+    for (unsigned i = 0; options->listener(options->argument, i, &listener); i++)
+        json_array_append_new(list, bsc_api_view_listener(&listener));
+    return list;
+}
+
 static void view_status(struct bsc_api_request *request, const struct bsc_engine *engine)
 {
     const struct bsc_api_options *options = &request->api->options;
@@ -48,11 +57,11 @@ static void view_status(struct bsc_api_request *request, const struct bsc_engine
          service = service->next)
         json_array_append_new(services, view_one(request, service));
     bsc_api_answer_json(request, MHD_HTTP_OK,
-                        json_pack("{s:{s:o, s:o, s:o}, s:o, s:o}", "processes", "supervisor",
+                        json_pack("{s:{s:o, s:o, s:o}, s:o, s:o, s:o}", "processes", "supervisor",
                                   pid_or_null(processes.supervisor), "controller",
                                   pid_or_null(processes.controller), "proxy",
-                                  pid_or_null(processes.proxy), "proxy",
-                                  bsc_api_view_figures(&figures), "services", services));
+                                  pid_or_null(processes.proxy), "listen", view_listen(options),
+                                  "proxy", bsc_api_view_figures(&figures), "services", services));
 }
 
 void bsc_api_get_status(struct bsc_api_request *request)

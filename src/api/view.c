@@ -226,6 +226,19 @@ json_t *bsc_api_view_service(const struct bsc_service *service,
                      bsc_api_view_service_figures(figures));
 }
 
+json_t *bsc_api_view_listener(const struct bsc_router_listener *listener)
+{
+    const char *role = *listener->service   ? "tcp"
+                       : listener->tls      ? "https"
+                       : listener->redirect ? "redirect"
+                                            : "http";
+    unsigned port = listener->redirect_port ? listener->redirect_port : 443;
+    return json_pack("{s:o, s:s, s:b, s:o, s:o}", "address", bsc_api_words(listener->address),
+                     "role", role, "proxy_protocol", (int)listener->proxy_protocol, "service",
+                     bsc_api_words_or_null(listener->service), "redirect_port",
+                     listener->redirect ? json_integer(port) : json_null());
+}
+
 json_t *bsc_api_view_record(const struct bsc_record *record)
 {
     return json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id",

@@ -28,6 +28,7 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
 /* The same of a service's newest rollout, or null. */
 json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
                                     const struct bsc_router_service_figures *figures);
+json_t *bsc_api_view_listener(const struct bsc_router_listener *listener);
 /* view_figures.c: what the proxies count. */
 json_t *bsc_api_view_figures(const struct bsc_router_figures *figures);
 json_t *bsc_api_view_service_figures(const struct bsc_router_service_figures *figures);

@@ -70,6 +70,29 @@ static void add_row(struct bsc_grid *grid, const json_t *service)
                  text);
 }
 
+/* "listening: 0.0.0.0:443 https, 0.0.0.0:80 redirect to 443, [::]:5432 tcp to db". */
+static void print_listen(const json_t *listen)
+{
+    struct bsc_text out = { 0 };
+    size_t index;
+    const json_t *one;
+    json_array_foreach(listen, index, one)
+    {
+        bsc_text_printf(&out, "%s%s %s",
+                        index ? ", " : "listening: ", bsc_json_text(one, "address"),
+                        bsc_json_text(one, "role"));
+        if (*bsc_json_text(one, "service"))
+            bsc_text_printf(&out, " to %s", bsc_json_text(one, "service"));
+        if (bsc_json_number(one, "redirect_port"))
+            bsc_text_printf(&out, " to %lld", bsc_json_number(one, "redirect_port"));
+        if (json_is_true(json_object_get(one, "proxy_protocol")))
+            bsc_text_puts(&out, " (PROXY protocol)");
+    }
+    if (out.size)
+        puts(bsc_text_get(&out));
+    bsc_text_deinit(&out);
+}
+
 static void print_all(const struct bsc_cli *cli, const json_t *services)
 {
     static const char *const titles[] = { "SERVICE", "VERSION", "LIVE",    "HEALTHY",
@@ -212,8 +235,10 @@ int bsc_run_status(struct bsc_cli *cli)
         bsc_cli_print_json(answer);
     else if (!cli->output.quiet && name)
         print_one(cli, answer);
-    else if (!cli->output.quiet)
+    else if (!cli->output.quiet) {
         print_all(cli, services);
+        print_listen(json_object_get(answer, "listen"));
+    }
     if (bsc_cli_given(cli, BSC_OPTION_STRICT)) {
         size_t index;
         const json_t *service;

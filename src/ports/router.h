@@ -69,6 +69,17 @@ struct bsc_router_service_figures {
     struct bsc_router_rescues rescues; /* of that one */
 };
 
+/* An address at which clients are served now, and what is spoken there. */
+enum { BSC_ROUTER_ADDRESS_BYTES = 64 };
+struct bsc_router_listener {
+    char address[BSC_ROUTER_ADDRESS_BYTES]; /* "0.0.0.0:8080" */
+    bool tls;
+    bool redirect;                  /* plain HTTP is only told the address of HTTPS */
+    unsigned redirect_port;         /* 0: the usual one */
+    bool proxy_protocol;            /* connections begin with its header */
+    char service[BSC_NAME_MAX + 1]; /* of TCP, that gets every connection; "": HTTP */
+};
+
 struct bsc_router_ops {
     const char *name;
     /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED,

@@ -154,6 +154,23 @@ def test_a_service_of_tcp_can_be_held_and_stopped(daemon, port):
         assert s.recv(10) == b""
 
 
+def test_status_says_where_clients_are_served_and_only_that(daemon, port):
+    def listening():
+        return {one["address"]: (one["role"], one["service"]) for one in daemon.json("status")["listen"]}
+
+    http, tcp = f"127.0.0.1:{daemon.port}", f"127.0.0.1:{port}"
+    assert listening() == {http: ("http", None), tcp: ("tcp", "db")}
+    assert f"{tcp} tcp to db" in daemon.do("status")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        daemon.services["db"]["listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        daemon.configure()
+        refused = daemon.run("apply")
+        assert refused.returncode and "Address already in use" in refused.stderr
+        assert listening() == {http: ("http", None), tcp: ("tcp", "db")}, "the old addresses are in force"
+    daemon.do("apply")
+    assert listening() == {http: ("http", None), daemon.services["db"]["listen"]: ("tcp", "db")}
+
+
 def test_what_differs_names_the_address(daemon, port):
     daemon.services["db"]["listen"] = f"127.0.0.1:{free_port()}"
     daemon.configure()

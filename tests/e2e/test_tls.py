@@ -83,9 +83,13 @@ def test_https_is_served_and_http_is_sent_there(site):
     assert site.get()[0] == 200
     status, headers, _ = site.get("/a?b=c", "http", site.daemon.port)
     assert (status, headers["Location"]) == (308, f"https://localhost:{site.port}/a?b=c")
+    assert site.daemon.do("status").splitlines()[-1] == \
+        f"listening: 127.0.0.1:{site.daemon.port} redirect to {site.port}, 127.0.0.1:{site.port} https"
     site.configure(redirect=False)
     assert "tls.redirect: true -> false (now)" in site.daemon.do("apply")
     wait_until(lambda: site.get("/", "http", site.daemon.port)[0] == 200, "plain HTTP is served")
+    assert {one["address"]: one["role"] for one in site.daemon.json("status")["listen"]} == {
+        f"127.0.0.1:{site.daemon.port}": "http", f"127.0.0.1:{site.port}": "https"}
 
 
 def test_a_renewed_certificate_is_used_by_itself(site):

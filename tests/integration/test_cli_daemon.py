@@ -253,6 +253,7 @@ def test_status_is_a_table_and_a_page_and_strict_for_scripts(daemon):
     table = daemon.run("status").stdout.splitlines()
     assert table[0].split() == ["SERVICE", "VERSION", "LIVE", "HEALTHY", "TRAFFIC", "OTHER", "ROLLOUT"]
     assert table[1].split()[:2] == ["web", "v1"] and "2/2" in table[1]
+    assert table[-1] == f"listening: 127.0.0.1:{daemon.port} http"
     page = daemon.run("status", "web").stdout
     assert "100 %" in page and page.count("healthy  127.0.0.1:") >= 2
     everything = daemon.json("status")
