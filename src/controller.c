@@ -397,6 +397,7 @@ static enum bsc_status open_adapters(struct controller *controller, struct bsc_e
     controller->link = bsc_supervisor_link_create(loop, options->channel, &events, controller);
     controller->router = bsc_router_proxy_create(
         loop, controller->link, (uint64_t)bsc_clock_wall_ms(), deliver, controller);
+    bsc_prober_trust(&controller->prober, bsc_router_proxy_upstream, controller->router);
     return BSC_OK;
 }
 

@@ -9,30 +9,16 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_BYTES_MAX = 1 << 20, DATE_BYTES = 24 };
 
 /* -- files ----------------------------------------------------------------------------------- */
 
-static void look(struct bsc_file_stamp *stamp)
-{
-    struct stat found;
-    const char *path = stamp->path;
-    *stamp = (struct bsc_file_stamp){ .path = path, .size = -1 };
-    if (stat(path, &found) == -1)
-        return;
-    stamp->modified = found.st_mtim;
-    stamp->inode = (int64_t)found.st_ino;
-    stamp->size = (int64_t)found.st_size;
-}
-
 static const char *add_file(struct bsc_certificates *certificates, const char *path)
 {
     struct bsc_file_stamp *stamp = &certificates->stamps[certificates->stamp_count++];
-    stamp->path = bsc_arena_copy(&certificates->arena, path);
-    look(stamp);
+    bsc_file_stamp_init(stamp, bsc_arena_copy(&certificates->arena, path));
     return stamp->path;
 }
 
@@ -68,13 +54,8 @@ void bsc_certificates_destroy(struct bsc_certificates *certificates)
 bool bsc_certificates_changed(struct bsc_certificates *certificates)
 {
     bool changed = false;
-    for (unsigned i = 0; i < certificates->stamp_count; i++) {
-        struct bsc_file_stamp *stamp = &certificates->stamps[i], before = *stamp;
-        look(stamp);
-        changed = changed || before.inode != stamp->inode || before.size != stamp->size ||
-                  before.modified.tv_sec != stamp->modified.tv_sec ||
-                  before.modified.tv_nsec != stamp->modified.tv_nsec;
-    }
+    for (unsigned i = 0; i < certificates->stamp_count; i++)
+        changed = bsc_file_stamp_changed(&certificates->stamps[i]) || changed;
     return changed;
 }
 
@@ -204,7 +185,8 @@ static enum bsc_status check_pair(const struct bsc_certificate_files *files,
     return status;
 }
 
-static enum bsc_status read_pair(const struct bsc_certificate_files *files, json_t *list,
+/* The members "chain" and "key". */
+static enum bsc_status read_pair(const struct bsc_certificate_files *files, json_t **out,
                                  struct bsc_text *notes, bool *warns, struct bsc_error *error)
 {
     struct bsc_text chain = { 0 }, key = { 0 };
@@ -214,8 +196,7 @@ static enum bsc_status read_pair(const struct bsc_certificate_files *files, json
     if (status == BSC_OK)
         status = check_pair(files, &chain, &key, notes, warns, error);
     if (status == BSC_OK &&
-        json_array_append_new(
-            list, json_pack("{s:s,s:s}", "chain", bsc_text_get(&chain), "key", bsc_text_get(&key))))
+        !(*out = json_pack("{s:s,s:s}", "chain", bsc_text_get(&chain), "key", bsc_text_get(&key))))
         status = bsc_error_set(error, BSC_INVALID, "%s or %s is no text", files->chain, files->key);
     if (key.size)
         OPENSSL_cleanse(key.data, key.size);
@@ -245,13 +226,15 @@ enum bsc_status bsc_certificates_read(const struct bsc_certificates *certificate
                                             [BSC_CLIENT_VERIFY_OPTIONAL] = "optional",
                                             [BSC_CLIENT_VERIFY_REQUIRE] = "require" };
     const struct bsc_tls_spec *tls = &certificates->tls;
-    json_t *list = json_array(), *client_ca = NULL;
+    json_t *list = json_array(), *client_ca = NULL, *pair;
     *warns = false;
-    for (unsigned i = 0; i < tls->certificate_count; i++)
-        if (read_pair(&tls->certificates[i], list, notes, warns, error) != BSC_OK) {
+    for (unsigned i = 0; i < tls->certificate_count; i++) {
+        if (read_pair(&tls->certificates[i], &pair, notes, warns, error) != BSC_OK) {
             json_decref(list);
             return bsc_error_wrap(error, "tls.certificates[%u]", i);
         }
+        json_array_append_new(list, pair);
+    }
     if (tls->client_ca && read_authorities(tls->client_ca, &client_ca, error) != BSC_OK) {
         json_decref(list);
         return bsc_error_wrap(error, "tls.client_ca");
@@ -259,5 +242,59 @@ enum bsc_status bsc_certificates_read(const struct bsc_certificates *certificate
     *out = json_pack("{s:s, s:b, s:o, s:s, s:o?}", "minimum",
                      tls->minimum == BSC_TLS_1_3 ? "1.3" : "1.2", "http2", 1, "certificates", list,
                      "client_verify", verifies[tls->client_verify], "client_ca", client_ca);
+    return BSC_OK;
+}
+
+/* -- of instances ---------------------------------------------------------------------------- */
+
+const char *bsc_certificates_system(void)
+{
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine, Arch */
+        "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora */
+        "/etc/ssl/ca-bundle.pem",             /* SUSE */
+        "/etc/ssl/cert.pem",
+    };
+    const char *chosen = getenv("SSL_CERT_FILE");
+    if (chosen && *chosen)
+        return chosen;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (access(places[i], R_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+static enum bsc_status read_trusted(const struct bsc_upstream_tls_spec *tls, json_t **out,
+                                    struct bsc_error *error)
+{
+    const char *path = tls->ca ? tls->ca : bsc_certificates_system();
+    if (!tls->verify)
+        return BSC_OK;
+    if (!path)
+        return bsc_error_set(error, BSC_INVALID,
+                             "there is no file with this system's authorities (Debian: package "
+                             "ca-certificates); name one in upstream_tls.ca");
+    return read_authorities(path, out, error);
+}
+
+enum bsc_status bsc_certificates_upstream(const struct bsc_upstream_tls_spec *tls, json_t **out,
+                                          struct bsc_text *notes, bool *warns,
+                                          struct bsc_error *error)
+{
+    const struct bsc_certificate_files own = { .chain = tls->certificate, .key = tls->key };
+    json_t *object = NULL, *ca = NULL;
+    enum bsc_status status = read_trusted(tls, &ca, error);
+    if (status == BSC_OK && own.chain && own.key)
+        status = read_pair(&own, &object, notes, warns, error);
+    if (status != BSC_OK) {
+        json_decref(ca);
+        return bsc_error_wrap(error, "upstream_tls");
+    }
+    if (!object)
+        object = json_object();
+    json_object_set_new(object, "verify", json_boolean(tls->verify));
+    if (ca)
+        json_object_set_new(object, "ca", ca);
+    *out = object;
     return BSC_OK;
 }

@@ -9,9 +9,8 @@
 #define BASCULE_ADAPTERS_CERTIFICATES_H
 
 #include <jansson.h>
-#include <stdint.h>
-#include <time.h>
 
+#include "adapters/file_stamp.h"
 #include "base/arena.h"
 #include "base/text.h"
 #include "core/configuration.h"
@@ -20,11 +19,7 @@
 struct bsc_certificates {
     struct bsc_arena arena;
     struct bsc_tls_spec tls;
-    struct bsc_file_stamp {
-        const char *path;
-        struct timespec modified;
-        int64_t inode, size; /* -1: it was not there */
-    } * stamps;
+    struct bsc_file_stamp *stamps;
     unsigned stamp_count;
 };
 
@@ -38,5 +33,13 @@ bool bsc_certificates_changed(struct bsc_certificates *certificates);
 enum bsc_status bsc_certificates_read(const struct bsc_certificates *certificates, json_t **out,
                                       struct bsc_text *notes, bool *warns,
                                       struct bsc_error *error) BSC_MUST_CHECK;
+
+/* The file with the authorities that this system trusts, or SSL_CERT_FILE; NULL: none was found. */
+const char *bsc_certificates_system(void);
+/* Reads what `tls` names: the members of an item of "upstreams" that come from files. `notes` and
+ * `*warns` as above, of what is shown to instances; `*warns` is never cleared. */
+enum bsc_status bsc_certificates_upstream(const struct bsc_upstream_tls_spec *tls, json_t **out,
+                                          struct bsc_text *notes, bool *warns,
+                                          struct bsc_error *error) BSC_MUST_CHECK;
 
 #endif

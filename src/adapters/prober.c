@@ -124,6 +124,13 @@ enum bsc_status bsc_prober_create(uv_loop_t *loop,
     return BSC_OK;
 }
 
+void bsc_prober_trust(struct bsc_prober *handle, bsc_upstream_lookup lookup, void *argument)
+{
+    struct bsc_prober_loop *prober = handle->self;
+    prober->lookup = lookup;
+    prober->lookup_argument = argument;
+}
+
 void bsc_prober_handle_closed(struct bsc_prober_loop *prober)
 {
     assert(prober->handles > 0);

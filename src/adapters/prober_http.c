@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/certificates.h"
 #include "adapters/prober_internal.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -26,11 +27,14 @@ struct bsc_http_exchange {
     CURL *easy;
     struct bsc_probe_run *run;
     struct curl_slist *headers;
+    struct curl_slist *instead; /* where to connect to for a name */
     unsigned status_low, status_high;
     bool tcp;
+    bool h2; /* nothing else will do */
     size_t head_bytes, body_bytes;
     bool head_too_large, body_cut;
-    char reason[48]; /* of the status line */
+    char reason[48];             /* of the status line */
+    char fault[CURL_ERROR_SIZE]; /* what libcurl says */
     char body[BODY_SHOWN_BYTES];
 };
 
@@ -159,6 +163,13 @@ static void say_failure(const struct bsc_http_exchange *exchange, CURLcode code,
     case CURLE_WEIRD_SERVER_REPLY:
         bsc_text_puts(out, "the answer is not HTTP");
         break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+        bsc_text_puts(out, "no TLS: ");
+        bsc_text_puts(out, *exchange->fault ? exchange->fault : curl_easy_strerror(code));
+        break;
     default:
         if (exchange->head_too_large)
             bsc_text_printf(out, "the head of the answer is larger than %d KiB",
@@ -182,6 +193,12 @@ static bool judge(const struct bsc_http_exchange *exchange, CURLcode code, struc
         bsc_text_printf(out, "connected in %lld ms", (long long)took_ms);
         return true;
     }
+    long version = 0;
+    curl_easy_getinfo(exchange->easy, CURLINFO_HTTP_VERSION, &version);
+    if (exchange->h2 && version != CURL_HTTP_VERSION_2_0) {
+        bsc_text_puts(out, "does not agree to HTTP/2 (ALPN h2)");
+        return false;
+    }
     curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < (long)exchange->status_low || status > (long)exchange->status_high) {
         say_unexpected(exchange, out);
@@ -203,8 +220,10 @@ static void free_exchange(struct bsc_http_exchange *exchange)
 static void set_up(CURL *easy)
 {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* certificates are looked at */
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
@@ -241,7 +260,9 @@ static void give_back(struct bsc_probe_http *http, struct bsc_http_exchange *exc
 {
     curl_multi_remove_handle(http->multi, exchange->easy);
     curl_slist_free_all(exchange->headers);
-    exchange->headers = NULL;
+    curl_slist_free_all(exchange->instead);
+    curl_easy_setopt(exchange->easy, CURLOPT_CONNECT_TO, NULL);
+    exchange->headers = exchange->instead = NULL;
     exchange->run = NULL;
     if (http->idle_count == EXCHANGES_KEPT) {
         free_exchange(exchange);
@@ -350,14 +371,20 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *data, voi
 
 /* --- for prober.c --- */
 
-/* "http://host:port" of the instance, with the probe's own port where it has one; a Unix socket's
- * path apart. */
+/* What is spoken on the instance's own port need not be spoken on another one. */
+static const struct bsc_upstream_tls_spec *tls_of(const struct bsc_probe *probe)
+{
+    bool tcp = probe->health->kind == BSC_PROBE_TCP;
+    return probe->health->port || tcp ? NULL : probe->tls;
+}
+
+/* "host:port" of the instance, with the probe's own port where it has one; a Unix socket's path
+ * apart. */
 static void locate(const struct bsc_probe *probe, struct bsc_text *url, const char **socket_path)
 {
     const char *address = probe->address;
     const char *colon = strrchr(address, ':');
     *socket_path = NULL;
-    bsc_text_puts(url, "http://");
     if (!strncmp(address, "unix:", 5)) {
         if (!probe->health->port) {
             *socket_path = address + 5;
@@ -374,23 +401,88 @@ static void locate(const struct bsc_probe *probe, struct bsc_text *url, const ch
     bsc_text_printf(url, ":%u", probe->health->port);
 }
 
+/* The name that the certificate is for stands in the URL, and the instance's address beside it. */
+static void write_url(struct bsc_http_exchange *exchange, const struct bsc_probe *probe,
+                      struct bsc_text *url, const char **socket_path)
+{
+    const struct bsc_upstream_tls_spec *tls = tls_of(probe);
+    struct bsc_text place = { 0 };
+    locate(probe, &place, socket_path);
+    bsc_text_puts(url, tls ? "https://" : "http://");
+    if (tls && tls->server_name) {
+        const char *port = strrchr(bsc_text_get(&place), ':');
+        struct bsc_text instead = { 0 };
+        bool six = strchr(tls->server_name, ':');
+        bsc_text_printf(url, "%s%s%s%s", six ? "[" : "", tls->server_name, six ? "]" : "",
+                        *socket_path || !port ? "" : port);
+        bsc_text_printf(&instead, "::%s", bsc_text_get(&place));
+        exchange->instead = curl_slist_append(NULL, bsc_text_get(&instead));
+        bsc_text_deinit(&instead);
+    } else {
+        bsc_text_puts(url, bsc_text_get(&place));
+    }
+    bsc_text_deinit(&place);
+}
+
+/* NULL takes it out again. */
+static void set_blob(CURL *easy, CURLoption option, const char *text)
+{
+    struct curl_blob blob = { .data = (void *)(uintptr_t)text,
+                              .len = text ? strlen(text) : 0,
+                              .flags = CURL_BLOB_COPY };
+    curl_easy_setopt(easy, option, text ? &blob : NULL);
+}
+
+static void set_tls(struct bsc_http_exchange *exchange, const struct bsc_upstream_tls_spec *tls)
+{
+    const struct bsc_prober_loop *prober = exchange->run->prober;
+    CURL *easy = exchange->easy;
+    if (!tls)
+        return;
+    const json_t *known = prober->lookup ? prober->lookup(prober->lookup_argument, tls) : NULL;
+    const char *ca = tls->ca ? json_string_value(json_object_get(known, "ca")) : NULL;
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls->verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->verify ? 2L : 0L);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca ? tls->ca : bsc_certificates_system());
+    /* Those of the system are many, and seldom others. */
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, tls->ca ? 0L : 3600L);
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, known ? NULL : tls->certificate);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, known ? NULL : tls->key);
+    set_blob(easy, CURLOPT_CAINFO_BLOB, ca);
+    set_blob(easy, CURLOPT_SSLCERT_BLOB, json_string_value(json_object_get(known, "chain")));
+    set_blob(easy, CURLOPT_SSLKEY_BLOB, json_string_value(json_object_get(known, "key")));
+}
+
+static void set_version(struct bsc_http_exchange *exchange, const struct bsc_probe *probe)
+{
+    long version = CURL_HTTP_VERSION_1_1;
+    if (probe->speech == BSC_SPEECH_H2 && !probe->health->port)
+        version = probe->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    exchange->h2 = version == CURL_HTTP_VERSION_2TLS && !exchange->tcp;
+    curl_easy_setopt(exchange->easy, CURLOPT_HTTP_VERSION, version);
+}
+
 static CURLcode ask(struct bsc_http_exchange *exchange, const struct bsc_probe *probe)
 {
     CURL *easy = exchange->easy;
+    const struct bsc_upstream_tls_spec *tls = tls_of(probe);
+    const char *named = probe->health->host ? probe->health->host : tls ? tls->server_name : NULL;
     const char *socket_path;
     struct bsc_text url = { 0 }, host = { 0 };
-    locate(probe, &url, &socket_path);
+    write_url(exchange, probe, &url, &socket_path);
     exchange->headers = curl_slist_append(NULL, "Connection: close");
     exchange->headers = curl_slist_append(exchange->headers, "User-Agent: bascule-probe");
     if (!exchange->tcp) {
         bsc_text_puts(&url, probe->health->path ? probe->health->path : "/");
-        if (probe->health->host) {
-            bsc_text_printf(&host, "Host: %s", probe->health->host);
+        if (named) {
+            bsc_text_printf(&host, "Host: %s", named);
             exchange->headers = curl_slist_append(exchange->headers, bsc_text_get(&host));
         }
     }
-    if (probe->speech == BSC_SPEECH_H2 && !probe->health->port)
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+    set_version(exchange, probe);
+    set_tls(exchange, tls);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->fault);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, exchange->instead);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, exchange->tcp ? 1L : 0L);

@@ -29,6 +29,8 @@ struct bsc_prober_loop {
     struct bsc_list probes[BSC_PROBE_BUCKETS]; /* under way or finished, by token */
     struct bsc_list results;                   /* finished, not yet delivered */
     uv_timer_t soon;                           /* delivers them */
+    bsc_upstream_lookup lookup;                /* NULL: none */
+    void *lookup_argument;
     struct bsc_probe_http *http;
     struct bsc_list commands; /* processes not yet reaped, also those that nobody waits for */
     unsigned handles;         /* of libuv that are open; at 0 a closing prober is freed */

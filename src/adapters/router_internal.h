@@ -5,6 +5,7 @@
  *   router_service.c     the wanted state of the services and its changes, in a safe order
  *   router_settings.c    what is no service's: listening addresses, options, certificates
  *   router_tls.c         certificates whose files change, keys of tickets
+ *   router_upstreams.c   how TLS is spoken to instances
  *   router_wire.c        lines to the proxies and from them
  *   router_generation.c  one connection a proxy generation
  *   router_counters.c    the proxies' shared memory, read
@@ -166,6 +167,8 @@ struct bsc_routed_endpoint {
     char *id, *address;
     enum bsc_slot slot;
     enum bsc_speech speech;
+    struct bsc_upstream_way *way; /* NULL: without TLS */
+    char *server_name;
     bool healthy;
     unsigned weight;
     struct bsc_gauge_use *gauge; /* NULL before begin */
@@ -224,28 +227,63 @@ void bsc_settings_replace(struct bsc_router_proxy *router, struct bsc_settings *
 /* A line of an earlier controller's snapshot. */
 void bsc_settings_restore(struct bsc_router_proxy *router, const json_t *line);
 void bsc_settings_deinit(struct bsc_settings *settings);
-/* Replaces the line of certificates; true when it is another one, which was told then. */
+/* Replaces the line of TLS; true when it is another one, which was told then. */
 bool bsc_settings_change_tls(struct bsc_router_proxy *router, json_t *take_line);
 
 /* -- certificates ---------------------------------------------------------------------------- */
 
-enum { BSC_TICKET_KEYS = 3, BSC_TICKET_KEY_BYTES = 80 };
+enum { BSC_TICKET_KEYS = 3, BSC_TICKET_KEY_BYTES = 80, BSC_WAY_NAME_BYTES = 17 };
+
+/* How TLS is spoken to instances: an item of "upstreams" in the line of TLS. */
+struct bsc_upstream_way {
+    struct bsc_list link;
+    char name[BSC_WAY_NAME_BYTES];
+    struct bsc_arena arena; /* of the texts in `tls` */
+    struct bsc_upstream_tls_spec tls;
+    unsigned holders; /* endpoints */
+    json_t *object;   /* as its files were when they were read; NULL: they never could be */
+    struct bsc_file_stamp stamps[3];
+    unsigned stamp_count;
+    bool unsettled; /* they changed at the last look */
+};
 
 struct bsc_router_tls {
     struct bsc_certificates *files; /* of the configuration in force; NULL: none yet */
     bool unsettled;                 /* they changed at the last look */
     char keys[BSC_TICKET_KEYS][2 * BSC_TICKET_KEY_BYTES + 1]; /* in hexadecimal, newest first */
     int64_t renew_ms;                                         /* when the next one is made */
+    json_t *served;       /* what holds for clients, without those keys; NULL: nothing yet */
+    struct bsc_list ways; /* to instances */
+    json_t *restored;     /* what an earlier controller told of them; NULL: nothing */
+    bool unsaid;          /* they are not what the proxies were told */
     uv_timer_t *timer;
 };
 
 void bsc_router_tls_init(struct bsc_router_proxy *router);
 void bsc_router_tls_deinit(struct bsc_router_proxy *router);
-/* The whole line, with the keys of tickets. */
-json_t *bsc_router_tls_line(struct bsc_router_tls *tls, json_t *take_tls);
+/* The whole line, with the keys of tickets and the ways to instances. */
+json_t *bsc_router_tls_line(struct bsc_router_tls *tls, const json_t *served);
+/* True when there is something for such a line to say. */
+bool bsc_router_tls_wanted(const struct bsc_router_proxy *router);
+/* Tells the proxies of ways that they were not told of, or that changed. */
+void bsc_router_tls_settle(struct bsc_router_proxy *router);
+/* There are files to watch, or none any more. */
+void bsc_router_tls_watch(struct bsc_router_proxy *router);
+void bsc_router_tls_report(struct bsc_router_proxy *router, enum bsc_status status,
+                           const char *text);
 void bsc_router_tls_restore(struct bsc_router_tls *tls, const json_t *object);
 /* Watches these files from now on. */
 void bsc_router_tls_use(struct bsc_router_proxy *router, struct bsc_configure *configure);
+
+/* NULL gives NULL. What is new is told by the next bsc_router_tls_settle. */
+struct bsc_upstream_way *bsc_upstream_way_acquire(struct bsc_router_proxy *router,
+                                                  const struct bsc_upstream_tls_spec *tls);
+void bsc_upstream_way_release(struct bsc_router_proxy *router, struct bsc_upstream_way *way);
+json_t *bsc_upstream_ways_list(const struct bsc_router_tls *tls);
+void bsc_upstream_ways_look(struct bsc_router_proxy *router);
+void bsc_upstream_ways_deinit(struct bsc_router_tls *tls);
+/* The name that the certificate of an instance must have. The caller's; NULL: without TLS. */
+char *bsc_upstream_server_name(const struct bsc_upstream_tls_spec *tls, const char *address);
 
 /* -- the wire -------------------------------------------------------------------------------- */
 
@@ -323,6 +361,7 @@ struct bsc_configure {
     bsc_token token;
     struct bsc_settings settings;
     struct bsc_certificates *files;
+    json_t *served;        /* what they hold, for the line of TLS; NULL: there are none */
     struct bsc_text notes; /* about them */
     bool warns;            /* one is not valid now */
 };
@@ -331,6 +370,8 @@ enum bsc_status bsc_configure_make(struct bsc_router_proxy *router, const struct
                                    struct bsc_configure *out,
                                    struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_configure_deinit(struct bsc_configure *configure);
+/* It is about to be put in force: says what is true now of services, too. */
+void bsc_configure_settle(struct bsc_router_proxy *router, struct bsc_configure *configure);
 
 /* -- the router ------------------------------------------------------------------------------ */
 

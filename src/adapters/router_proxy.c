@@ -221,6 +221,7 @@ static void on_configured(void *argument, enum bsc_status status, const char *te
     memmove(router->configures, router->configures + 1,
             --router->configure_count * sizeof *router->configures);
     if (status == BSC_OK) {
+        bsc_configure_settle(router, &done);
         bsc_settings_replace(router, &done.settings);
         bsc_router_tls_use(router, &done);
     }
@@ -301,6 +302,7 @@ void bsc_router_proxy_begin(struct bsc_router_proxy *router)
     struct bsc_error error;
     assert(!router->begun);
     router->begun = true;
+    bsc_router_tls_settle(router);
     for (size_t i = 0; i < router->service_count; i++)
         if (bsc_routed_begin(router, router->services[i], &error) != BSC_OK)
             bsc_router_refused(router, router->line, error.text);

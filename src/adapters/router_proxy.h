@@ -8,6 +8,8 @@
 #ifndef BASCULE_ADAPTERS_ROUTER_PROXY_H
 #define BASCULE_ADAPTERS_ROUTER_PROXY_H
 
+#include <jansson.h>
+
 #include "adapters/outbox.h"
 #include "adapters/supervisor_link.h"
 #include "core/histogram.h"
@@ -21,6 +23,8 @@ struct bsc_router_proxy *bsc_router_proxy_create(uv_loop_t *loop, struct bsc_sup
                                                  uint64_t epoch, bsc_deliver deliver,
                                                  void *argument);
 void bsc_router_proxy_destroy(struct bsc_router_proxy *router);
+/* For bsc_prober_trust; `router` is the router. */
+const json_t *bsc_router_proxy_upstream(void *router, const struct bsc_upstream_tls_spec *tls);
 struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router);
 
 /* What was published so far is everything: from now on proxies are told. Before, a proxy that runs

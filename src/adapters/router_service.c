@@ -57,6 +57,8 @@ static void endpoints_free(struct bsc_router_proxy *router, struct endpoints *en
 {
     for (size_t i = 0; i < endpoints->count; i++) {
         bsc_gauge_release(router, endpoints->items[i].gauge);
+        bsc_upstream_way_release(router, endpoints->items[i].way);
+        free(endpoints->items[i].server_name);
         free(endpoints->items[i].id);
         free(endpoints->items[i].address);
     }
@@ -64,7 +66,8 @@ static void endpoints_free(struct bsc_router_proxy *router, struct endpoints *en
     *endpoints = (struct endpoints){ 0 };
 }
 
-static struct endpoints endpoints_copy(const struct bsc_endpoint *from, unsigned count)
+static struct endpoints endpoints_copy(struct bsc_router_proxy *router,
+                                       const struct bsc_endpoint *from, unsigned count)
 {
     struct endpoints copy = { bsc_alloc(count * sizeof *copy.items), count };
     for (unsigned i = 0; i < count; i++)
@@ -73,6 +76,9 @@ static struct endpoints endpoints_copy(const struct bsc_endpoint *from, unsigned
                                           .address = bsc_copy(from[i].address),
                                           .slot = from[i].slot,
                                           .speech = from[i].speech,
+                                          .way = bsc_upstream_way_acquire(router, from[i].tls),
+                                          .server_name = bsc_upstream_server_name(from[i].tls,
+                                                                                  from[i].address),
                                           .healthy = from[i].healthy,
                                           .weight = from[i].weight ? from[i].weight : 1 };
     return copy;
@@ -184,7 +190,7 @@ static enum bsc_status change_prepare(struct bsc_router_proxy *router, struct bs
                                       struct bsc_error *error)
 {
     enum bsc_status status = bsc_wire_service(routing, &change->service, error);
-    change->endpoints = endpoints_copy(routing->endpoints, routing->endpoint_count);
+    change->endpoints = endpoints_copy(router, routing->endpoints, routing->endpoint_count);
     if (status != BSC_OK || !router->begun)
         return status;
     status = acquire_gauges(router, &change->endpoints, error);
@@ -277,6 +283,7 @@ enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
     enum bsc_status status = change_prepare(router, routed, routing, &change, error);
     if (status == BSC_OK) {
         swap_state(routed, routing, &change);
+        bsc_router_tls_settle(router); /* before the instances that it is for */
         if (router->begun)
             send_change(router, routed, &change);
         else
@@ -284,6 +291,7 @@ enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
         *out = routed;
     }
     change_deinit(router, &change); /* after the lines that end the use of what was there */
+    bsc_router_tls_settle(router);
     if (status != BSC_OK && fresh)
         bsc_routed_destroy(router, routed);
     return status;
@@ -343,4 +351,5 @@ void bsc_routed_remove(struct bsc_router_proxy *router, struct bsc_routed *route
         bsc_text_deinit(&body);
     }
     bsc_routed_destroy(router, routed);
+    bsc_router_tls_settle(router);
 }

@@ -190,13 +190,37 @@ static const char tls_name[] = "tls";
 static enum bsc_status put_tls(struct bsc_router_proxy *router, struct bsc_configure *configure,
                                struct bsc_error *error)
 {
-    json_t *object;
     if (!configure->files->stamp_count && !find(&router->settings, tls_name))
         return BSC_OK;
-    if (bsc_certificates_read(configure->files, &object, &configure->notes, &configure->warns,
-                              error) != BSC_OK)
+    if (bsc_certificates_read(configure->files, &configure->served, &configure->notes,
+                              &configure->warns, error) != BSC_OK)
         return error->status;
-    return put(&configure->settings, tls_name, bsc_router_tls_line(&router->tls, object), error);
+    return put(&configure->settings, tls_name, bsc_router_tls_line(&router->tls, configure->served),
+               error);
+}
+
+/* What the next release of a service would speak TLS with is good for that. */
+static enum bsc_status check_upstreams(const struct bsc_config *config,
+                                       struct bsc_configure *configure, struct bsc_error *error)
+{
+    for (unsigned i = 0; i < config->service_count; i++) {
+        const struct bsc_upstream_tls_spec *tls = bsc_upstream_tls(config->services[i]);
+        json_t *object = NULL;
+        if (tls && bsc_certificates_upstream(tls, &object, &configure->notes, &configure->warns,
+                                             error) != BSC_OK)
+            return bsc_error_wrap(error, "services.%s", config->services[i]->name);
+        json_decref(object);
+    }
+    return BSC_OK;
+}
+
+void bsc_configure_settle(struct bsc_router_proxy *router, struct bsc_configure *configure)
+{
+    struct bsc_error error;
+    if (configure->served || bsc_router_tls_wanted(router))
+        (void)put(&configure->settings, tls_name,
+                  bsc_router_tls_line(&router->tls, configure->served), &error);
+    router->tls.unsaid = false;
 }
 
 void bsc_configure_deinit(struct bsc_configure *configure)
@@ -204,7 +228,9 @@ void bsc_configure_deinit(struct bsc_configure *configure)
     bsc_settings_deinit(&configure->settings);
     bsc_certificates_destroy(configure->files);
     bsc_text_deinit(&configure->notes);
+    json_decref(configure->served);
     configure->files = NULL;
+    configure->served = NULL;
 }
 
 /* Certificates stand before the addresses that need them. */
@@ -213,7 +239,7 @@ enum bsc_status bsc_configure_make(struct bsc_router_proxy *router, const struct
 {
     out->files = bsc_certificates_create(config);
     if (put_options(&out->settings, &config->proxy, error) == BSC_OK &&
-        put_tls(router, out, error) == BSC_OK &&
+        put_tls(router, out, error) == BSC_OK && check_upstreams(config, out, error) == BSC_OK &&
         put_all_listeners(&out->settings, config, error) == BSC_OK)
         return BSC_OK;
     bsc_configure_deinit(out);
@@ -265,14 +291,12 @@ bool bsc_settings_change_tls(struct bsc_router_proxy *router, json_t *take_line)
 {
     struct bsc_text before = { 0 };
     struct bsc_error error;
-    struct bsc_setting *setting = find(&router->settings, tls_name);
-    if (!setting) {
-        json_decref(take_line);
-        return false;
-    }
-    bsc_text_puts(&before, bsc_text_get(&setting->body));
-    bool changed =
-        write_body(take_line, &setting->body, &error) == BSC_OK && !same(&before, &setting->body);
+    const struct bsc_setting *setting = find(&router->settings, tls_name);
+    if (setting)
+        bsc_text_puts(&before, bsc_text_get(&setting->body));
+    bool put_it = put(&router->settings, tls_name, take_line, &error) == BSC_OK;
+    setting = find(&router->settings, tls_name);
+    bool changed = put_it && !same(&before, &setting->body);
     if (changed && router->begun)
         bsc_router_emit(router, &setting->body);
     bsc_text_deinit(&before);

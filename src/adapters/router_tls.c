@@ -33,15 +33,30 @@ static void new_ticket_key(struct bsc_router_tls *tls)
     tls->renew_ms = bsc_clock_boot_ms() + TICKET_KEY_MS;
 }
 
-json_t *bsc_router_tls_line(struct bsc_router_tls *tls, json_t *take_tls)
+json_t *bsc_router_tls_line(struct bsc_router_tls *tls, const json_t *served)
 {
     json_t *keys = json_array();
-    if (!*tls->keys[0] && json_array_size(json_object_get(take_tls, "certificates")))
+    json_t *object = served ? json_copy((json_t *)(uintptr_t)served) : json_object();
+    if (!*tls->keys[0] && json_array_size(json_object_get(object, "certificates")))
         new_ticket_key(tls);
     for (size_t i = 0; i < BSC_TICKET_KEYS && *tls->keys[i]; i++)
         json_array_append_new(keys, json_string(tls->keys[i]));
-    json_object_set_new(take_tls, "ticket_keys", keys);
-    return json_pack("{s:o}", "tls", take_tls);
+    json_object_set_new(object, "ticket_keys", keys);
+    json_object_set_new(object, "upstreams", bsc_upstream_ways_list(tls));
+    return json_pack("{s:o}", "tls", object);
+}
+
+bool bsc_router_tls_wanted(const struct bsc_router_proxy *router)
+{
+    return router->tls.served || !bsc_list_empty(&router->tls.ways);
+}
+
+void bsc_router_tls_settle(struct bsc_router_proxy *router)
+{
+    struct bsc_router_tls *tls = &router->tls;
+    if (tls->unsaid && router->begun)
+        (void)bsc_settings_change_tls(router, bsc_router_tls_line(tls, tls->served));
+    tls->unsaid = tls->unsaid && !router->begun;
 }
 
 void bsc_router_tls_restore(struct bsc_router_tls *tls, const json_t *object)
@@ -53,9 +68,16 @@ void bsc_router_tls_restore(struct bsc_router_tls *tls, const json_t *object)
             memcpy(tls->keys[i], key, sizeof tls->keys[i]);
     }
     tls->renew_ms = bsc_clock_boot_ms() + TICKET_KEY_MS;
+    json_decref(tls->served);
+    json_decref(tls->restored);
+    tls->restored = json_incref(json_object_get(object, "upstreams"));
+    tls->served = json_copy((json_t *)(uintptr_t)object);
+    json_object_del(tls->served, "ticket_keys");
+    json_object_del(tls->served, "upstreams");
 }
 
-static void report(struct bsc_router_proxy *router, enum bsc_status status, const char *text)
+void bsc_router_tls_report(struct bsc_router_proxy *router, enum bsc_status status,
+                           const char *text)
 {
     struct bsc_text line = { 0 };
     size_t size = strlen(text);
@@ -77,9 +99,12 @@ static void reread(struct bsc_router_proxy *router)
     bool warns;
     if (bsc_certificates_read(router->tls.files, &object, &notes, &warns, &error) != BSC_OK) {
         bsc_error_wrap(&error, "the old certificates stay in use");
-        report(router, error.status, error.text);
-    } else if (bsc_settings_change_tls(router, bsc_router_tls_line(&router->tls, object))) {
-        report(router, warns ? BSC_INVALID : BSC_OK, bsc_text_get(&notes));
+        bsc_router_tls_report(router, error.status, error.text);
+    } else {
+        json_decref(router->tls.served);
+        router->tls.served = object;
+        if (bsc_settings_change_tls(router, bsc_router_tls_line(&router->tls, object)))
+            bsc_router_tls_report(router, warns ? BSC_INVALID : BSC_OK, bsc_text_get(&notes));
     }
     bsc_text_deinit(&notes);
 }
@@ -88,6 +113,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct bsc_router_proxy *router = timer->data;
     struct bsc_router_tls *tls = &router->tls;
+    bsc_upstream_ways_look(router);
     if (!tls->files || !tls->files->stamp_count)
         return;
     bool changed = bsc_certificates_changed(tls->files);
@@ -106,14 +132,24 @@ void bsc_router_tls_use(struct bsc_router_proxy *router, struct bsc_configure *c
     for (const char *end; (end = strchr(at, '\n')); at = end + 1)
         bsc_log_info("%.*s", (int)(end - at), at);
     if (configure->warns)
-        report(router, BSC_INVALID, bsc_text_get(&configure->notes));
+        bsc_router_tls_report(router, BSC_INVALID, bsc_text_get(&configure->notes));
     bsc_certificates_destroy(tls->files);
     tls->files = configure->files;
     configure->files = NULL;
+    json_decref(tls->served);
+    tls->served = configure->served;
+    configure->served = NULL;
     tls->unsettled = false;
-    if (tls->files->stamp_count)
+    bsc_router_tls_watch(router);
+}
+
+void bsc_router_tls_watch(struct bsc_router_proxy *router)
+{
+    const struct bsc_router_tls *tls = &router->tls;
+    bool any = (tls->files && tls->files->stamp_count) || !bsc_list_empty(&tls->ways);
+    if (any && !uv_is_active((uv_handle_t *)tls->timer))
         uv_timer_start(tls->timer, on_timer, LOOK_MS, LOOK_MS);
-    else
+    else if (!any)
         uv_timer_stop(tls->timer);
 }
 
@@ -122,6 +158,7 @@ void bsc_router_tls_init(struct bsc_router_proxy *router)
     router->tls.timer = bsc_alloc(sizeof *router->tls.timer);
     router->tls.timer->data = router;
     uv_timer_init(router->loop, router->tls.timer);
+    bsc_list_init(&router->tls.ways);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -133,4 +170,6 @@ void bsc_router_tls_deinit(struct bsc_router_proxy *router)
 {
     uv_close((uv_handle_t *)router->tls.timer, on_closed);
     bsc_certificates_destroy(router->tls.files);
+    bsc_upstream_ways_deinit(&router->tls);
+    json_decref(router->tls.served);
 }

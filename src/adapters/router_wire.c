@@ -149,13 +149,19 @@ enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_end
                                    size_t count, struct bsc_text *out, struct bsc_error *error)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:I,s:I,s:b,s:s}", "id", endpoints[i].id, "slot",
-                            bsc_slot_name(endpoints[i].slot), "address", endpoints[i].address,
-                            "gauge", (json_int_t)endpoints[i].gauge->index, "weight",
-                            (json_int_t)endpoints[i].weight, "healthy", (int)endpoints[i].healthy,
-                            "protocol", speech_names[endpoints[i].speech]));
+    for (size_t i = 0; i < count; i++) {
+        const struct bsc_routed_endpoint *endpoint = &endpoints[i];
+        json_t *object = json_pack("{s:s,s:s,s:s,s:I,s:I,s:b,s:s}", "id", endpoint->id, "slot",
+                                   bsc_slot_name(endpoint->slot), "address", endpoint->address,
+                                   "gauge", (json_int_t)endpoint->gauge->index, "weight",
+                                   (json_int_t)endpoint->weight, "healthy", (int)endpoint->healthy,
+                                   "protocol", speech_names[endpoint->speech]);
+        if (endpoint->way)
+            json_object_set_new(object, "tls",
+                                json_pack("{s:s,s:s}", "by", endpoint->way->name, "server_name",
+                                          endpoint->server_name));
+        json_array_append_new(list, object);
+    }
     if (json_array_size(list) != count) {
         json_decref(list);
         return write_body(NULL, out, name, error);

@@ -10,7 +10,8 @@
 #include "cli/help.h"
 #include "cli/run.h"
 
-static void print_problems(FILE *stream, const struct bsc_config_problems *problems)
+static void print_problems(FILE *stream, const struct bsc_config_problems *problems,
+                           const char *kind)
 {
     struct bsc_text out = { 0 };
     for (size_t i = 0; i < problems->count; i++) {
@@ -18,7 +19,7 @@ static void print_problems(FILE *stream, const struct bsc_config_problems *probl
         bsc_text_add_escaped(&out, problem->file, strlen(problem->file));
         if (problem->line)
             bsc_text_printf(&out, ":%u", problem->line);
-        bsc_text_puts(&out, ": ");
+        bsc_text_printf(&out, ": %s", kind);
         bsc_text_add_escaped(&out, problem->key, strlen(problem->key));
         bsc_text_puts(&out, *problem->key ? ": " : "");
         bsc_text_add_escaped(&out, problem->text, strlen(problem->text));
@@ -28,7 +29,7 @@ static void print_problems(FILE *stream, const struct bsc_config_problems *probl
     bsc_text_deinit(&out);
 }
 
-static void print_problems_json(const struct bsc_config_problems *problems)
+static json_t *list_of(const struct bsc_config_problems *problems)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < problems->count; i++) {
@@ -37,25 +38,37 @@ static void print_problems_json(const struct bsc_config_problems *problems)
                                               (int)problem->line, "key", problem->key, "text",
                                               problem->text));
     }
-    json_t *answer = json_pack("{s:b, s:o}", "valid", problems->count == 0, "problems", list);
+    return list;
+}
+
+static void print_problems_json(const struct bsc_config_problems *problems,
+                                const struct bsc_config_problems *warnings)
+{
+    json_t *answer = json_pack("{s:b, s:o, s:o}", "valid", problems->count == 0, "problems",
+                               list_of(problems), "warnings", list_of(warnings));
     bsc_cli_print_json(answer);
     json_decref(answer);
 }
 
 static int check(struct bsc_cli *cli)
 {
-    struct bsc_config_problems problems = { 0 };
+    struct bsc_config_problems problems = { 0 }, warnings = { 0 };
     struct bsc_config *config = bsc_config_read(cli->place.config, &problems);
     int exit_status = config ? BSC_EXIT_DONE : BSC_EXIT_USAGE;
-    if (cli->output.json)
-        print_problems_json(&problems);
-    else if (!config)
-        print_problems(stderr, &problems);
-    else if (!cli->output.quiet)
+    if (config)
+        bsc_config_warn(config, cli->place.config, &warnings);
+    if (cli->output.json) {
+        print_problems_json(&problems, &warnings);
+    } else {
+        print_problems(stderr, &warnings, "warning: ");
+        print_problems(stderr, &problems, "");
+    }
+    if (config && !cli->output.json && !cli->output.quiet)
         printf("%s: no problems, %u service%s\n", cli->place.config, config->service_count,
                config->service_count == 1 ? "" : "s");
     bsc_config_destroy(config);
     bsc_config_problems_deinit(&problems);
+    bsc_config_problems_deinit(&warnings);
     return exit_status;
 }
 
@@ -104,7 +117,7 @@ int bsc_run_serve(struct bsc_cli *cli)
     struct bsc_config *config = bsc_config_read(place->config, &problems);
     bool valid = config != NULL;
     if (!valid)
-        print_problems(stderr, &problems);
+        print_problems(stderr, &problems, "");
     bsc_config_destroy(config);
     bsc_config_problems_deinit(&problems);
     if (!valid)

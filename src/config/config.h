@@ -31,6 +31,9 @@ void bsc_config_problems_deinit(struct bsc_config_problems *problems);
 struct bsc_config *bsc_config_parse(const char *file, const char *text, size_t size,
                                     struct bsc_config_problems *problems);
 struct bsc_config *bsc_config_read(const char *file, struct bsc_config_problems *problems);
+/* What is valid and had better not be there. */
+void bsc_config_warn(const struct bsc_config *config, const char *file,
+                     struct bsc_config_problems *warnings);
 void bsc_config_destroy(
     struct bsc_config *config); /* releases its specifications; NULL is allowed */
 

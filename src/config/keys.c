@@ -197,10 +197,10 @@ static const struct bsc_key service_keys[] = {
       .offset = SPEC(speech),
       .choices = speeches,
       .otherwise = "http1",
-      .text = "What the instances speak on their port: HTTP/1.1; or HTTP/2 without TLS from the "
-              "first byte on (prior knowledge), as servers of gRPC do; or anything else over TCP, "
-              "which is passed through as it is. Probes of that port speak it, too; TCP is probed "
-              "by connecting, unless `health` says otherwise." },
+      .text = "What the instances speak on their port: HTTP/1.1; or HTTP/2 from the first byte on "
+              "(prior knowledge; with `upstream_tls`, ALPN h2), as servers of gRPC do; or anything "
+              "else over TCP, which is passed through as it is. Probes of that port speak it, too; "
+              "TCP is probed by connecting, unless `health` says otherwise." },
     { .path = "listen",
       .type = &bsc_type_listen,
       .effect = BSC_EFFECT_NOW,
@@ -219,6 +219,7 @@ static const struct bsc_key service_keys[] = {
       .otherwise = "off",
       .text = "Connections to instances begin with a header of the PROXY protocol that says whose "
               "they are; each is for one request." },
+#include "config/keys_upstream_tls.inc"
     { .path = "limits.body",
       .type = &bsc_type_size,
       .effect = BSC_EFFECT_NOW,
@@ -319,7 +320,7 @@ static const struct bsc_key service_keys[] = {
       .type = &bsc_type_authority,
       .effect = BSC_EFFECT_RELEASE,
       .offset = SPEC(health.host),
-      .absent = "the instance's address",
+      .absent = "`upstream_tls.server_name`, or the instance's address",
       .text = "The Host field of that request.",
       .example = "shop.example" },
     { .path = "health.port",
@@ -455,6 +456,10 @@ static const struct bsc_key service_keys[] = {
 static const struct bsc_section service_sections[] = {
     { "targets", "Addresses that something else runs, in place of `command`: bascule checks them "
                  "and moves the traffic, and starts and stops nothing." },
+    { "upstream_tls",
+      "TLS to the instances: requests, TCP connections and HTTP probes of their port go over it. "
+      "The files are watched: new ones are used for new connections as soon as they are there and "
+      "fit." },
     { "timeouts", "What the proxy waits for." },
     { "hash", "What of a request decides with `balance: hash`; without this section the client's "
               "address. No instance gets more than 1.25 times its share of what is in flight." },

@@ -50,6 +50,24 @@ static void decide(const struct service *service)
         spec->health.kind = BSC_PROBE_COMMAND;
     else if (spec->speech == BSC_SPEECH_TCP && !asks_by_http(service))
         spec->health.kind = BSC_PROBE_TCP;
+    if (!given(service, "upstream_tls.enabled"))
+        spec->upstream_tls.enabled = given_below(service, "upstream_tls.") != 0;
+}
+
+static void check_upstream_tls(const struct service *service)
+{
+    struct bsc_reader *reader = service->reader;
+    const struct bsc_upstream_tls_spec *tls = &service->spec->upstream_tls;
+    unsigned ca = given(service, "upstream_tls.ca");
+    if (tls->certificate && !tls->key)
+        bsc_reader_problem(reader, given(service, "upstream_tls.certificate"),
+                           "upstream_tls.certificate", "needs upstream_tls.key");
+    if (tls->key && !tls->certificate)
+        bsc_reader_problem(reader, given(service, "upstream_tls.key"), "upstream_tls.key",
+                           "needs upstream_tls.certificate");
+    if (ca && !tls->verify)
+        bsc_reader_problem(reader, ca, "upstream_tls.ca",
+                           "is for verifying certificates, but upstream_tls.verify is false");
 }
 
 static const char *const target_keys[] = { "targets.blue", "targets.green" };
@@ -251,6 +269,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     complete(&service);
     check_runtime(&service);
     check_protocol(&service);
+    check_upstream_tls(&service);
     check_health(&service);
     check_deadline(&service);
     check_balancing(&service);

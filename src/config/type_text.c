@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * config/type_text.c - names, paths, hosts and users (see types.h). */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
@@ -125,6 +126,28 @@ static bool read_authority(struct bsc_reader *reader, const struct bsc_key *key,
 
 const struct bsc_type bsc_type_authority = { expect_authority, read_authority, write_text,
                                              schema_text };
+
+static const char *expect_server_name(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    (void)key, (void)arena;
+    return "a host name or an address, such as app.internal or 10.0.0.5";
+}
+
+static bool read_server_name(struct bsc_reader *reader, const struct bsc_key *key,
+                             const struct bsc_node *node, void *base)
+{
+    struct in6_addr six;
+    if (reader->stored || node->kind != BSC_NODE_TEXT || inet_pton(AF_INET6, node->text, &six) == 1)
+        return read_stored(reader, key, node, base);
+    const char *host = lower_host(reader->arena, node->text, strlen(node->text));
+    if (!host || *host == '[')
+        return false;
+    *(const char **)bsc_key_field(key, base) = host;
+    return true;
+}
+
+const struct bsc_type bsc_type_server_name = { expect_server_name, read_server_name, write_text,
+                                               schema_text };
 
 static const char *expect_user(const struct bsc_key *key, struct bsc_arena *arena)
 {

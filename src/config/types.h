@@ -35,6 +35,7 @@ extern const struct bsc_type bsc_type_version;
 extern const struct bsc_type bsc_type_target; /* of a health request: "/health?full=1" */
 extern const struct bsc_type bsc_type_token;  /* the name of a header or a cookie */
 extern const struct bsc_type bsc_type_authority;
+extern const struct bsc_type bsc_type_server_name; /* or an address, an IPv6 one without brackets */
 extern const struct bsc_type bsc_type_user;
 extern const struct bsc_type bsc_type_directory;
 extern const struct bsc_type bsc_type_file;   /* one that is there */

@@ -50,6 +50,11 @@ unsigned bsc_target_weight(const char *target)
     return weight >= 1 && weight <= BSC_WEIGHT_MAX ? (unsigned)weight : 1;
 }
 
+const struct bsc_upstream_tls_spec *bsc_upstream_tls(const struct bsc_spec *spec)
+{
+    return spec->upstream_tls.enabled ? &spec->upstream_tls : NULL;
+}
+
 unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot)
 {
     return spec->runtime == BSC_RUNTIME_STATIC ? spec->targets[slot].count : spec->replicas;

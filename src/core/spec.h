@@ -44,7 +44,7 @@ enum bsc_balance { BSC_BALANCE_ROUND_ROBIN, BSC_BALANCE_LEAST_REQUESTS, BSC_BALA
 enum bsc_same_site { BSC_SAME_SITE_LAX, BSC_SAME_SITE_STRICT, BSC_SAME_SITE_NONE };
 enum bsc_speech {
     BSC_SPEECH_HTTP1,
-    BSC_SPEECH_H2, /* by prior knowledge */
+    BSC_SPEECH_H2, /* by prior knowledge, or agreed on by TLS */
     BSC_SPEECH_TCP /* bytes, switched by connection */
 };
 enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
@@ -139,6 +139,15 @@ struct bsc_edge_spec {
     enum bsc_proxy_protocol proxy_protocol;
 };
 
+/* TLS to the instances. */
+struct bsc_upstream_tls_spec {
+    bool enabled;
+    bool verify;                   /* their certificates */
+    const char *ca;                /* path; NULL: the authorities of the system */
+    const char *server_name;       /* that they are for; NULL: the instance's address */
+    const char *certificate, *key; /* paths of what is shown to them; NULL: nothing */
+};
+
 struct bsc_health_spec {
     enum bsc_probe_kind kind;
     const char *path;                 /* HTTP: request target */
@@ -195,6 +204,7 @@ struct bsc_spec {
     enum bsc_restart restart;
     int64_t grace_ms; /* between TERM and KILL */
     enum bsc_speech speech;
+    struct bsc_upstream_tls_spec upstream_tls;
     struct bsc_strings targets[BSC_SLOT_COUNT]; /* STATIC: see bsc_target_weight */
     struct bsc_health_spec health;
     struct bsc_deploy_spec deploy;
@@ -217,6 +227,8 @@ unsigned bsc_amount_of(struct bsc_amount amount, unsigned total, bool round_up);
  * least. */
 unsigned bsc_spec_capacity(const struct bsc_spec *spec, unsigned total);
 
+/* NULL: its instances are spoken to without TLS. */
+const struct bsc_upstream_tls_spec *bsc_upstream_tls(const struct bsc_spec *spec);
 /* How many instances slot `slot` of this release has. */
 unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot);
 

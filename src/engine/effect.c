@@ -159,6 +159,7 @@ static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
         .address = instance->row.address,
         .health = &health,
         .speech = spec->speech,
+        .tls = bsc_upstream_tls(spec),
     };
     struct bsc_arena arena;
     bsc_arena_init(&arena);

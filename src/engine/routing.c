@@ -166,6 +166,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
             .address = instance->row.address,
             .slot = instance->row.slot,
             .speech = bsc_instance_spec(service, instance)->speech,
+            .tls = bsc_upstream_tls(bsc_instance_spec(service, instance)),
             .healthy = instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy,
             .weight = weight_of(service, instance),
         };

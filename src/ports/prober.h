@@ -10,9 +10,10 @@ struct bsc_probe {
     const char *id;      /* of the instance */
     const char *address; /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
     const struct bsc_health_spec *health;
-    enum bsc_speech speech;         /* HTTP probes of the instance's own port */
-    struct bsc_strings environment; /* COMMAND probes: what the instance itself got */
-    const char *directory, *user;   /* COMMAND probes: as the instance */
+    enum bsc_speech speech;                  /* HTTP probes of the instance's own port ... */
+    const struct bsc_upstream_tls_spec *tls; /* ... over TLS, or NULL: without */
+    struct bsc_strings environment;          /* COMMAND probes: what the instance itself got */
+    const char *directory, *user;            /* COMMAND probes: as the instance */
 };
 
 struct bsc_prober_ops {

@@ -14,7 +14,8 @@ struct bsc_endpoint {
     const char *address; /* "127.0.0.1:31001", "[::1]:80", "unix:/path" */
     enum bsc_slot slot;
     enum bsc_speech speech;
-    bool healthy;    /* gets requests */
+    const struct bsc_upstream_tls_spec *tls; /* NULL: without TLS */
+    bool healthy;                            /* gets requests */
     unsigned weight; /* 1..100, beside the others of its slot; 0 stands for 1 */
 };
 

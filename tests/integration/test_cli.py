@@ -134,7 +134,7 @@ def test_config_check_reads_bascule_yaml_of_this_folder_by_default(tmp_path):
     good = run("config", "check", cwd=tmp_path)
     assert good.returncode == 0, good.stderr
     assert "1 service" in good.stdout
-    assert json.loads(run("config", "check", "--json", cwd=tmp_path).stdout) == {"valid": True, "problems": []}
+    assert json.loads(run("config", "check", "--json", cwd=tmp_path).stdout) == {"valid": True, "problems": [], "warnings": []}
 
 
 def test_config_reference_and_schema_need_no_file(tmp_path):

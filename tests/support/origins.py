@@ -132,6 +132,14 @@ class Origin:
             sock.close()
             self.open.discard(sock)
 
+    def drop(self):
+        """Ends the connections that are there."""
+        for sock in list(self.open):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def stop(self):
         """Closes everything at once, as when the process is killed."""
         try:
@@ -139,11 +147,7 @@ class Origin:
         except OSError:
             pass
         self.listener.close()
-        for sock in list(self.open):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.drop()
 
     def __enter__(self):
         return self
