@@ -86,7 +86,7 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "3: services.b: expected a map with command, directory, environment, env_file, user, "
           "replicas, restart, stop_grace_period, route, routes, balance, hash, affinity, "
           "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
-          "proxy_protocol, "
+          "proxy_protocol, upstream_tls, "
           "limits, "
           "rate_limit, "
           "targets, timeouts, hold, "
@@ -186,7 +186,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "directory, environment, env_file, user, replicas, restart, "
           "stop_grace_period, route, routes, balance, hash, affinity, "
           "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
-          "proxy_protocol, limits, "
+          "proxy_protocol, upstream_tls, limits, "
           "rate_limit, targets, timeouts, "
           "hold, health, deploy and hooks" },
         { WEB "    route: { prefix: / }\n", "4: services.web.route.prefix: unknown key 'prefix'; "
@@ -197,7 +197,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, hash, "
           "affinity, "
           "slow_start, max_requests, queue, ejection, retry, protocol, "
-          "listen, proxy_protocol, "
+          "listen, proxy_protocol, upstream_tls, "
           "limits, "
           "rate_limit, targets, "
           "timeouts, hold, health, deploy and hooks" },

@@ -56,6 +56,16 @@ static void values_that_the_edge_does_not_take(void **unused)
           "30/m or 1000/h, found '10/w'\n"
           "4: services.web.rate_limit.burst: expected a whole number from 1 to 1000000, found "
           "'0'" },
+        { WEB "    upstream_tls: { server_name: a b, verify: maybe, key: /dev/null/k }\n",
+          "4: services.web.upstream_tls.server_name: expected a host name or an address, such as "
+          "app.internal or 10.0.0.5, found 'a b'\n"
+          "4: services.web.upstream_tls.verify: expected true or false, found 'maybe'\n"
+          "4: services.web.upstream_tls.key: file /dev/null/k: Not a directory\n"
+          "4: services.web.upstream_tls.key: needs upstream_tls.certificate" },
+        { WEB "    upstream_tls: { verify: false, server_name: \"::1\" }\n", "" },
+        { WEB "    upstream_tls: true\n", "" },
+        { WEB "    upstream_tls: on\n",
+          "4: services.web.upstream_tls.enabled: expected true or false, found 'on'" },
         { WEB "    protocol: h2\n    proxy_protocol: v2\n",
           "5: services.web.proxy_protocol: is for a connection of one client, but one of h2 "
           "carries "

@@ -117,6 +117,10 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
         if (targets)
             bsc_text_printf(&text, "      %s: 127.0.0.1:9\n",
                             strstr(key->path, "blue") ? "green" : "blue");
+        if (!strcmp(key->path, "upstream_tls.certificate"))
+            bsc_text_printf(&text, "%skey: k\n", margin);
+        if (!strcmp(key->path, "upstream_tls.key"))
+            bsc_text_printf(&text, "%scertificate: c\n", margin);
         if (!strcmp(key->path, "listen.https"))
             bsc_text_puts(&text, "tls:\n  certificates: { certificate: a, key: b }\n");
         if (!strcmp(key->path, "tls.client_verify"))

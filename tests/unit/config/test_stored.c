@@ -348,7 +348,7 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
                 "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
                 "balance, hash, affinity, "
                 "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
-                "proxy_protocol, limits, "
+                "proxy_protocol, upstream_tls, limits, "
                 "rate_limit, targets, timeouts, hold, "
                 "health, deploy "
                 "and hooks, "
