@@ -206,10 +206,8 @@ static void pass_blame(struct bsc_worker *worker, struct bsc_upstream *carrier)
 {
     struct bsc_h2_session *session = carrier->session;
     const struct bsc_connection *connection = &carrier->connection;
-    if (session->instance && !carrier->shaking) {
-        (void)bsc_upstream_silent(worker, carrier); /* its last word may not be read yet */
+    if (session->instance && !carrier->shaking)
         bsc_upstream_judge(worker, carrier, session->instance);
-    }
     for (struct bsc_list *node = session->streams.next;
          connection->unsecured && node != &session->streams; node = node->next) {
         struct bsc_connection *stream = BSC_CONTAINER(node, struct bsc_h2_stream, node)->connection;

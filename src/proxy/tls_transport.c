@@ -145,7 +145,8 @@ static ssize_t judge(struct bsc_tls_session *session, int result)
         errno = reason ? reason : ECONNRESET;
         break;
     default:
-        session->fault = ERR_peek_error();
+        if (!session->fault)
+            session->fault = ERR_peek_error();
         errno = EPROTO;
         break;
     }

@@ -61,7 +61,7 @@ enum bsc_tls_progress bsc_upstream_shake(struct bsc_worker *worker, struct bsc_u
 /* Keeps the session for connections to come. */
 void bsc_upstream_remember(struct bsc_upstream *upstream, struct bsc_local_instance *instance);
 /* The instance broke the connection with an alert that ends a handshake: it saw no request. */
-void bsc_upstream_judge(const struct bsc_worker *worker, struct bsc_upstream *upstream,
+void bsc_upstream_judge(struct bsc_worker *worker, struct bsc_upstream *upstream,
                         struct bsc_local_instance *instance);
 /* `next` takes the place of worker->tls: what was agreed on with other certificates is left. */
 void bsc_upstream_renew_tls(struct bsc_worker *worker, const struct bsc_tls_side *next);

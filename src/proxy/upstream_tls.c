@@ -122,10 +122,15 @@ static bool ends_handshake(unsigned long fault)
     }
 }
 
-void bsc_upstream_judge(const struct bsc_worker *worker, struct bsc_upstream *upstream,
+void bsc_upstream_judge(struct bsc_worker *worker, struct bsc_upstream *upstream,
                         struct bsc_local_instance *instance)
 {
-    const struct bsc_tls_session *session = session_of(upstream);
+    struct bsc_tls_session *session = upstream->connection.layer;
+    if (!session->fault && !session->heard) { /* its last word may not be read yet */
+        session->drained = false;
+        upstream->connection.readable = true;
+        (void)bsc_upstream_silent(worker, upstream);
+    }
     if (session->heard || !ends_handshake(session->fault))
         return;
     upstream->connection.unsecured = upstream->connection.untouched = true;
