@@ -41,14 +41,15 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_DELETE_INSTANCE] = "DELETE FROM instances WHERE id = ?",
     [BSC_SQL_PUT_ROLLOUT] =
         "INSERT INTO rollouts (" BSC_ROLLOUT_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
         " DO UPDATE SET"
         " service = excluded.service, kind = excluded.kind, strategy = excluded.strategy,"
         " release = excluded.release, record = excluded.record, slot = excluded.slot,"
         " status = excluded.status, ending = excluded.ending, cursor = excluded.cursor,"
         " started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, actor = excluded.actor,"
         " reason = excluded.reason, error = excluded.error, passed = excluded.passed,"
-        " total = excluded.total",
+        " total = excluded.total, paused_ms = excluded.paused_ms,"
+        " paused_by = excluded.paused_by, baked_ms = excluded.baked_ms",
     [BSC_SQL_PUT_STEP] =
         "INSERT INTO steps (rollout, position, " BSC_STEP_COLUMNS ")"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, position) DO UPDATE SET"
@@ -255,6 +256,9 @@ static int put_rollout(struct bsc_store_writer *writer, const struct bsc_rollout
     add_error(&call, row->error);
     add_number(&call, row->passed);
     add_number(&call, row->total);
+    add_number(&call, row->paused_ms);
+    add_text(&call, row->paused_by);
+    add_number(&call, row->baked_ms);
     int code = call_end(&call);
     for (unsigned i = 0; !code && i < row->plan.count; i++)
         code = put_step(writer, row->id, i, &row->plan.steps[i]);

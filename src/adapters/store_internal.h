@@ -96,7 +96,7 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded);
     "id, slot, version, status, deployed_ms, switched_ms, rolled_back_ms, reason, error"
 #define BSC_ROLLOUT_COLUMNS                                                                    \
     "id, service, kind, strategy, release, record, slot, status, ending, cursor, started_ms, " \
-    "ended_ms, actor, reason, error, passed, total"
+    "ended_ms, actor, reason, error, passed, total, paused_ms, paused_by, baked_ms"
 #define BSC_STEP_COLUMNS \
     "kind, state, undo, slot, hook, weight_bp, instances, duration_ms, timeout_ms"
 #define BSC_EVENT_COLUMNS "sequence, at_ms, service, rollout, kind, actor, text, error"

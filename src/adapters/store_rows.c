@@ -92,7 +92,10 @@ bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
         .record = (uint64_t)sqlite3_column_int64(row, 5),
         .started_ms = sqlite3_column_int64(row, 10),
         .ended_ms = sqlite3_column_int64(row, 11),
+        .paused_ms = sqlite3_column_int64(row, 17),
+        .baked_ms = sqlite3_column_int64(row, 19),
     };
+    out->walk.paused = out->paused_ms != 0;
     return bsc_plan_kind_parse(bsc_column_text(row, 2), &out->kind) &&
            bsc_strategy_parse(bsc_column_text(row, 3), &out->strategy) &&
            bsc_slot_parse(bsc_column_text(row, 6), &out->slot) &&
@@ -102,7 +105,8 @@ bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
            bsc_column_copy(row, 12, out->actor, sizeof out->actor) &&
            bsc_column_copy(row, 13, out->reason, sizeof out->reason) &&
            column_error(row, 14, &out->error) && bsc_column_unsigned(row, 15, &out->passed) &&
-           bsc_column_unsigned(row, 16, &out->total);
+           bsc_column_unsigned(row, 16, &out->total) &&
+           bsc_column_copy(row, 18, out->paused_by, sizeof out->paused_by);
 }
 
 bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out)

@@ -96,8 +96,14 @@ static const char layout_4[] =
     "ALTER TABLE services ADD COLUMN lock_actor TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE services ADD COLUMN lock_reason TEXT NOT NULL DEFAULT '';";
 
+/* Who holds a rollout up, since when, and where the clock of its bake stood then. */
+static const char layout_5[] =
+    "ALTER TABLE rollouts ADD COLUMN paused_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN paused_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE rollouts ADD COLUMN baked_ms INTEGER NOT NULL DEFAULT 0;";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4 };
+static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4, layout_5 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

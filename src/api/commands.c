@@ -95,6 +95,24 @@ void bsc_api_post_cleanup(struct bsc_api_request *request)
     submit(request, (struct bsc_event){ .kind = BSC_EVENT_CLEANUP }, answer_done);
 }
 
+void bsc_api_post_promote(struct bsc_api_request *request)
+{
+    submit(request,
+           (struct bsc_event){ .kind = BSC_EVENT_PROMOTE,
+                               .to_end = bsc_api_input_boolean(request, "full") },
+           answer_done);
+}
+
+void bsc_api_post_pause(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_PAUSE }, answer_done);
+}
+
+void bsc_api_post_resume(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_RESUME }, answer_done);
+}
+
 void bsc_api_post_lock(struct bsc_api_request *request)
 {
     submit(request,

@@ -42,6 +42,11 @@ static const struct bsc_api_field traffic[] = {
     { 0 },
 };
 
+static const struct bsc_api_field promote[] = {
+    { "full", BSC_API_BOOLEAN, BSC_API_OPTIONAL, .summary = "watch nothing more at all" },
+    { 0 },
+};
+
 static const struct bsc_api_field lock[] = {
     { "reason", BSC_API_STRING, .summary = "why nothing new shall be released" },
     { 0 },
@@ -115,6 +120,12 @@ const struct bsc_api_route bsc_api_routes[] = {
          bsc_api_post_rollback, 404, 409, 413, 415, 422),
     POST(SERVICE "/abort", "abort", "Undo the rollout at work", nothing, 202, "Started",
          bsc_api_post_abort, 404, 409, 413, 415),
+    POST(SERVICE "/promote", "promote", "End the watching and go on with the next step", promote,
+         200, "Done", bsc_api_post_promote, 404, 409, 413, 415),
+    POST(SERVICE "/pause", "pause", "Hold before the next step; a bake's clock stands still",
+         nothing, 200, "Done", bsc_api_post_pause, 404, 409, 413, 415),
+    POST(SERVICE "/resume", "resume", "Go on with what was paused", nothing, 200, "Done",
+         bsc_api_post_resume, 404, 409, 413, 415),
     POST(SERVICE "/check", "check", "Check the health of what was staged", nothing, 200,
          "CheckResult", bsc_api_post_check, 404, 409, 413, 415),
     POST(SERVICE "/cleanup", "cleanup", "Stop and empty the environment that is not live", nothing,

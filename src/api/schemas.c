@@ -164,6 +164,8 @@ static const struct bsc_api_field rollout[] = {
       .summary = "index of the current step; their number when all are done" },
     { "steps", BSC_API_LIST, .of = "Step", .summary = "the whole plan" },
     { "waiting", BSC_API_STRING, .summary = "why the current step has not gone on, or \"\"" },
+    { "paused", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Pause",
+      .summary = "who holds it up; `waiting` says where" },
     { "reason", BSC_API_STRING, BSC_API_NULLABLE,
       .summary = "why it failed, was aborted or rolled back" },
     { "error", BSC_API_STRING, BSC_API_NULLABLE,
@@ -176,6 +178,12 @@ static const struct bsc_api_field rollout[] = {
     { "actor", BSC_API_STRING, .summary = "who asked for it" },
     { "started_at", BSC_API_TIME, .summary = "when it began" },
     { "ended_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it ended" },
+    { 0 },
+};
+
+static const struct bsc_api_field pause[] = {
+    { "at", BSC_API_TIME, .summary = "since when" },
+    { "actor", BSC_API_STRING, .summary = "who paused it" },
     { 0 },
 };
 
@@ -297,32 +305,19 @@ static const struct bsc_api_field configuration_problem[] = {
 };
 
 const struct bsc_api_schema bsc_api_schemas[] = {
-    { "Applied", applied },
-    { "Check", check_item },
-    { "CheckResult", check },
-    { "ConfigurationProblem", configuration_problem },
-    { "Done", done },
-    { "Event", event },
-    { "Instance", instance },
-    { "Lock", lock },
-    { "Plan", plan },
-    { "Problem", problem },
-    { "Processes", processes },
-    { "ProxyFigures", proxy },
-    { "Record", record },
-    { "Rollout", rollout },
-    { "Listener", listener },
-    { "Service", service },
-    { "ServiceFigures", figures },
-    { "Rescues", rescues },
-    { "Slot", slot },
-    { "Slots", slots },
-    { "Started", started },
-    { "Status", status },
-    { "Step", step },
-    { "Traffic", traffic },
-    { "Upgraded", upgraded },
-    { "Version", version },
-    { "Why", why },
+    { "Applied", applied },    { "Check", check_item },
+    { "CheckResult", check },  { "ConfigurationProblem", configuration_problem },
+    { "Done", done },          { "Event", event },
+    { "Instance", instance },  { "Lock", lock },
+    { "Pause", pause },        { "Plan", plan },
+    { "Problem", problem },    { "Processes", processes },
+    { "ProxyFigures", proxy }, { "Record", record },
+    { "Rollout", rollout },    { "Listener", listener },
+    { "Service", service },    { "ServiceFigures", figures },
+    { "Rescues", rescues },    { "Slot", slot },
+    { "Slots", slots },        { "Started", started },
+    { "Status", status },      { "Step", step },
+    { "Traffic", traffic },    { "Upgraded", upgraded },
+    { "Version", version },    { "Why", why },
 };
 const size_t bsc_api_schema_count = sizeof bsc_api_schemas / sizeof *bsc_api_schemas;

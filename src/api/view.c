@@ -179,6 +179,10 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
     json_object_set_new(json, "step", json_integer(row->walk.cursor));
     json_object_set_new(json, "steps", bsc_api_view_steps(&row->plan));
     json_object_set_new(json, "waiting", bsc_api_words(waiting));
+    json_object_set_new(json, "paused",
+                        row->paused_ms ? json_pack("{s:o, s:o}", "at", time_or_null(row->paused_ms),
+                                                   "actor", bsc_api_words(row->paused_by))
+                                       : json_null());
     json_object_set_new(json, "reason", bsc_api_words_or_null(row->reason));
     json_object_set_new(json, "error", error_or_null(row->error));
     json_object_set_new(json, "passed", row->total ? json_integer(row->passed) : json_null());

@@ -161,7 +161,7 @@ static void tell_step(struct why *why, const struct bsc_rollout *rollout)
     say(why, "It is at step %u of %u%s: %s, for %s now.", row->walk.cursor + 1, row->plan.count,
         undoing ? " on its way back" : "", text, span(why->boot_ms - rollout->step_began_ms, time));
     if (*rollout->waiting)
-        say(why, "It waits: %s", rollout->waiting);
+        say(why, "It %s%s", row->walk.paused ? "is " : "waits: ", rollout->waiting);
     if (rollout->step_unknown)
         say(why,
             "How this step ended is not known, because the machine stopped in the middle: "
@@ -208,6 +208,16 @@ static void tell_rescues(struct why *why, const struct bsc_rollout_row *row)
     bsc_text_deinit(&causes);
 }
 
+static void tell_pause(struct why *why, const struct bsc_rollout_row *row)
+{
+    char time[BSC_TIME_BYTES], ago[BSC_DURATION_BYTES];
+    if (!row->paused_ms)
+        return;
+    say(why, "It is paused by %s since %s (%s ago): `bascule resume %s` lets it go on.",
+        row->paused_by, bsc_time_format(row->paused_ms, time),
+        span(why->wall_ms - row->paused_ms, ago), why->service->name);
+}
+
 static void tell_rollout(struct why *why)
 {
     const struct bsc_rollout *rollout = why->service->rollout;
@@ -224,6 +234,7 @@ static void tell_rollout(struct why *why)
                                                      : bsc_rollout_status_name(row->walk.status));
         if (*row->reason)
             say(why, "Reason: %s", row->reason);
+        tell_pause(why, row);
         tell_step(why, rollout);
         tell_rescues(why, row);
         if (row->walk.status == BSC_ROLLOUT_RUNNING && !rollout->step_unknown)

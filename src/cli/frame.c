@@ -15,7 +15,8 @@ struct mark {
 static const struct mark step_marks[] = {
     { "pending", "·", ".", BSC_STYLE_DIM },   { "done", "✓", "+", BSC_STYLE_GREEN },
     { "failed", "✗", "x", BSC_STYLE_RED },    { "skipped", "-", "-", BSC_STYLE_DIM },
-    { "undone", "↩", "<", BSC_STYLE_YELLOW }, { "", "?", "?", BSC_STYLE_PLAIN },
+    { "undone", "↩", "<", BSC_STYLE_YELLOW }, { "paused", "‖", "=", BSC_STYLE_YELLOW },
+    { "", "?", "?", BSC_STYLE_PLAIN },
 };
 
 static const struct mark health_marks[] = {
@@ -57,6 +58,11 @@ static void end_line(const struct bsc_output *output, struct bsc_text *out, size
     bsc_text_puts(out, "\n");
 }
 
+static bool is_paused(const struct bsc_progress *progress)
+{
+    return json_is_object(json_object_get(progress->rollout, "paused"));
+}
+
 static void add_header(const struct bsc_progress *progress, int64_t now_ms, unsigned columns,
                        struct bsc_text *out)
 {
@@ -71,6 +77,9 @@ static void add_header(const struct bsc_progress *progress, int64_t now_ms, unsi
         bsc_output_printf(output, out, BSC_STYLE_DIM, "  from %s", progress->from);
     bsc_output_printf(output, out, BSC_STYLE_DIM, "  %s  %s", bsc_json_text(rollout, "strategy"),
                       bsc_json_text(rollout, "id"));
+    if (is_paused(progress) && !progress->ended_ms)
+        bsc_output_printf(output, out, BSC_STYLE_YELLOW, "  paused by %s",
+                          bsc_json_text(json_object_get(rollout, "paused"), "actor"));
     bsc_output_elapsed(&elapsed,
                        (progress->ended_ms ? progress->ended_ms : now_ms) - progress->began_ms);
     end_line(output, out, from, columns, bsc_text_get(&elapsed));
@@ -95,7 +104,9 @@ static void add_step(const struct bsc_progress *progress, unsigned index, int64_
     size_t from = out->size;
     struct bsc_text took = { 0 };
     bsc_text_puts(out, "  ");
-    if (step_runs(step) && !progress->ended_ms)
+    if (is_paused(progress) && index == bsc_json_number(progress->rollout, "step"))
+        add_mark(output, step_marks, "paused", out);
+    else if (step_runs(step) && !progress->ended_ms)
         add_spinner(output, now_ms, out);
     else if (step_runs(step)) /* the tail goes on behind the commit */
         add_mark(output, step_marks, "pending", out);
@@ -126,8 +137,9 @@ static void add_note(const struct bsc_progress *progress, const char *trouble, u
     if (trouble)
         bsc_output_printf(output, out, BSC_STYLE_YELLOW, "    %s", trouble);
     else if (*waiting)
-        bsc_output_printf(output, out, BSC_STYLE_DIM, "    %s%s%s", waiting,
-                          progress->ill ? "; " : "", progress->ill ? progress->probe : "");
+        bsc_output_printf(output, out, is_paused(progress) ? BSC_STYLE_YELLOW : BSC_STYLE_DIM,
+                          "    %s%s%s", waiting, progress->ill ? "; " : "",
+                          progress->ill ? progress->probe : "");
     else
         bsc_output_printf(output, out, BSC_STYLE_YELLOW, "    taking it back: %.*s",
                           (int)strcspn(reason, "\n"), reason);
@@ -152,6 +164,8 @@ static void add_steps(const struct bsc_progress *progress, const char *trouble, 
     unsigned current = 0;
     while (current < count && !step_runs(json_array_get(steps, current)))
         current++;
+    if (current == count && is_paused(progress)) /* before a step that has not begun */
+        current = (unsigned)bsc_json_number(progress->rollout, "step");
     unsigned first = 0;
     if (count > room) {
         first = count - room;

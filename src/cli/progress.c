@@ -168,6 +168,16 @@ static void take_waiting(struct bsc_progress *progress, int64_t now_ms, struct b
     progress->waiting_said_ms = now_ms;
 }
 
+static void take_pause(const json_t *old, const json_t *new, struct bsc_text *changes)
+{
+    const json_t *pause = json_object_get(new, "paused");
+    bool was = json_is_object(json_object_get(old, "paused")), is = json_is_object(pause);
+    if (is && !was)
+        tell(changes, "paused by %s", bsc_json_text(pause, "actor"));
+    else if (was && !is && !strcmp(bsc_json_text(new, "status"), "running"))
+        tell(changes, "goes on");
+}
+
 /* Only the reason's first line: what follows is an application's output, for the summary. */
 static void tell_undoing(const struct bsc_progress *progress, struct bsc_text *changes)
 {
@@ -199,6 +209,7 @@ void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json
         json_decref(progress->service);
         progress->service = take_service;
     }
+    take_pause(old, take_rollout, changes);
     take_waiting(progress, now_ms, changes);
     if (old && !strcmp(bsc_progress_status(progress), "undoing") &&
         strcmp(bsc_json_text(old, "status"), "undoing") != 0)

@@ -64,10 +64,11 @@ static void add_row(struct bsc_grid *grid, const json_t *service)
     bsc_grid_add(grid, bsc_style_of(state), text);
     bool locked = json_is_object(json_object_get(service, "lock"));
     bool rolls = json_is_object(rollout);
+    bool paused = json_is_object(json_object_get(rollout, "paused"));
+    const char *status = paused ? "paused" : bsc_json_text(rollout, "status");
     snprintf(text, sizeof text, "%s%s%s%s%s", bsc_json_text(rollout, "id"), rolls ? " " : "",
-             bsc_json_text(rollout, "status"), rolls && locked ? ", " : "", locked ? "locked" : "");
-    bsc_grid_add(grid, locked ? BSC_STYLE_YELLOW : bsc_style_of(bsc_json_text(rollout, "status")),
-                 text);
+             status, rolls && locked ? ", " : "", locked ? "locked" : "");
+    bsc_grid_add(grid, locked || paused ? BSC_STYLE_YELLOW : bsc_style_of(status), text);
 }
 
 /* "listening: 0.0.0.0:443 https, 0.0.0.0:80 redirect to 443, [::]:5432 tcp to db". */
@@ -181,6 +182,17 @@ static void add_rescues(const struct bsc_output *output, const json_t *rescues,
     bsc_text_puts(out, "\n");
 }
 
+/* ", paused by anna since 2026-01-31 13:00:00" */
+static void add_pause(const struct bsc_output *output, const json_t *rollout, struct bsc_text *out)
+{
+    const json_t *pause = json_object_get(rollout, "paused");
+    char time[32];
+    if (json_is_object(pause))
+        bsc_output_printf(output, out, BSC_STYLE_YELLOW, ", paused by %s since %s",
+                          bsc_json_text(pause, "actor"),
+                          bsc_cli_time(bsc_json_text(pause, "at"), time));
+}
+
 static void print_one(const struct bsc_cli *cli, json_t *service)
 {
     const struct bsc_output *output = &cli->output;
@@ -202,6 +214,7 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
                           bsc_json_text(rollout, "id"), bsc_json_text(rollout, "kind"),
                           bsc_json_text(rollout, "version"));
         bsc_output_add(output, &out, bsc_style_of(status), status);
+        add_pause(output, rollout, &out);
         bsc_text_puts(&out, "\n");
         json_array_foreach(json_object_get(rollout, "steps"), index, step)
         {
@@ -212,7 +225,9 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
         }
         const char *waiting = bsc_json_text(rollout, "waiting");
         if (*waiting) {
-            bsc_output_printf(output, &out, BSC_STYLE_YELLOW, "    waiting: %s", waiting);
+            bsc_output_printf(
+                output, &out, BSC_STYLE_YELLOW, "    %s%s",
+                json_is_object(json_object_get(rollout, "paused")) ? "" : "waiting: ", waiting);
             bsc_text_puts(&out, "\n");
         }
         add_rescues(output, json_object_get(rollout, "rescues"), &out);

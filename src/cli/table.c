@@ -52,6 +52,8 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
                           .value = BSC_VALUE_DURATION,
                           .help = "watch the version so long after each change of its traffic "
                                   "(30s, 5m), instead of the file's deploy.bake" },
+    [BSC_OPTION_FULL] = { .name = "full",
+                          .help = "leave out all that is still to be watched, and go to the end" },
     [BSC_OPTION_NO_WAIT] = { .name = "no-wait",
                              .help = "print the rollout's id and return at once" },
     [BSC_OPTION_TIMEOUT] = { .name = "timeout",
@@ -162,6 +164,36 @@ const struct bsc_cli_command bsc_commands[] = {
       .examples = { { "bascule rollback web", "the version before is live again" },
                     { "bascule rollback web v1", "a version of long ago" } },
       .run = bsc_run_rollback },
+    { .name = "promote",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "end the watching and go on with the rollout",
+      .description =
+          "Ends the watching that is under way, before its time, and goes on with the next step; a "
+          "pause ends, too. With --full nothing more is watched: the new version gets all the "
+          "traffic as soon as it is large enough and healthy. What is skipped is said, and marked "
+          "in the plan. Health checks are never skipped.",
+      .arguments = { SERVICE_ARGUMENT },
+      .options = OPT(FULL),
+      .examples = { { "bascule promote web", "on with the next step" },
+                    { "bascule promote web --full", "to the end" } },
+      .run = bsc_run_promote },
+    { .name = "pause",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "hold a rollout where it is",
+      .description =
+          "The step under way ends, the next one is not begun; while a version is watched, the "
+          "clock of that stands still. A version that fails is taken back all the same, and "
+          "abort and rollback work all the time.",
+      .arguments = { SERVICE_ARGUMENT },
+      .examples = { { "bascule pause web", "to have a look first" } },
+      .run = bsc_run_pause },
+    { .name = "resume",
+      .group = BSC_GROUP_RELEASE,
+      .summary = "let a paused rollout go on",
+      .description = "Whoever paused it. What was watched before the pause counts.",
+      .arguments = { SERVICE_ARGUMENT },
+      .examples = { { "bascule resume web", "" } },
+      .run = bsc_run_resume },
     { .name = "abort",
       .group = BSC_GROUP_RELEASE,
       .summary = "stop a rollout and undo it",
@@ -281,9 +313,9 @@ const struct bsc_cli_command bsc_commands[] = {
       .group = BSC_GROUP_OPERATE,
       .summary = "refuse new versions of a service, and say why",
       .description =
-          "Until `bascule unlock` nothing new is released: deploy, switch and cleanup are refused "
-          "with REASON and who locked it when. Rollback and abort work all the time. A rollout "
-          "that is under way goes on. The lock survives restarts of the daemon.",
+          "Until `bascule unlock` nothing new is released: deploy, switch, promote, resume and "
+          "cleanup are refused with REASON and who locked it when. Rollback and abort work all the "
+          "time. A rollout that is under way goes on. The lock survives restarts of the daemon.",
       .arguments = { SERVICE_ARGUMENT,
                      { .name = "REASON",
                        .value = BSC_VALUE_WORDS,

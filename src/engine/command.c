@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/command.c - what users ask for: each command is allowed or refused here, then a plan runs.
- *
- * Abort and rollback win over everything else, a lock included; a deploy or a switch waits for
- * nobody: while a rollout is open it is refused. The tail of a promoted rollout (draining the old
- * version) gives way to the next command, but for a hook that still runs.
+ * engine/command.c - what users ask for: core/command.h says whether a command wins over what is
+ * under way, then it is done here or in one of the files command_*.c.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +23,7 @@ static struct bsc_service *command_service(struct bsc_engine *engine, const stru
     return NULL;
 }
 
-static enum bsc_status busy_error(const struct bsc_service *service, struct bsc_error *error)
+enum bsc_status bsc_busy_error(const struct bsc_service *service, struct bsc_error *error)
 {
     const struct bsc_rollout_row *row = &service->rollout->row;
     char step[160] = "";
@@ -38,82 +36,87 @@ static enum bsc_status busy_error(const struct bsc_service *service, struct bsc_
                          row->walk.status == BSC_ROLLOUT_UNDOING ? "being undone: " : "", step);
 }
 
-static bool tail_runs_hook(const struct bsc_service *service)
+enum bsc_situation bsc_service_situation(const struct bsc_service *service)
 {
+    if (!bsc_service_busy(service))
+        return BSC_AT_REST;
     const struct bsc_rollout_row *row = &service->rollout->row;
-    return row->plan.steps[row->walk.cursor].kind == BSC_STEP_HOOK;
+    enum bsc_step_kind step = row->plan.steps[row->walk.cursor].kind;
+    if (row->walk.status == BSC_ROLLOUT_UNDOING)
+        return BSC_UNDOING;
+    if (row->walk.status == BSC_ROLLOUT_PROMOTED)
+        return step == BSC_STEP_HOOK ? BSC_TIDYING_HOOK : BSC_TIDYING;
+    if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT)
+        return BSC_GOING_BACK;
+    if (row->walk.paused)
+        return BSC_PAUSED;
+    if (bsc_plan_holds(&row->plan))
+        return BSC_HOLDING;
+    return step == BSC_STEP_BAKE ? BSC_BAKING : BSC_AT_WORK;
 }
 
-/* May a new rollout begin? */
-static enum bsc_status may_begin(const struct bsc_service *service, struct bsc_error *error)
+void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
+                     enum bsc_status status, uint64_t rollout, enum bsc_rule rule,
+                     const char *format, ...)
 {
-    if (bsc_rollout_open(service) || (bsc_service_busy(service) && tail_runs_hook(service)))
-        return busy_error(service, error);
-    return BSC_OK;
+    char text[BSC_ERROR_TEXT_BYTES];
+    bool told = rule == BSC_RULE_WAY_BACK || rule == BSC_RULE_NEWER || rule == BSC_RULE_ONE ||
+                rule == BSC_RULE_COMMITTED ||
+                rule == BSC_RULE_WAITING; /* the others say so themselves */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    bsc_reply(engine, event->token, status, rollout, "%s%s%s%s", text, told ? " (" : "",
+              told ? bsc_rule_text(rule) : "", told ? ")" : "");
 }
 
-/* May a new version be released? */
-static enum bsc_status may_release(const struct bsc_service *service, struct bsc_error *error)
+/* Why there is nothing to do it to, and what could be done instead. */
+static void nothing_error(const struct bsc_service *service, enum bsc_command_kind command,
+                          struct bsc_error *error)
 {
-    enum bsc_status status = bsc_lock_check(service, error);
-    return status == BSC_OK ? may_begin(service, error) : status;
-}
-
-/* The release to go back to: the one named, else the one that was live last and was not taken back.
- * What was there before bascule can't be started again, so it counts only while it stands by.
- * NULL: there is none, and `error` says why. */
-static const struct bsc_release *rollback_target(const struct bsc_service *service,
-                                                 const char *version, struct bsc_error *error)
-{
-    enum bsc_slot live = service->row.slots.live, staging = bsc_slot_other(live);
-    bool standby = service->row.slots.state[staging] == BSC_SLOT_STANDBY;
-    const struct bsc_release *best = NULL;
-    for (size_t i = 0; i < service->release_count; i++) {
-        const struct bsc_release *release = &service->releases[i];
-        bool here = standby && service->row.release[staging] == release->row.id;
-        if (release->row.id == service->row.release[live] || (!release->row.live_ms && !here) ||
-            (!release->row.spec->version && !here))
-            continue;
-        if (version
-                ? !release->row.spec->version || strcmp(release->row.spec->version, version) != 0
-                : release->row.rejected)
-            continue;
-        if (!best || release->row.live_ms >= best->row.live_ms || here)
-            best = release;
-        if (here)
-            break;
+    const struct bsc_rollout *rollout = service->rollout;
+    unsigned long long id = rollout ? rollout->row.id : 0;
+    if (bsc_rollout_open(service)) { /* promote, and nothing is watched */
+        const struct bsc_rollout_row *row = &rollout->row;
+        char step[160];
+        bsc_step_describe(&row->plan.steps[row->walk.cursor], step, sizeof step);
+        bsc_error_set(error, BSC_STATE,
+                      "r%llu watches nothing yet that could be ended: it is at step %u of %u, %s; "
+                      "'bascule promote %s --full' leaves out what is to be watched later",
+                      id, row->walk.cursor + 1, row->plan.count, step, service->name);
+    } else {
+        bsc_error_set(error, BSC_STATE, "%s has no rollout to %s", service->name,
+                      bsc_command_name(command));
     }
-    if (best)
-        return best;
-    const struct bsc_release *standing = bsc_release_find(service, service->row.release[staging]);
-    if (!version && standby && standing && standing->row.rejected && standing->row.spec->version)
-        bsc_error_set(error, BSC_NO_ROLLBACK,
-                      "%s has nothing to go back to but %s, which a rollback took back: "
-                      "'bascule rollback %s %s' goes there all the same",
-                      service->name, standing->row.spec->version, service->name,
-                      standing->row.spec->version);
-    else if (version)
-        bsc_error_set(error, BSC_NO_ROLLBACK,
-                      "%s: no release of version '%s' that was live is kept", service->name,
-                      version);
-    else
-        bsc_error_set(error, BSC_NO_ROLLBACK,
-                      "%s has nothing to go back to: no earlier release that was live is kept",
-                      service->name);
-    return NULL;
 }
 
-/* At once when it stands by with enough healthy instances, else it is started again. */
-static enum bsc_plan_kind rollback_kind(const struct bsc_service *service,
-                                        const struct bsc_release *target)
+/* What stands against the command, in words. */
+static void refusal_error(const struct bsc_service *service, enum bsc_command_kind command,
+                          struct bsc_ruling ruling, struct bsc_error *error)
 {
-    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
-    unsigned healthy, total;
-    if (service->row.slots.state[staging] == BSC_SLOT_STANDBY &&
-        service->row.release[staging] == target->row.id &&
-        bsc_slot_healthy(service, staging, target->row.id, &healthy, &total))
-        return BSC_PLAN_ROLLBACK;
-    return BSC_PLAN_REVERT;
+    const struct bsc_rollout *rollout = service->rollout;
+    unsigned long long id = rollout ? rollout->row.id : 0;
+    if (ruling.rule == BSC_RULE_LOCK)
+        (void)!bsc_lock_check(service, error);
+    else if (ruling.rule == BSC_RULE_NOTHING)
+        nothing_error(service, command, error);
+    else if (ruling.rule == BSC_RULE_COMMITTED)
+        bsc_error_set(error, ruling.status,
+                      "%s has no rollout to %s: r%llu is promoted already; use rollback",
+                      service->name, bsc_command_name(command), id);
+    else if (ruling.rule == BSC_RULE_WAITING)
+        bsc_error_set(error, ruling.status,
+                      "requests wait for r%llu: it can be paused when it lets "
+                      "them go on, or taken back by 'bascule abort %s'",
+                      id, service->name);
+    else if (ruling.status == BSC_BUSY)
+        (void)!bsc_busy_error(service, error);
+    else
+        bsc_error_set(error, ruling.status, "r%llu %s, which nothing holds up", id,
+                      rollout->row.walk.status == BSC_ROLLOUT_UNDOING ? "is being taken back"
+                                                                      : "is a rollback");
+    error->status = ruling.status;
 }
 
 static bool occupied(const struct bsc_service *service)
@@ -171,8 +174,9 @@ static void take_slot(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch_row(engine, service);
 }
 
-static void begin(struct bsc_engine *engine, struct bsc_service *service, enum bsc_plan_kind kind,
-                  const struct bsc_release *release, const struct bsc_event *event)
+void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
+                       enum bsc_plan_kind kind, const struct bsc_release *release,
+                       const struct bsc_event *event)
 {
     struct bsc_plan plan;
     struct bsc_error error;
@@ -182,7 +186,8 @@ static void begin(struct bsc_engine *engine, struct bsc_service *service, enum b
         bsc_reply(engine, event->token, error.status, 0, "%s: %s", service->name, error.text);
         return;
     }
-    if (bsc_service_busy(service))
+    uint64_t cut = bsc_service_busy(service) ? service->rollout->row.id : 0;
+    if (cut)
         bsc_rollout_event(engine, service, BSC_WALK_CUT, NULL);
     if (service->check_reply)
         bsc_reply(engine, service->check_reply, BSC_BUSY, 0, "a rollout of %s has begun",
@@ -195,7 +200,9 @@ static void begin(struct bsc_engine *engine, struct bsc_service *service, enum b
     struct bsc_rollout *rollout =
         bsc_rollout_begin(engine, service, kind, release, &plan, event->actor);
     rollout->row.strategy = strategy;
-    bsc_reply(engine, event->token, BSC_OK, rollout->row.id, "%s", bsc_plan_kind_name(kind));
+    bsc_reply_ruled(engine, event, BSC_OK, rollout->row.id, cut ? BSC_RULE_NEWER : BSC_RULE_FREE,
+                    cut ? "%s: the rest of r%llu is left" : "%s", bsc_plan_kind_name(kind),
+                    (unsigned long long)cut);
     bsc_rollout_event(engine, service, BSC_WALK_BEGIN, NULL);
     bsc_releases_prune(engine, service); /* not earlier: the new release has no name before */
 }
@@ -216,7 +223,6 @@ static void deploy(struct bsc_engine *engine, struct bsc_service *service,
     struct bsc_error error;
     struct bsc_spec *spec = NULL;
     if (bsc_version_check(event->version ? event->version : "", &error) != BSC_OK ||
-        may_release(service, &error) != BSC_OK ||
         bsc_slots_can(&service->row.slots, BSC_SLOT_DEPLOY, &error) != BSC_OK ||
         bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK ||
         bsc_deploy_wish_apply(&event->wish, spec, &error) != BSC_OK ||
@@ -230,7 +236,7 @@ static void deploy(struct bsc_engine *engine, struct bsc_service *service,
                   "the disk is full: nothing can be recorded, so nothing is deployed");
     } else {
         const struct bsc_release *release = bsc_release_new(engine, service, spec);
-        begin(engine, service, kind, release, event);
+        bsc_command_begin(engine, service, kind, release, event);
     }
     bsc_spec_release(spec);
 }
@@ -241,59 +247,11 @@ static void switch_over(struct bsc_engine *engine, struct bsc_service *service,
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     struct bsc_error error;
     const struct bsc_release *release = bsc_release_find(service, service->row.release[staging]);
-    if (may_release(service, &error) != BSC_OK ||
-        bsc_slots_can(&service->row.slots, BSC_SLOT_SWITCH, &error) != BSC_OK) {
+    if (bsc_slots_can(&service->row.slots, BSC_SLOT_SWITCH, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         return;
     }
-    begin(engine, service, BSC_PLAN_SWITCH, release, event);
-}
-
-static void roll_back(struct bsc_engine *engine, struct bsc_service *service,
-                      const struct bsc_event *event)
-{
-    struct bsc_error error;
-    if (bsc_rollout_open(service) && !event->version) {
-        const struct bsc_rollout_row *row = &service->rollout->row;
-        uint64_t id = row->id;
-        if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT) { /* asked twice */
-            bsc_reply(engine, event->token, BSC_OK, id, "r%llu is rolling back already",
-                      (unsigned long long)id);
-            return;
-        }
-        char reason[BSC_ACTOR_BYTES + 32];
-        snprintf(reason, sizeof reason, "rolled back by %s", event->actor ? event->actor : "?");
-        bsc_reply(engine, event->token, BSC_OK, id, "rolling back r%llu", (unsigned long long)id);
-        bsc_rollout_event(engine, service, BSC_WALK_ROLL_BACK, reason);
-        return;
-    }
-    if (bsc_rollout_open(service)) {
-        busy_error(service, &error);
-        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
-        return;
-    }
-    const struct bsc_release *target = rollback_target(service, event->version, &error);
-    if (!target) {
-        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
-        return;
-    }
-    begin(engine, service, rollback_kind(service, target), target, event);
-}
-
-static void abort_rollout(struct bsc_engine *engine, struct bsc_service *service,
-                          const struct bsc_event *event)
-{
-    if (!bsc_rollout_open(service)) {
-        bsc_reply(engine, event->token, BSC_STATE, 0, "%s has no rollout to abort%s", service->name,
-                  bsc_service_busy(service) ? ": it is promoted already; use rollback" : "");
-        return;
-    }
-    uint64_t id = service->rollout->row.id;
-    char reason[BSC_ACTOR_BYTES + 32];
-    snprintf(reason, sizeof reason, "aborted by %s", event->actor ? event->actor : "?");
-    bsc_reply(engine, event->token, BSC_OK, id, "aborting r%llu", (unsigned long long)id);
-    bsc_audit(engine, service, id, "abort", event->actor, "asked for");
-    bsc_rollout_event(engine, service, BSC_WALK_CANCEL, reason);
+    bsc_command_begin(engine, service, BSC_PLAN_SWITCH, release, event);
 }
 
 bool bsc_staging_fail(struct bsc_engine *engine, struct bsc_service *service)
@@ -338,8 +296,7 @@ static void clean_up(struct bsc_engine *engine, struct bsc_service *service,
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     struct bsc_error error;
     uint64_t release = service->row.release[staging];
-    if (may_release(service, &error) != BSC_OK ||
-        bsc_slots_can(&service->row.slots, BSC_SLOT_EMPTY, &error) != BSC_OK) {
+    if (bsc_slots_can(&service->row.slots, BSC_SLOT_EMPTY, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         return;
     }
@@ -364,18 +321,34 @@ static void set_traffic(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch_row(engine, service);
 }
 
-/* The staging slot of an open rollout is either being deployed or the way back: not to be judged.
- */
-static void check(struct bsc_engine *engine, struct bsc_service *service,
-                  const struct bsc_event *event)
+static enum bsc_command_kind kind_of(const struct bsc_event *event)
 {
-    struct bsc_error error;
-    if (bsc_rollout_open(service)) {
-        busy_error(service, &error);
-        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
-        return;
+    switch (event->kind) {
+    case BSC_EVENT_DEPLOY:
+        return BSC_COMMAND_DEPLOY;
+    case BSC_EVENT_SWITCH:
+        return BSC_COMMAND_SWITCH;
+    case BSC_EVENT_PROMOTE:
+        return event->to_end ? BSC_COMMAND_PROMOTE_FULL : BSC_COMMAND_PROMOTE;
+    case BSC_EVENT_PAUSE:
+        return BSC_COMMAND_PAUSE;
+    case BSC_EVENT_RESUME:
+        return BSC_COMMAND_RESUME;
+    case BSC_EVENT_ROLLBACK:
+        return event->version ? BSC_COMMAND_ROLLBACK_TO : BSC_COMMAND_ROLLBACK;
+    case BSC_EVENT_ABORT:
+        return BSC_COMMAND_ABORT;
+    case BSC_EVENT_CHECK:
+        return BSC_COMMAND_CHECK;
+    case BSC_EVENT_CLEANUP:
+        return BSC_COMMAND_CLEANUP;
+    case BSC_EVENT_LOCK:
+        return BSC_COMMAND_LOCK;
+    case BSC_EVENT_UNLOCK:
+        return BSC_COMMAND_UNLOCK;
+    default:
+        return BSC_COMMAND_TRAFFIC;
     }
-    bsc_check_command(engine, service, event);
 }
 
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event)
@@ -383,29 +356,49 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
     struct bsc_service *service = command_service(engine, event);
     if (!service)
         return;
-    switch (event->kind) {
-    case BSC_EVENT_DEPLOY:
+    enum bsc_command_kind command = kind_of(event);
+    struct bsc_ruling ruling =
+        bsc_command_rule(command, bsc_service_situation(service), service->row.lock.at_ms != 0);
+    if (ruling.status != BSC_OK) {
+        struct bsc_error error;
+        refusal_error(service, command, ruling, &error);
+        bsc_reply_ruled(engine, event, error.status, 0, ruling.rule, "%s", error.text);
+        return;
+    }
+    switch (command) {
+    case BSC_COMMAND_DEPLOY:
         deploy(engine, service, event);
         break;
-    case BSC_EVENT_SWITCH:
+    case BSC_COMMAND_SWITCH:
         switch_over(engine, service, event);
         break;
-    case BSC_EVENT_ROLLBACK:
-        roll_back(engine, service, event);
+    case BSC_COMMAND_PROMOTE:
+    case BSC_COMMAND_PROMOTE_FULL:
+        bsc_promote_command(engine, service, event, ruling.rule);
         break;
-    case BSC_EVENT_ABORT:
-        abort_rollout(engine, service, event);
+    case BSC_COMMAND_PAUSE:
+        bsc_pause_command(engine, service, event, ruling.rule);
         break;
-    case BSC_EVENT_CHECK:
-        check(engine, service, event);
+    case BSC_COMMAND_RESUME:
+        bsc_resume_command(engine, service, event, ruling.rule);
         break;
-    case BSC_EVENT_CLEANUP:
+    case BSC_COMMAND_ROLLBACK:
+    case BSC_COMMAND_ROLLBACK_TO:
+        bsc_rollback_command(engine, service, event, ruling.rule);
+        break;
+    case BSC_COMMAND_ABORT:
+        bsc_abort_command(engine, service, event, ruling.rule);
+        break;
+    case BSC_COMMAND_CHECK:
+        bsc_check_command(engine, service, event);
+        break;
+    case BSC_COMMAND_CLEANUP:
         clean_up(engine, service, event);
         break;
-    case BSC_EVENT_LOCK:
+    case BSC_COMMAND_LOCK:
         bsc_lock_command(engine, service, event);
         break;
-    case BSC_EVENT_UNLOCK:
+    case BSC_COMMAND_UNLOCK:
         bsc_unlock_command(engine, service, event);
         break;
     default:
@@ -441,9 +434,9 @@ static struct bsc_spec *planned_spec(const struct bsc_service *service, const ch
     switch (out->kind) {
     case BSC_PLAN_ROLLBACK:
     case BSC_PLAN_REVERT:
-        release = rollback_target(service, version, error);
+        release = bsc_rollback_target(service, version, error);
         if (release)
-            out->kind = rollback_kind(service, release);
+            out->kind = bsc_rollback_kind(service, release);
         return release ? acquire(release->row.spec) : NULL;
     case BSC_PLAN_SWITCH:
         release = bsc_release_find(service, service->row.release[staging]);
@@ -460,9 +453,10 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     const struct bsc_service *service = bsc_service_find(engine, name);
     if (!service)
         return bsc_error_set(error, BSC_NOT_FOUND, "no service is called '%s'", name);
-    enum bsc_status status = may_begin(service, error);
+    enum bsc_status status =
+        bsc_command_rule(BSC_COMMAND_DEPLOY, bsc_service_situation(service), false).status;
     if (status != BSC_OK)
-        return status;
+        return bsc_busy_error(service, error);
     struct bsc_error why;
     struct bsc_spec *spec = planned_spec(service, version, wish, out, &why);
     if (!spec)

@@ -9,6 +9,7 @@
 #define BASCULE_ENGINE_INTERNAL_H
 
 #include "base/text.h"
+#include "core/command.h"
 #include "engine/service.h"
 
 enum {
@@ -283,6 +284,9 @@ enum bsc_verdict { BSC_WAIT, BSC_DONE, BSC_FAIL };
 void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service);
 enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size);
+/* Of a rollout that is paused between two steps: is what was begun still well? */
+enum bsc_verdict bsc_step_judge_held(struct bsc_engine *engine, struct bsc_service *service,
+                                     char *reason, size_t size);
 void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service);
 /* What instances are started, checked, drained and stopped for: step_instances.c */
 void bsc_step_begin_start(struct bsc_engine *engine, struct bsc_service *service);
@@ -324,6 +328,44 @@ void bsc_terminate_progress(struct bsc_engine *engine);
 /* Without a store, which may never work again. */
 void bsc_terminate_blindly(struct bsc_engine *engine);
 void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event);
+
+/* command.c: what others need of it */
+enum bsc_situation bsc_service_situation(const struct bsc_service *service);
+enum bsc_status bsc_busy_error(const struct bsc_service *service, struct bsc_error *error);
+/* Answers, and names the rule by which the command won or lost. */
+void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
+                     enum bsc_status status, uint64_t rollout, enum bsc_rule rule,
+                     const char *format, ...) BSC_PRINTF(6, 7);
+/* Begins a rollout of `release`, and answers. */
+void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
+                       enum bsc_plan_kind kind, const struct bsc_release *release,
+                       const struct bsc_event *event);
+
+/* command_back.c */
+void bsc_rollback_command(struct bsc_engine *engine, struct bsc_service *service,
+                          const struct bsc_event *event, enum bsc_rule rule);
+void bsc_abort_command(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_event *event, enum bsc_rule rule);
+/* NULL: there is none, and `error` says why. */
+const struct bsc_release *bsc_rollback_target(const struct bsc_service *service,
+                                              const char *version, struct bsc_error *error);
+enum bsc_plan_kind bsc_rollback_kind(const struct bsc_service *service,
+                                     const struct bsc_release *target);
+
+/* command_rollout.c */
+void bsc_pause_command(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_event *event, enum bsc_rule rule);
+void bsc_resume_command(struct bsc_engine *engine, struct bsc_service *service,
+                        const struct bsc_event *event, enum bsc_rule rule);
+void bsc_promote_command(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_event *event, enum bsc_rule rule);
+/* Paused between two steps: the one at the cursor has not begun. */
+bool bsc_rollout_held(const struct bsc_service *service);
+/* Why it does not go on: where it is paused, then what else there is to say. */
+void bsc_rollout_pause_text(const struct bsc_rollout *rollout, const char *reason, char *out,
+                            size_t size);
+/* The clock of the bake at the cursor runs from where it stood, or stands while it is paused. */
+void bsc_bake_run(struct bsc_engine *engine, struct bsc_service *service);
 
 /* command_lock.c */
 void bsc_lock_command(struct bsc_engine *engine, struct bsc_service *service,

@@ -247,7 +247,8 @@ static void recover_service(struct bsc_engine *engine, struct bsc_service *servi
     bsc_instances_recover(engine, service);
     if (bsc_service_busy(service)) {
         const struct bsc_walk *walk = &service->rollout->row.walk;
-        if (service->rollout->row.plan.steps[walk->cursor].kind == BSC_STEP_HOOK)
+        if (service->rollout->row.plan.steps[walk->cursor].kind == BSC_STEP_HOOK &&
+            !bsc_rollout_held(service))
             recover_hook(engine, service);
         else
             bsc_rollout_resume(engine, service);

@@ -200,13 +200,17 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
     rollout->dirty = true;
     bsc_touch(engine, service);
     enum bsc_walk_action action = bsc_walk_handle(walk, &rollout->row.plan, event);
+    if (!walk->paused) {
+        rollout->row.paused_ms = 0;
+        rollout->row.paused_by[0] = '\0';
+    }
     if (action == BSC_ACT_NOTHING)
         return;
     if (step)
         leave_step(engine, service, step, undoing);
     rollout->step_token = 0;
     rollout->step_answered = rollout->step_unknown = rollout->step_refused = false;
-    rollout->step_until_ms = 0;
+    rollout->step_until_ms = rollout->row.baked_ms = 0;
     rollout->step_began_ms = bsc_now(engine);
     rollout->waiting[0] = '\0';
     if (action == BSC_ACT_FINISH) {
@@ -250,16 +254,28 @@ void bsc_rollout_tripped(struct bsc_engine *engine, const struct bsc_event *even
     }
 }
 
+static enum bsc_verdict judge(struct bsc_engine *engine, struct bsc_service *service, char *reason,
+                              size_t size)
+{
+    if (service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING)
+        return bsc_step_judge_undo(engine, service, reason, size);
+    if (bsc_rollout_held(service))
+        return bsc_step_judge_held(engine, service, reason, size);
+    return bsc_step_judge(engine, service, reason, size);
+}
+
 void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service)
 {
     while (bsc_service_busy(service)) {
         struct bsc_rollout *rollout = service->rollout;
         char reason[BSC_REASON_BYTES] = "";
-        bool undoing = rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
-        enum bsc_verdict verdict = undoing
-                                       ? bsc_step_judge_undo(engine, service, reason, sizeof reason)
-                                       : bsc_step_judge(engine, service, reason, sizeof reason);
+        enum bsc_verdict verdict = judge(engine, service, reason, sizeof reason);
         if (verdict == BSC_WAIT) {
+            if (rollout->row.walk.paused) {
+                char why[BSC_REASON_BYTES];
+                snprintf(why, sizeof why, "%s", reason);
+                bsc_rollout_pause_text(rollout, why, reason, sizeof reason);
+            }
             if (strcmp(rollout->waiting, reason) != 0) {
                 snprintf(rollout->waiting, sizeof rollout->waiting, "%s", reason);
                 bsc_touch(engine, service);
@@ -282,6 +298,8 @@ void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service)
     if (!bsc_service_busy(service))
         return;
     rollout->step_began_ms = bsc_now(engine);
+    if (bsc_rollout_held(service))
+        return;
     if (rollout->row.walk.status == BSC_ROLLOUT_UNDOING)
         bsc_step_undo(engine, service);
     else

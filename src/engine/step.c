@@ -168,7 +168,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         begin_split(engine, service);
         break;
     case BSC_STEP_BAKE:
-        rollout->step_until_ms = bsc_now(engine) + step->duration_ms;
+        bsc_bake_run(engine, service);
         break;
     case BSC_STEP_COMMIT:
         begin_commit(engine, service);

@@ -123,6 +123,33 @@ enum bsc_verdict bsc_step_judge_check(struct bsc_engine *engine, struct bsc_serv
     return bsc_step_fail_health(service);
 }
 
+/* Was all that was started found healthy, so that whatever is not any more went down since? */
+static bool checked(const struct bsc_rollout_row *row)
+{
+    for (unsigned i = row->walk.cursor; i-- > 0;)
+        if (row->plan.steps[i].kind == BSC_STEP_CHECK || row->plan.steps[i].kind == BSC_STEP_START)
+            return row->plan.steps[i].kind == BSC_STEP_CHECK;
+    return false;
+}
+
+enum bsc_verdict bsc_step_judge_held(struct bsc_engine *engine, struct bsc_service *service,
+                                     char *reason, size_t size)
+{
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    const struct bsc_instance *bad = hopeless(service);
+    unsigned healthy, total;
+    if (bad) {
+        hopeless_text(engine, service, bad, reason, size);
+        return bsc_step_fail_health(service);
+    }
+    if (broken_down(service, reason, size))
+        return bsc_step_fail_health(service);
+    if (!checked(row) || bsc_slot_healthy(service, row->slot, row->release, &healthy, &total))
+        return BSC_WAIT;
+    bsc_slot_health_text(engine, service, row->slot, row->release, reason, size);
+    return bsc_step_fail_health(service);
+}
+
 /* Whatever the proxies did about a rescue ends with it: stable is about to lose instances. */
 void bsc_step_begin_drain(struct bsc_engine *engine, struct bsc_service *service)
 {

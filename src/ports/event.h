@@ -30,6 +30,9 @@ enum bsc_event_kind {
     BSC_EVENT_ABORT,     /* service */
     BSC_EVENT_CHECK,     /* service */
     BSC_EVENT_CLEANUP,   /* service */
+    BSC_EVENT_PROMOTE,   /* service; to_end */
+    BSC_EVENT_PAUSE,     /* service */
+    BSC_EVENT_RESUME,    /* service */
     BSC_EVENT_LOCK,      /* service; text: why */
     BSC_EVENT_UNLOCK,    /* service */
     BSC_EVENT_TRAFFIC,   /* service, traffic */
@@ -78,6 +81,7 @@ struct bsc_event {
     const char *version;
     bool stage;
     struct bsc_deploy_wish wish;
+    bool to_end; /* PROMOTE: nothing more is watched */
     enum bsc_traffic traffic;
     const struct bsc_config *config;
     void (*query)(struct bsc_engine *engine, void *argument);

@@ -92,6 +92,9 @@ struct bsc_rollout_row {
     enum bsc_status error;         /* what made it fail; BSC_OK: nothing, or somebody's wish */
     unsigned passed, total;        /* of BSC_UNHEALTHY: healthy instances, of how many */
     char reason[BSC_REASON_BYTES]; /* why it failed, was aborted or rolled back */
+    int64_t paused_ms;             /* since when (wall clock); 0: it is not paused */
+    char paused_by[BSC_ACTOR_BYTES];
+    int64_t baked_ms; /* of the bake at the cursor, when it was paused last */
 };
 
 /* The audit: never changed, never deleted. */

@@ -248,9 +248,12 @@ static const struct all_rows full_rows = {
                  .release = 11,
                  .record = 21,
                  .slot = BSC_GREEN,
-                 .walk = { BSC_ROLLOUT_UNDOING, BSC_ROLLOUT_CANCELLED, 31 },
+                 .walk = { BSC_ROLLOUT_UNDOING, BSC_ROLLOUT_CANCELLED, 31, true },
                  .started_ms = 1769860800003,
-                 .ended_ms = 1769860800004 },
+                 .ended_ms = 1769860800004,
+                 .paused_ms = 1769860800005,
+                 .paused_by = "anna",
+                 .baked_ms = 7 },
     .record = { .id = 21,
                 .slot = BSC_GREEN,
                 .status = BSC_RECORD_ROLLED_BACK,
@@ -299,6 +302,8 @@ static void every_field_comes_back(void **unused)
     snprintf(rows.record.reason, sizeof rows.record.reason, "%s", "");
     rows.rollout.plan.count = 1;
     rows.rollout.walk.cursor = 0;
+    rows.rollout.walk.paused = false;
+    rows.rollout.paused_ms = 0;
     rows.rollout.plan.steps[0].state = BSC_STEP_UNDONE;
     rows.rollout.ended_ms = 0;
     commit_all(&rows, &rows.rollout);

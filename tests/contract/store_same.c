@@ -75,6 +75,10 @@ void assert_same_rollout(const struct bsc_rollout_row *got, const struct bsc_rol
     assert_field(got, want, walk.status);
     assert_field(got, want, walk.ending);
     assert_field(got, want, walk.cursor);
+    assert_field(got, want, walk.paused);
+    assert_field(got, want, paused_ms);
+    assert_string_equal(got->paused_by, want->paused_by);
+    assert_field(got, want, baked_ms);
     assert_field(got, want, started_ms);
     assert_field(got, want, ended_ms);
     assert_field(got, want, error);

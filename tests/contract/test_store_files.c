@@ -103,7 +103,7 @@ static void a_database_of_a_newer_version_is_refused_and_left_alone(void **unuse
     execute("PRAGMA user_version = 99");
     refused(BSC_NEWER, "layout 99");
     refused(BSC_NEWER, "start the newer bascule again");
-    execute("PRAGMA user_version = 4");
+    execute("PRAGMA user_version = 5");
     open_store(directory);
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(n, 1);
@@ -126,7 +126,8 @@ static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
     execute(
         "ALTER TABLE rollouts DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN passed;"
         "ALTER TABLE rollouts DROP COLUMN total; ALTER TABLE records DROP COLUMN error;"
-        "ALTER TABLE events DROP COLUMN error;"
+        "ALTER TABLE events DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN paused_ms;"
+        "ALTER TABLE rollouts DROP COLUMN paused_by; ALTER TABLE rollouts DROP COLUMN baked_ms;"
         "ALTER TABLE services DROP COLUMN affinity_key;"
         "ALTER TABLE services DROP COLUMN locked_ms; ALTER TABLE services DROP COLUMN lock_actor;"
         "ALTER TABLE services DROP COLUMN lock_reason; PRAGMA user_version = 1");

@@ -80,6 +80,8 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         assert daemon.end_of(switched)["status"] == "promoted"
         assert daemon.end_of(ask("POST", service + "/rollback", {"version": None}, status=202))["status"] == "promoted"
         ask("POST", service + "/cleanup", {})
+        for steer in ("promote", "pause", "resume"):
+            problem(ask("POST", service + "/" + steer, {}, status=409), 409, "invalid-state")
         problem(ask("POST", service + "/lock", {"reason": " "}, status=422), 422, "invalid")
         assert "is locked" in ask("POST", service + "/lock", {"reason": "incident 42"}).json["done"]
         problem(ask("POST", service + "/deploy", {"version": "v3"}, status=409), 409, "locked")

@@ -36,7 +36,9 @@ static bool same_rollout(const struct bsc_rollout_row *a, const struct bsc_rollo
 {
     if (a->walk.status != b->walk.status || a->walk.ending != b->walk.ending ||
         a->walk.cursor != b->walk.cursor || a->ended_ms != b->ended_ms ||
-        a->plan.count != b->plan.count || strcmp(a->reason, b->reason) != 0)
+        a->plan.count != b->plan.count || a->paused_ms != b->paused_ms ||
+        a->walk.paused != b->walk.paused || a->baked_ms != b->baked_ms ||
+        strcmp(a->reason, b->reason) != 0)
         return false;
     for (unsigned i = 0; i < a->plan.count; i++)
         if (a->plan.steps[i].state != b->plan.steps[i].state)

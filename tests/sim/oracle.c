@@ -48,13 +48,58 @@ static void check_starts(struct sim *sim)
     }
 }
 
+/* While a rollout is paused the candidate never gets more. */
+static void check_pause(struct sim *sim, const struct bsc_service_row *row)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    struct sim_held *held = &sim->held[sim_service_index(row->name)];
+    const struct bsc_rollout_row *paused = NULL;
+    for (unsigned i = 0; i < state->rollout_count && !paused; i++)
+        if (!strcmp(state->rollouts[i].service, row->name) && state->rollouts[i].walk.paused)
+            paused = &state->rollouts[i];
+    if (!paused) {
+        held->rollout = 0;
+        return;
+    }
+    if (paused->walk.status != BSC_ROLLOUT_RUNNING)
+        sim_fail(sim, "rollout %llu is paused and %s", (unsigned long long)paused->id,
+                 bsc_rollout_status_name(paused->walk.status));
+    if (held->rollout == paused->id && row->weight_bp[paused->slot] > held->weight_bp)
+        sim_fail(sim, "rollout %llu is paused, and its weight raised from %u to %u",
+                 (unsigned long long)paused->id, held->weight_bp, row->weight_bp[paused->slot]);
+    *held = (struct sim_held){ paused->id, row->weight_bp[paused->slot] };
+}
+
+static void check_abort(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    enum bsc_rollout_status status = row->walk.status;
+    bool went_on = status == BSC_ROLLOUT_RUNNING || status == BSC_ROLLOUT_PROMOTED ||
+                   status == BSC_ROLLOUT_STAGED || status == BSC_ROLLOUT_SUPERSEDED;
+    if (row->id == sim->aborted[sim_service_index(row->service)] && went_on)
+        sim_fail(sim, "rollout %llu was aborted, and is %s", (unsigned long long)row->id,
+                 bsc_rollout_status_name(status));
+}
+
+void sim_aborted(struct sim *sim, uint64_t rollout)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->rollout_count; i++)
+        if (state->rollouts[i].id == rollout) {
+            sim->aborted[sim_service_index(state->rollouts[i].service)] = rollout;
+            check_abort(sim, &state->rollouts[i]);
+        }
+}
+
 void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
     check_starts(sim);
+    for (unsigned i = 0; i < state->rollout_count; i++)
+        check_abort(sim, &state->rollouts[i]);
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];
         unsigned live = 0, records = 0;
+        check_pause(sim, row);
         for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
             live += row->slots.state[slot] == BSC_SLOT_LIVE;
         for (unsigned j = 0; j < state->record_count; j++)

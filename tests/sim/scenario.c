@@ -188,11 +188,11 @@ void sim_scenario_deinit(struct sim *sim)
     free(sim->configs);
 }
 
-static bool remember(struct sim *sim, bsc_token token, bool refuse)
+static bool remember(struct sim *sim, bsc_token token, bool refuse, bool abort)
 {
     for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
         if (!sim->open[i].token) {
-            sim->open[i] = (struct sim_open_command){ token, sim->now_ms, refuse };
+            sim->open[i] = (struct sim_open_command){ token, sim->now_ms, refuse, abort };
             return true;
         }
     return false;
@@ -208,6 +208,8 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
                      reply->text ? reply->text : "");
             if (sim->open[i].refuse && reply->status == BSC_OK)
                 sim_fail(sim, "a deploy began although the engine knew that the disk is full");
+            if (sim->open[i].abort && reply->status == BSC_OK)
+                sim_aborted(sim, reply->rollout);
             if (token == sim->terminating && reply->status == BSC_OK)
                 sim->stopped = true;
             else if (token == sim->terminating)
@@ -224,13 +226,13 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 static void command(struct sim *sim, struct bsc_event *event)
 {
     static const char *const commands[] = {
-        "apply", "deploy",  "switch", "rollback", "abort",
-        "check", "cleanup", "lock",   "unlock",   "traffic",
+        "apply",   "deploy", "switch", "rollback", "abort",  "check",   "cleanup",
+        "promote", "pause",  "resume", "lock",     "unlock", "traffic",
     };
     bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && sim_engine_free(sim);
     event->token = sim->next_command++;
     event->actor = "user";
-    if (!remember(sim, event->token, refuse))
+    if (!remember(sim, event->token, refuse, event->kind == BSC_EVENT_ABORT))
         return;
     if (event->kind == BSC_EVENT_TERMINATE)
         sim->terminating = event->token;
@@ -244,7 +246,7 @@ static void command(struct sim *sim, struct bsc_event *event)
 /* What a user may ask of a service; `version` is room for a name. */
 static void draw_command(struct sim *sim, struct bsc_event *event, char *version, size_t size)
 {
-    unsigned dice = (unsigned)sim_random(sim, 18);
+    unsigned dice = (unsigned)sim_random(sim, 22);
     if (dice < 6) {
         snprintf(version, size, "v%u", ++sim->version_count);
         event->kind = BSC_EVENT_DEPLOY;
@@ -263,7 +265,12 @@ static void draw_command(struct sim *sim, struct bsc_event *event, char *version
     } else if (dice < 16) {
         event->kind = sim_random(sim, 3) ? BSC_EVENT_UNLOCK : BSC_EVENT_LOCK;
         event->text = "incident";
-    } else if (dice < 17) {
+    } else if (dice < 20) {
+        static const enum bsc_event_kind steers[] = { BSC_EVENT_PROMOTE, BSC_EVENT_PAUSE,
+                                                      BSC_EVENT_PAUSE, BSC_EVENT_RESUME };
+        event->kind = steers[sim_random(sim, 4)];
+        event->to_end = sim_random(sim, 2);
+    } else if (dice < 21) {
         event->kind = BSC_EVENT_TRAFFIC;
         event->traffic = sim_random(sim, 3) ? BSC_TRAFFIC_SERVE : BSC_TRAFFIC_HOLD;
     } else {
@@ -289,6 +296,21 @@ void sim_scenario_turn(struct sim *sim)
     } else if (sim->ready && sim_random(sim, 12) == 0) {
         draw_command(sim, &event, version, sizeof version);
         command(sim, &event);
+    }
+}
+
+/* Whoever locked or paused something comes back in the end. */
+void sim_scenario_calm(struct sim *sim)
+{
+    for (const struct bsc_service *s = bsc_engine_services(sim->engine);
+         sim->ready && !sim->terminating && s && sim_engine_free(sim); s = s->next) {
+        bool paused = bsc_service_busy(s) && s->rollout->row.walk.paused;
+        if (!paused && !s->row.lock.at_ms)
+            continue;
+        struct bsc_event event = { .kind = s->row.lock.at_ms ? BSC_EVENT_UNLOCK : BSC_EVENT_RESUME,
+                                   .service = names[sim_service_index(s->name)] };
+        command(sim, &event);
+        return;
     }
 }
 
@@ -342,6 +364,12 @@ static const struct story {
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } },
       "v1",
       BSC_STRATEGY_RECREATE },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 7000, BSC_EVENT_PAUSE, NULL, false },
+        { 15000, BSC_EVENT_RESUME, NULL, false } },
+      "v2",
+      BSC_STRATEGY_BLUE_GREEN },
 };
 
 static enum bsc_strategy story_strategy(unsigned script)

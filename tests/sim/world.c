@@ -281,6 +281,8 @@ void sim_turn(struct sim *sim)
         sim->wall_offset_ms += ((int64_t)sim_random(sim, 7200) - 3600) * 1000;
     sim_router_turn(sim);
     sim_runtime_turn(sim);
+    if (sim->calm)
+        sim_scenario_calm(sim);
     if (sim->pending && sim->pending->at_ms <= sim->now_ms)
         deliver(sim);
     else if (bsc_engine_next_ms(sim->engine) <= sim->now_ms)

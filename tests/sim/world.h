@@ -160,8 +160,14 @@ struct sim {
         bsc_token token;
         int64_t asked_ms;
         bool refuse; /* must be refused: a deploy on a full disk */
+        bool abort;
     } open[64];
-    enum bsc_status answer; /* the newest reply */
+    struct sim_held {
+        uint64_t rollout; /* that was stored as paused; 0: none */
+        unsigned weight_bp;
+    } held[SIM_SERVICES];
+    uint64_t aborted[SIM_SERVICES]; /* the newest rollout of which an abort was said to be done */
+    enum bsc_status answer;         /* the newest reply */
     char answer_text[512];
     char failure[512]; /* the invariant that was broken; "" */
 };
@@ -233,6 +239,8 @@ void sim_check_stop(struct sim *sim, const char *id);
 /* Nothing happens to instances, and there is a release that nobody takes back: requests must find
  * it. */
 bool sim_must_serve(struct sim *sim, unsigned service);
+/* An abort of this rollout was said to be done: it wins over all that would go on with it. */
+void sim_aborted(struct sim *sim, uint64_t rollout);
 enum bsc_slot sim_stable(struct sim *sim, unsigned service); /* as it is stored */
 void sim_check_stopped(struct sim *sim);
 void sim_check_end(struct sim *sim);
@@ -248,6 +256,7 @@ struct sim_configs;
 void sim_scenario_init(struct sim *sim);
 void sim_scenario_deinit(struct sim *sim);
 void sim_scenario_turn(struct sim *sim); /* users do something */
+void sim_scenario_calm(struct sim *sim);
 void sim_script_turn(struct sim *sim);
 void sim_script_check(struct sim *sim); /* the story ended as it must */
 unsigned sim_script_count(void);

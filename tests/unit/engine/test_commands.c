@@ -54,6 +54,12 @@ static enum bsc_status lock(const char *reason)
                    (struct bsc_event){ .kind = BSC_EVENT_LOCK, .service = "s0", .text = reason });
 }
 
+static void pass_ms(int64_t ms)
+{
+    for (int64_t until_ms = sim->now_ms + ms; sim->now_ms < until_ms;)
+        sim_turn(sim);
+}
+
 static enum bsc_rollout_status finish(const char *name)
 {
     for (unsigned i = 0; i < TURNS && bsc_service_busy(service(name)); i++)
@@ -171,6 +177,157 @@ static void a_lock_outlives_the_controller(void **unused)
     assert_int_equal(service("s0")->row.lock.at_ms, at_ms);
 }
 
+static const struct bsc_rollout *rollout(void)
+{
+    return service("s0")->rollout;
+}
+
+static enum bsc_status promote(bool to_end)
+{
+    return sim_ask(
+        sim, (struct bsc_event){ .kind = BSC_EVENT_PROMOTE, .service = "s0", .to_end = to_end });
+}
+
+/* v2 gets all the traffic and is watched. */
+static void until_bake(void)
+{
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_BAKE);
+}
+
+static void a_pause_in_a_bake_stops_its_clock(void **unused)
+{
+    (void)unused;
+    until_bake();
+    pass_ms(1000);
+    assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_OK);
+    assert_said("its clock stands still at ");
+    int64_t baked_ms = rollout()->row.baked_ms;
+    assert_in_range(baked_ms, 500, 2900);
+    pass_ms(600000);
+    assert_int_equal(rollout()->row.plan.steps[rollout()->row.walk.cursor].kind, BSC_STEP_BAKE);
+    assert_non_null(strstr(rollout()->waiting, "paused in step "));
+    int64_t resumed_ms = sim->now_ms;
+    assert_int_equal(ask(BSC_EVENT_RESUME, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_in_range(rollout()->row.ended_ms - resumed_ms - INT64_C(1700000000000), 0,
+                    3000 - baked_ms + 500);
+}
+
+static void a_pause_between_steps_holds_before_the_next_and_resume_begins_it(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_START);
+    assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_OK);
+    assert_said("ends, the next one is not begun");
+    pass_ms(60000); /* longer than the deadline of any step */
+    assert_true(rollout()->row.walk.paused);
+    assert_non_null(strstr(rollout()->waiting, "paused before step "));
+    assert_int_equal(service("s0")->row.weight_bp[rollout()->row.slot], 0);
+    assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_OK);
+    assert_said("paused already, by user since 20");
+    assert_int_equal(ask(BSC_EVENT_RESUME, "s0", NULL), BSC_OK);
+    assert_int_equal(ask(BSC_EVENT_RESUME, "s0", NULL), BSC_OK);
+    assert_said("is not paused");
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v2");
+}
+
+static void a_pause_outlives_the_controller_wherever_it_holds(void **unused)
+{
+    (void)unused;
+    static const enum bsc_step_kind steps[] = { BSC_STEP_HOOK, BSC_STEP_START, BSC_STEP_CHECK,
+                                                BSC_STEP_SPLIT, BSC_STEP_BAKE };
+    deploy("s1", "v1");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        const char *version = i % 2 ? "v1" : "v2";
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s1", version), BSC_OK);
+        until_step("s1", steps[i]);
+        assert_int_equal(ask(BSC_EVENT_PAUSE, "s1", NULL), BSC_OK);
+        pass_ms(40000);
+        unsigned cursor = service("s1")->rollout->row.walk.cursor;
+        int64_t baked_ms = service("s1")->rollout->row.baked_ms;
+        sim_crash(sim);
+        assert_int_equal(ask(BSC_EVENT_PAUSE, "s1", NULL), BSC_OK); /* ready, and said again */
+        pass_ms(40000);
+        assert_int_equal(service("s1")->rollout->row.walk.cursor, cursor);
+        assert_int_equal(service("s1")->rollout->row.baked_ms, baked_ms);
+        assert_int_equal(ask(BSC_EVENT_RESUME, "s1", NULL), BSC_OK);
+        assert_int_equal(finish("s1"), BSC_ROLLOUT_PROMOTED);
+        assert_string_equal(live_version("s1"), version);
+        pass_ms(30000);
+    }
+}
+
+static void abort_and_rollback_win_over_a_pause(void **unused)
+{
+    (void)unused;
+    static const enum bsc_event_kind backs[] = { BSC_EVENT_ABORT, BSC_EVENT_ROLLBACK };
+    deploy("s0", "v1");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+        until_step("s0", i < 2 ? BSC_STEP_START : BSC_STEP_BAKE);
+        assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_OK);
+        pass_ms(i % 2 ? 20000 : 0);
+        assert_int_equal(ask(backs[i % 2], "s0", NULL), BSC_OK);
+        assert_said("abort and rollback win over everything");
+        assert_int_equal(finish("s0"), i % 2 ? BSC_ROLLOUT_ROLLED_BACK : BSC_ROLLOUT_CANCELLED);
+        assert_string_equal(live_version("s0"), "v1");
+        assert_int_equal(rollout()->row.paused_ms, 0);
+    }
+}
+
+static void a_version_that_fails_is_taken_back_while_it_is_paused(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    for (unsigned i = 0; i < 2; i++) { /* held before the split, and in the bake */
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+        until_step("s0", i ? BSC_STEP_BAKE : BSC_STEP_CHECK);
+        assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_OK);
+        pass_ms(20000);
+        assert_true(rollout()->row.walk.paused);
+        for (unsigned p = 0; p < sim->process_high; p++)
+            if (strstr(sim->processes[p].id->text, bsc_slot_name(rollout()->row.slot)))
+                sim->processes[p].doomed = true;
+        assert_int_equal(finish("s0"), i ? BSC_ROLLOUT_ROLLED_BACK : BSC_ROLLOUT_FAILED);
+        assert_string_equal(live_version("s0"), "v1");
+    }
+}
+
+static void a_promotion_cuts_the_bake_short_and_says_so(void **unused)
+{
+    (void)unused;
+    until_bake();
+    int64_t began_ms = sim->now_ms;
+    assert_int_equal(promote(false), BSC_OK);
+    assert_said("skipped: watch blue for 3s (cut short)");
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_true(rollout()->row.ended_ms - INT64_C(1700000000000) < began_ms + 2000);
+    for (unsigned i = 0; i < rollout()->row.plan.count; i++)
+        if (rollout()->row.plan.steps[i].kind == BSC_STEP_BAKE)
+            assert_int_equal(rollout()->row.plan.steps[i].state, BSC_STEP_SKIPPED);
+}
+
+static void a_full_promotion_from_a_pause_before_the_split_watches_nothing(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_CHECK);
+    assert_int_equal(promote(false), BSC_STATE);
+    assert_said("watches nothing yet");
+    assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_OK);
+    pass_ms(20000);
+    assert_int_equal(promote(true), BSC_OK);
+    assert_said("it is not paused any more; skipped: watch blue for 3s");
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v2");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -181,6 +338,13 @@ int main(void)
         TEST(a_lock_is_that_of_who_locked_first),
         TEST(a_lock_needs_a_reason_of_one_line),
         TEST(a_lock_outlives_the_controller),
+        TEST(a_pause_in_a_bake_stops_its_clock),
+        TEST(a_pause_between_steps_holds_before_the_next_and_resume_begins_it),
+        TEST(a_pause_outlives_the_controller_wherever_it_holds),
+        TEST(abort_and_rollback_win_over_a_pause),
+        TEST(a_version_that_fails_is_taken_back_while_it_is_paused),
+        TEST(a_promotion_cuts_the_bake_short_and_says_so),
+        TEST(a_full_promotion_from_a_pause_before_the_split_watches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
