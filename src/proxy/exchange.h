@@ -141,7 +141,9 @@ bool bsc_exchange_reconsider(struct bsc_worker *worker, struct bsc_exchange *exc
 /* Answers instead of the upstream; only before the answer's head. */
 bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
                       const char *reason, const char *text);
-/* The same because the upstream failed. */
+/* Goes on with that. */
+bool bsc_exchange_run_own(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Answers like that because the upstream failed, unless the request is rescued. */
 bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
                        enum bsc_cause cause, const char *reason, const char *text);
 /* Goes on with connecting to the instance. */
