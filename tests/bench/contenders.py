@@ -5,21 +5,24 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-CIPHER_12, CIPHER_13 = "ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"
+# Of Mozilla's intermediate profile, and the client chooses, as with bascule: so all speak the same cipher.
+CIPHERS = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
+SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 HAPROXY = """
 global
   nbthread {workers}
   maxconn 4000
   stats socket {folder}/haproxy.sock
-  ssl-default-bind-options ssl-min-ver TLSv1.2
-  ssl-default-bind-ciphers {cipher_12}
-  ssl-default-bind-ciphersuites {cipher_13}
+  ssl-default-bind-options ssl-min-ver TLSv1.2 prefer-client-ciphers
+  ssl-default-bind-ciphers {ciphers}
+  ssl-default-bind-ciphersuites {suites}
 defaults
   mode http
   timeout connect 5s
@@ -43,7 +46,7 @@ http {{
   fastcgi_temp_path {folder}/n3; uwsgi_temp_path {folder}/n4; scgi_temp_path {folder}/n5; proxy_max_temp_file_size 0;
   upstream origin {{ server 127.0.0.1:{origin}; keepalive 256; keepalive_requests 100000000; }}
   ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;
-  ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {cipher_12}; ssl_session_cache shared:s:10m;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {ciphers}; ssl_session_cache shared:s:10m;
   server {{
     listen 127.0.0.1:{http}; listen 127.0.0.1:{https} ssl http2;
     location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }}
@@ -109,7 +112,7 @@ class Contender:
         self.folder.mkdir()
         self.http, self.https, self.workers = stage.base + 10 * number, stage.base + 10 * number + 1, workers
         self.words = {"folder": stage.folder, "http": self.http, "https": self.https, "origin": stage.origin_port,
-                      "unused": self.http + 2, "workers": workers, "cipher_12": CIPHER_12, "cipher_13": CIPHER_13}
+                      "unused": self.http + 2, "workers": workers, "ciphers": CIPHERS, "suites": SUITES}
         self.cores = stage.proxy_cores[:workers]
         self.process = None
 
@@ -133,6 +136,14 @@ class Contender:
                 continue
             total += int(fields[11]) + int(fields[12])
         return total * TICK_S
+
+    def cipher(self):
+        """What TLS comes to with it."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", self.https), 5) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as secure:
+                return secure.cipher()
 
     def close(self):
         if self.process and self.process.poll() is None:
