@@ -338,7 +338,7 @@ def test_an_answer_that_nobody_fetches_ends_with_the_idle_connection(h2):
 
 
 def test_an_idle_connection_and_one_that_begins_a_head_are_closed_in_time(site):
-    site.proxy.tell(options={"keep_alive_ms": 300, "head_ms": 300})
+    site.proxy.tell(options={"keep_alive_ms": 2000, "head_ms": 2000})
     try:
         idle, begun = site.h2_client(), site.h2_client()
         begun.raw(HEADERS, 0, 1, begun.encoder.encode([(":method", "GET")]))
