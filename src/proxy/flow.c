@@ -123,7 +123,7 @@ static void frame(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_c
         return;
     if (size > room - FRAME_ROOM)
         size = room - FRAME_ROOM;
-    if (flow->boundary)
+    if (flow->boundary && size)
         size = (uint32_t)bsc_boundary_pass(flow->boundary, source->in->bytes + source->in->begin,
                                            size);
     bool stopped = flow->boundary && flow->boundary->reached;

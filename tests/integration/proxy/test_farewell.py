@@ -157,9 +157,11 @@ def test_a_chunked_event_stream_ends_behind_a_whole_event(stage, leave):
     assert up.rest()[0] == b""
 
 
-def test_a_silent_event_stream_ends_at_once(stage, leave):
-    client, up = stage.open(GET, CHUNKED, 200)
-    up.send(chunk(b"data: 1\n\n"))
+@pytest.mark.parametrize("answer, wrap", [(CHUNKED, chunk), (EVENTS + b"Connection: close\r\n\r\n", bytes)],
+                         ids=["chunked", "until-close"])
+def test_a_silent_event_stream_ends_at_once(stage, leave, answer, wrap):
+    client, up = stage.open(GET, answer, 200)
+    up.send(wrap(b"data: 1\n\n"))
     assert client.exact(14) == chunk(b"data: 1\n\n")
     leave()
     assert client.exact(5) == b"0\r\n\r\n"
