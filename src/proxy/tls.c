@@ -14,8 +14,9 @@
 
 void bsc_tls_init(void)
 {
-    /* Not the machine's openssl.cnf: what is offered is decided here. */
-    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    /* Not the machine's openssl.cnf: what is offered is decided here. Workers may shake hands while
+     * the process exits, so OpenSSL must not be taken apart then. */
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
     unsigned char byte;
     RAND_bytes(&byte, 1);
 }
