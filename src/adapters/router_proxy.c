@@ -13,9 +13,10 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-/* Who waits for PUBLISHED. */
+/* Who waits for PUBLISHED, or for CONFIGURED. */
 struct waiter {
     struct bsc_list link;
+    enum bsc_event_kind kind;
     bsc_token token;
     uint64_t first_line, line; /* what it waits for was said in these lines */
 };
@@ -59,7 +60,7 @@ void bsc_router_progress(struct bsc_router_proxy *router)
         next = at->next;
         if (waiter->line > line)
             continue;
-        answer(router, BSC_EVENT_PUBLISHED, waiter->token, BSC_OK, NULL);
+        answer(router, waiter->kind, waiter->token, BSC_OK, NULL);
         bsc_list_remove(&waiter->link);
         free(waiter);
     }
@@ -73,7 +74,11 @@ void bsc_router_refused(struct bsc_router_proxy *router, uint64_t line, const ch
         next = at->next;
         if (line && (line < waiter->first_line || line > waiter->line))
             continue;
-        answer(router, BSC_EVENT_PUBLISHED, waiter->token, BSC_FAILED, text);
+        /* Of settings, the supervisor has those that can fail: they are in force. */
+        if (waiter->kind == BSC_EVENT_CONFIGURED)
+            answer(router, waiter->kind, waiter->token, BSC_OK, NULL);
+        else
+            answer(router, waiter->kind, waiter->token, BSC_FAILED, text);
         bsc_list_remove(&waiter->link);
         free(waiter);
     }
@@ -108,12 +113,13 @@ void bsc_router_heard(struct bsc_router_proxy *router, const struct bsc_generati
                                         .duration_us = answer->for_ms * 1000 });
 }
 
-static void wait_for(struct bsc_router_proxy *router, bsc_token token, uint64_t first_line,
-                     uint64_t line)
+static void wait_for(struct bsc_router_proxy *router, enum bsc_event_kind kind, bsc_token token,
+                     uint64_t first_line, uint64_t line)
 {
     if (!token)
         return;
     struct waiter *waiter = bsc_alloc(sizeof *waiter);
+    waiter->kind = kind;
     waiter->token = token;
     waiter->first_line = first_line;
     waiter->line = line;
@@ -183,9 +189,9 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     if (routed->rescue && routed->tripped == routing->generation)
         tell_tripped(router, routed);
     if (router->begun) {
-        wait_for(router, token, routed->first_line, routed->line);
+        wait_for(router, BSC_EVENT_PUBLISHED, token, routed->first_line, routed->line);
     } else {
-        wait_for(router, token, router->line, router->line);
+        wait_for(router, BSC_EVENT_PUBLISHED, token, router->line, router->line);
     }
 }
 
@@ -195,7 +201,7 @@ static void remove_service(void *self, const char *service, bsc_token token)
     struct bsc_routed *routed = bsc_routed_find(router, service);
     if (routed)
         bsc_routed_remove(router, routed);
-    wait_for(router, token, router->line, router->line);
+    wait_for(router, BSC_EVENT_PUBLISHED, token, router->line, router->line);
 }
 
 static void drain(void *self, const char *const *ids, unsigned count, bsc_token token)
@@ -226,7 +232,11 @@ static void on_configured(void *argument, enum bsc_status status, const char *te
         bsc_router_tls_use(router, &done);
     }
     bsc_configure_deinit(&done);
-    answer(router, BSC_EVENT_CONFIGURED, done.token, status, text);
+    /* A proxy that is yet to come begins with them. */
+    if (status == BSC_OK && common_line(router))
+        wait_for(router, BSC_EVENT_CONFIGURED, done.token, router->line, router->line);
+    else
+        answer(router, BSC_EVENT_CONFIGURED, done.token, status, text);
 }
 
 static void on_snapshot(void *argument, uint64_t id, int memfd)

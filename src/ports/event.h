@@ -48,7 +48,7 @@ enum bsc_event_kind {
     BSC_EVENT_STARTED,    /* runtime: id, pid */
     BSC_EVENT_EXITED,     /* runtime: id, wait_status, text */
     BSC_EVENT_PROBED,     /* prober: id, passed, text, duration_us */
-    BSC_EVENT_CONFIGURED, /* router: listeners and workers are in force, or status and text */
+    BSC_EVENT_CONFIGURED, /* router: they are in force, or status and text */
     BSC_EVENT_PUBLISHED,  /* router: every worker of every generation has swapped */
     BSC_EVENT_DRAINED,    /* router: nothing new goes there, nothing is in flight */
     BSC_EVENT_EJECTED,  /* router: service, id: gets nothing for duration_us because of its answers

@@ -83,9 +83,9 @@ struct bsc_router_listener {
 
 struct bsc_router_ops {
     const char *name;
-    /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED,
-     * or CONFIGURED with status and text and the old ones still in force. Borrowed during the call.
-     */
+    /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED when
+     * every worker of every live generation uses them, at once while none is there; or CONFIGURED
+     * with status and text and the old ones still in force. Borrowed during the call. */
     void (*configure)(void *self, const struct bsc_config *config, bsc_token token);
     /* PUBLISHED when every worker of every live generation uses this or a newer state of the
      * service. While no generation is there, it waits for one. With status and text: a proxy did
