@@ -23,12 +23,20 @@ PATIENCE_S = 60.0 * float(os.environ.get("BASCULE_SLOW", 1))  # a bound for what
 ENDED = ("promoted", "staged", "rolled-back", "failed", "cancelled", "superseded")
 
 
+taken_ports = []  # a name each, which no other test on this machine can have while this process lives
+
+
 def free_port():
     """Below the range that the kernel takes outgoing connections from, so that nobody else takes it by chance."""
     while True:
+        name = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.randint(10000, 20999)))
-            return probe.getsockname()[1]
+            port = random.randint(10000, 20999)
+            name.bind(f"\0bascule-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            taken_ports.append(name)
+            return port
+        name.close()
 
 
 def wait_until(condition, what, seconds=PATIENCE_S, pause_s=0.02):
