@@ -115,3 +115,94 @@ def test_the_strategy_of_one_deployment_is_chosen_on_the_command_line(start):
         refused = daemon.run("deploy", "web", "v3", *words)
         assert refused.returncode in (1, 2) and wrong in refused.stderr, refused
     assert daemon.live() == "v2"
+
+
+def test_a_rolling_release_keeps_its_capacity_and_loses_no_request(start):
+    daemon = start(replicas=4, strategy="rolling", batch=2, max_unavailable=1, bake="0s")
+    daemon.release("v2")
+    with Wrk(daemon.port) as wrk, Client(daemon.port) as client, Watch(daemon) as watch:
+        daemon.do("deploy", "web", "v2")
+    assert wrk.requests and wrk.failed == 0, wrk.output
+    assert client.answers and not client.failed(), client.failed()[:5]
+    assert min(watch.ready()) >= 3 and max(watch.ready()) <= 6, watch.ready()
+    candidate = daemon.service()["live"]
+    weights = watch.weights(candidate)
+    assert weights == sorted(weights) and len(weights) > 2, weights
+    assert daemon.live() == "v2" and len(running(daemon, candidate)) == 4
+    other = daemon.slot({"blue": "green", "green": "blue"}[candidate])
+    assert other["state"] == "idle" and not other["instances"]
+    daemon.do("rollback", "web")
+    assert daemon.live() == "v1" and daemon.settled()["strategy"] == "rolling"
+
+
+def test_a_failure_in_the_second_batch_restores_all_four(start):
+    """The third instance of the new version can't start: what it needs is taken."""
+    daemon = start(replicas=4, strategy="rolling", batch=2, bake="0s",
+                   more={"restart": "never", "health": {"path": "/health", "interval": "100ms", "deadline": "5s"}})
+    folder = daemon.folder / "releases" / "v2"
+    daemon.release("v2")
+    with Client(daemon.port) as client, Watch(daemon) as watch:
+        daemon.do("deploy", "web", "v2", "--no-wait")
+        wait_until(lambda: any("stop 2 instances" in text for text in kinds(daemon)), "the first batch is over")
+        (folder / "switches").write_text("exit_at_start=3\n")
+        last = daemon.settled()
+    assert last["status"] == "rolled-back" and "status 3" in last["reason"], last
+    assert not client.failed(), client.failed()[:5]
+    assert min(watch.ready()) >= 4, watch.ready()
+    assert daemon.live() == "v1" and len(running(daemon, "live")) == 4
+    undone = [text for text in kinds(daemon) if "again" in text]
+    assert undone, kinds(daemon)
+
+
+def test_recreate_holds_requests_and_loses_none(start):
+    daemon = start(strategy="recreate", bake="0s")
+    daemon.release("v2", start_delay=0.5)
+    both = []
+    with Client(daemon.port) as client, Watch(daemon) as watch:
+        daemon.do("deploy", "web", "v2")
+        time.sleep(0.2)
+        both = [[i for s in slots.values() for i in s["instances"] if i["pid"]] for slots in watch.seen]
+    assert client.answers and not client.failed(), client.failed()[:5]
+    assert max(answer.done - answer.sent for answer in client.answers) > 0.5  # it waited
+    assert daemon.live() == "v2"
+    assert all(len({instance["id"].rsplit("-", 1)[0] for instance in seen}) <= 1 for seen in both), both
+    daemon.do("rollback", "web")
+    assert daemon.live() == "v1"
+
+
+def test_a_recreated_version_that_does_not_come_up_gives_way_to_the_old_one(start):
+    daemon = start(strategy="recreate", bake="0s",
+                   more={"health": {"path": "/health", "interval": "100ms", "deadline": "2s"}})
+    daemon.release("v2", health=500)
+    with Client(daemon.port) as client:
+        result = daemon.run("deploy", "web", "v2")
+        time.sleep(0.2)
+    assert result.returncode == 1, result.stdout
+    assert not client.failed(), client.failed()[:5]
+    assert daemon.live() == "v1" and daemon.settled()["status"] == "failed"
+    assert {answer.version for answer in client.answers} == {"v1"}
+
+
+@pytest.mark.parametrize("strategy", ["canary", "rolling", "recreate"])
+def test_the_controller_is_killed_at_any_step(start, strategy):
+    daemon = start(replicas=3, strategy=strategy, batch="one-at-a-time", steps=[10, 50], bake="100ms")
+    seed = int(os.environ.get("BASCULE_SEED", time.time()))
+    chance = random.Random(seed)
+    print(f"BASCULE_SEED={seed}")
+    with Client(daemon.port) as client:
+        for number in range(2, 6):
+            daemon.release(f"v{number}")
+            daemon.do("deploy", "web", f"v{number}", "--no-wait")
+            time.sleep(chance.uniform(0, 3))
+            old = daemon.pid("controller")
+            os.kill(old, signal.SIGKILL)
+            wait_until(lambda old=old: daemon.pid("controller") != old, "another controller runs")
+            if number == 4:
+                daemon.run("abort", "web")
+            last = daemon.settled()
+            assert last["status"] == "promoted" or number == 4, last
+            assert len(running(daemon, "live")) == 3
+            weights = {name: slot["weight_bp"] for name, slot in daemon.service()["slots"].items()}
+            assert weights[daemon.service()["live"]] == 10000, weights
+    assert daemon.live() == "v5"
+    assert client.answers and not client.failed(), client.failed()[:5]
