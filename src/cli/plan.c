@@ -6,22 +6,22 @@
 #include "cli/json.h"
 #include "cli/run.h"
 
-/* What there is when the step is done: "blue 4 95 %  green 1 5 %". */
+static const char *const slots[] = { "blue", "green" };
+
+/* What there is when the step is done: instances and share of the traffic of each environment. */
 static void add_capacity(const struct bsc_output *output, struct bsc_text *out, const json_t *step)
 {
-    static const char *const slots[] = { "blue", "green" };
     const json_t *capacity = json_object_get(step, "capacity");
+    bool held = json_is_true(json_object_get(capacity, "held"));
     for (size_t i = 0; capacity && i < sizeof slots / sizeof *slots; i++) {
         const json_t *slot = json_object_get(capacity, slots[i]);
-        char share[16];
-        snprintf(share, sizeof share, "%g %%",
-                 (double)json_integer_value(json_object_get(slot, "weight_bp")) / 100);
-        bsc_output_printf(output, out, BSC_STYLE_DIM, "%s %2lld %-7s ", slots[i],
+        json_int_t weight_bp = json_integer_value(json_object_get(slot, "weight_bp"));
+        char share[16] = "";
+        if (weight_bp)
+            snprintf(share, sizeof share, held ? "held" : "%g %%", (double)weight_bp / 100);
+        bsc_output_printf(output, out, weight_bp ? BSC_STYLE_PLAIN : BSC_STYLE_DIM, "%3lld %7s  ",
                           json_integer_value(json_object_get(slot, "instances")), share);
     }
-    if (capacity)
-        bsc_output_add(output, out, BSC_STYLE_DIM,
-                       json_is_true(json_object_get(capacity, "held")) ? "held  " : "      ");
 }
 
 static void print_plan(const struct bsc_cli *cli, const json_t *plan)
@@ -34,6 +34,8 @@ static void print_plan(const struct bsc_cli *cli, const json_t *plan)
     bsc_output_printf(output, &out, BSC_STYLE_PLAIN, "  %s ", bsc_json_text(plan, "kind"));
     bsc_output_add(output, &out, BSC_STYLE_BOLD, bsc_json_text(plan, "version"));
     bsc_output_printf(output, &out, BSC_STYLE_DIM, "  %s", bsc_json_text(plan, "strategy"));
+    bsc_text_puts(&out, "\n");
+    bsc_output_printf(output, &out, BSC_STYLE_DIM, "      %11s  %11s", slots[0], slots[1]);
     bsc_text_puts(&out, "\n");
     json_array_foreach(json_object_get(plan, "steps"), index, step)
     {

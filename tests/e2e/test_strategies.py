@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from daemon import hello, wait_until
+from daemon import ROOT, hello, wait_until
 from load import Client, Wrk
 
 
@@ -21,7 +21,7 @@ def start(make_daemon):
         web = hello(daemon.folder, replicas=replicas, **(more or {}))
         web["deploy"] |= {"bake": "300ms", **deploy}
         daemon.services["web"] = web
-        daemon.start().do("deploy", "web", "v1")
+        daemon.start().do("deploy", "web", "v1", "--bake", "0s")
         return daemon
     return started
 
@@ -206,3 +206,11 @@ def test_the_controller_is_killed_at_any_step(start, strategy):
             assert weights[daemon.service()["live"]] == 10000, weights
     assert daemon.live() == "v5"
     assert client.answers and not client.failed(), client.failed()[:5]
+
+
+@pytest.mark.parametrize("strategy", ["blue-green", "canary", "rolling", "recreate"])
+def test_the_plan_is_the_one_of_its_page(start, strategy):
+    page = (ROOT / "docs" / "strategies" / f"{strategy}.md").read_text()
+    daemon = start(replicas=4, strategy=strategy, batch=2, bake="30s" if strategy in ("blue-green", "canary") else "0s")
+    printed = daemon.do("plan", "web", "v2").split("Changed since")[0].rstrip()
+    assert f"```\n{printed}\n```" in page, printed

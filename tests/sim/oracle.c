@@ -188,12 +188,14 @@ static void check_capacity(struct sim *sim, const struct bsc_service_row *row,
         healthy += routing->endpoints[i].healthy;
     if (needed > old->replicas)
         needed = old->replicas;
-    for (unsigned i = 0; i < before->endpoint_count && healthy < needed; i++)
-        if (before->endpoints[i].healthy && before->weight_bp[before->endpoints[i].slot] &&
-            !named(routing, before->endpoints[i].id) && before->endpoints[i].id->process &&
-            before->endpoints[i].id->process->running)
+    for (unsigned i = 0; i < before->endpoint_count && healthy < needed; i++) {
+        const struct sim_endpoint *endpoint = &before->endpoints[i];
+        const struct bsc_instance_row *gone = instance_row(sim, endpoint->id->text);
+        if (endpoint->healthy && before->weight_bp[endpoint->slot] &&
+            !named(routing, endpoint->id) && gone && gone->phase == BSC_INSTANCE_DRAINING)
             sim_fail(sim, "capacity: %s is taken out and leaves %u healthy instances of %u",
-                     before->endpoints[i].id->text, healthy, needed);
+                     endpoint->id->text, healthy, needed);
+    }
 }
 
 /* Of a service that is recreated two versions never run at once. */
