@@ -5,6 +5,8 @@
 #include "api/route.h"
 
 #define SLOTS "blue|green"
+#define STRATEGIES "blue-green|canary|rolling|recreate"
+#define STEP_KINDS "hook|start|check|split|bake|commit|drain|stop|hold|resume"
 
 static const struct bsc_api_field version[] = {
     { "version", BSC_API_STRING, .summary = "the daemon's own version" },
@@ -154,7 +156,7 @@ static const struct bsc_api_field rollout[] = {
     { "service", BSC_API_STRING, .summary = "of which service" },
     { "kind", BSC_API_STRING, .of = "deploy|stage|switch|rollback|revert",
       .summary = "which command began it" },
-    { "strategy", BSC_API_STRING, .of = "blue-green", .summary = "how it goes" },
+    { "strategy", BSC_API_STRING, .of = STRATEGIES, .summary = "how it goes" },
     { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "what it brings" },
     { "slot", BSC_API_STRING, .of = SLOTS, .summary = "where it brings it" },
     { "status", BSC_API_STRING,
@@ -188,13 +190,27 @@ static const struct bsc_api_field pause[] = {
 };
 
 static const struct bsc_api_field step[] = {
-    { "kind", BSC_API_STRING, .of = "hook|start|check|split|bake|commit|drain|stop",
-      .summary = "what it does" },
+    { "kind", BSC_API_STRING, .of = STEP_KINDS, .summary = "what it does" },
     { "state", BSC_API_STRING, .of = "pending|running|done|failed|skipped|undoing|undone",
       .summary = "where it stands" },
     { "slot", BSC_API_STRING, .of = SLOTS, .summary = "in which environment" },
     { "text", BSC_API_STRING, .summary = "the step in words" },
     { "undo", BSC_API_STRING, BSC_API_NULLABLE, .summary = "its undo in words" },
+    { "capacity", BSC_API_OBJECT, BSC_API_OPTIONAL, .of = "Capacity",
+      .summary = "of a plan: what there is when the step is done" },
+    { 0 },
+};
+
+static const struct bsc_api_field capacity[] = {
+    { "blue", BSC_API_OBJECT, .of = "SlotCapacity", .summary = "of one environment" },
+    { "green", BSC_API_OBJECT, .of = "SlotCapacity", .summary = "of the other one" },
+    { "held", BSC_API_BOOLEAN, .summary = "requests wait" },
+    { 0 },
+};
+
+static const struct bsc_api_field slot_capacity[] = {
+    { "instances", BSC_API_INTEGER, .summary = "how many run" },
+    { "weight_bp", BSC_API_INTEGER, .summary = "its share of the traffic, of 10,000" },
     { 0 },
 };
 
@@ -231,7 +247,7 @@ static const struct bsc_api_field plan[] = {
     { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "what it would bring" },
     { "kind", BSC_API_STRING, .of = "deploy|stage|switch|rollback|revert",
       .summary = "what would run: a rollback may turn out a revert" },
-    { "strategy", BSC_API_STRING, .of = "blue-green", .summary = "how it would go" },
+    { "strategy", BSC_API_STRING, .of = STRATEGIES, .summary = "how it would go" },
     { "steps", BSC_API_LIST, .of = "Step", .summary = "in order" },
     { "drift", BSC_API_LIST, .summary = "what runs otherwise than the file says" },
     { 0 },
@@ -305,19 +321,35 @@ static const struct bsc_api_field configuration_problem[] = {
 };
 
 const struct bsc_api_schema bsc_api_schemas[] = {
-    { "Applied", applied },    { "Check", check_item },
-    { "CheckResult", check },  { "ConfigurationProblem", configuration_problem },
-    { "Done", done },          { "Event", event },
-    { "Instance", instance },  { "Lock", lock },
-    { "Pause", pause },        { "Plan", plan },
-    { "Problem", problem },    { "Processes", processes },
-    { "ProxyFigures", proxy }, { "Record", record },
-    { "Rollout", rollout },    { "Listener", listener },
-    { "Service", service },    { "ServiceFigures", figures },
-    { "Rescues", rescues },    { "Slot", slot },
-    { "Slots", slots },        { "Started", started },
-    { "Status", status },      { "Step", step },
-    { "Traffic", traffic },    { "Upgraded", upgraded },
-    { "Version", version },    { "Why", why },
+    { "Applied", applied },
+    { "Capacity", capacity },
+    { "Check", check_item },
+    { "CheckResult", check },
+    { "ConfigurationProblem", configuration_problem },
+    { "Done", done },
+    { "Event", event },
+    { "Instance", instance },
+    { "Lock", lock },
+    { "Pause", pause },
+    { "Plan", plan },
+    { "Problem", problem },
+    { "Processes", processes },
+    { "ProxyFigures", proxy },
+    { "Record", record },
+    { "Rollout", rollout },
+    { "Listener", listener },
+    { "Service", service },
+    { "ServiceFigures", figures },
+    { "Rescues", rescues },
+    { "Slot", slot },
+    { "SlotCapacity", slot_capacity },
+    { "Slots", slots },
+    { "Started", started },
+    { "Status", status },
+    { "Step", step },
+    { "Traffic", traffic },
+    { "Upgraded", upgraded },
+    { "Version", version },
+    { "Why", why },
 };
 const size_t bsc_api_schema_count = sizeof bsc_api_schemas / sizeof *bsc_api_schemas;
