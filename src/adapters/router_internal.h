@@ -169,7 +169,7 @@ struct bsc_routed_endpoint {
     enum bsc_speech speech;
     struct bsc_upstream_way *way; /* NULL: without TLS */
     char *server_name;
-    bool healthy;
+    bool healthy, leaving;
     unsigned weight;
     struct bsc_gauge_use *gauge; /* NULL before begin */
 };

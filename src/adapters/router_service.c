@@ -80,6 +80,7 @@ static struct endpoints endpoints_copy(struct bsc_router_proxy *router,
                                           .server_name = bsc_upstream_server_name(from[i].tls,
                                                                                   from[i].address),
                                           .healthy = from[i].healthy,
+                                          .leaving = from[i].leaving,
                                           .weight = from[i].weight ? from[i].weight : 1 };
     return copy;
 }
@@ -104,7 +105,7 @@ static struct bsc_routed_endpoint *endpoint_find(struct bsc_routed_endpoint *ite
     return NULL;
 }
 
-/* The body with what either list has, healthy where either says so. */
+/* The body with what either list has, healthy where either says so, leaving where both do. */
 static enum bsc_status write_union(const struct bsc_routed *old, const struct endpoints *new,
                                    struct bsc_text *out, struct bsc_error *error)
 {
@@ -114,10 +115,12 @@ static enum bsc_status write_union(const struct bsc_routed *old, const struct en
         memcpy(all, new->items, count * sizeof *all);
     for (size_t i = 0; i < old->endpoint_count; i++) {
         struct bsc_routed_endpoint *same = endpoint_find(all, new->count, old->endpoints[i].id);
-        if (same)
-            same->healthy = same->healthy || old->endpoints[i].healthy;
-        else
+        if (!same) {
             all[count++] = old->endpoints[i];
+            continue;
+        }
+        same->healthy = same->healthy || old->endpoints[i].healthy;
+        same->leaving = same->leaving && old->endpoints[i].leaving;
     }
     enum bsc_status status = bsc_wire_instances(old->name, all, count, out, error);
     free(all);

@@ -151,11 +151,12 @@ enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_end
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const struct bsc_routed_endpoint *endpoint = &endpoints[i];
-        json_t *object = json_pack("{s:s,s:s,s:s,s:I,s:I,s:b,s:s}", "id", endpoint->id, "slot",
-                                   bsc_slot_name(endpoint->slot), "address", endpoint->address,
-                                   "gauge", (json_int_t)endpoint->gauge->index, "weight",
-                                   (json_int_t)endpoint->weight, "healthy", (int)endpoint->healthy,
-                                   "protocol", speech_names[endpoint->speech]);
+        json_t *object =
+            json_pack("{s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s}", "id", endpoint->id, "slot",
+                      bsc_slot_name(endpoint->slot), "address", endpoint->address, "gauge",
+                      (json_int_t)endpoint->gauge->index, "weight", (json_int_t)endpoint->weight,
+                      "healthy", (int)endpoint->healthy, "leaving", (int)endpoint->leaving,
+                      "protocol", speech_names[endpoint->speech]);
         if (endpoint->way)
             json_object_set_new(object, "tls",
                                 json_pack("{s:s,s:s}", "by", endpoint->way->name, "server_name",

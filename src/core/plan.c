@@ -218,6 +218,17 @@ unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, uns
     return count;
 }
 
+bool bsc_plan_drains(const struct bsc_plan *plan, enum bsc_slot slot)
+{
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct bsc_step *step = &plan->steps[i];
+        if (step->kind == BSC_STEP_DRAIN && step->slot == slot && !step->instances &&
+            in_force(step))
+            return true;
+    }
+    return false;
+}
+
 bool bsc_plan_reduces(const struct bsc_plan *plan, enum bsc_slot slot)
 {
     for (unsigned i = 0; i < plan->count; i++) {

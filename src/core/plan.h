@@ -109,6 +109,8 @@ unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, uns
 unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index);
 /* Are requests held now, by the steps that are done or under way? */
 bool bsc_plan_holds(const struct bsc_plan *plan);
+/* Shall all that is in flight in `slot` end, by a step that is done or under way? */
+bool bsc_plan_drains(const struct bsc_plan *plan, enum bsc_slot slot);
 /* Has `slot` lost instances by steps that are done or under way? */
 bool bsc_plan_reduces(const struct bsc_plan *plan, enum bsc_slot slot);
 

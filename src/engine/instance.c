@@ -215,8 +215,11 @@ static void stop(struct bsc_engine *engine, struct bsc_service *service,
 static int64_t drain_end_ms(const struct bsc_engine *engine, const struct bsc_service *service,
                             const struct bsc_instance *instance)
 {
-    int64_t drain_ms = bsc_instance_spec(service, instance)->deploy.drain_ms;
-    return bsc_now(engine) + (drain_ms > snapshot_ms ? drain_ms : snapshot_ms);
+    bool left = instance->leaving_ms && bsc_instance_leaves(service, instance);
+    int64_t end_ms = (left ? instance->leaving_ms : bsc_now(engine)) +
+                     bsc_instance_spec(service, instance)->deploy.drain_ms;
+    int64_t soonest_ms = bsc_now(engine) + snapshot_ms;
+    return end_ms > soonest_ms ? end_ms : soonest_ms;
 }
 
 static void drain(struct bsc_engine *engine, struct bsc_service *service,
@@ -313,6 +316,14 @@ void bsc_instances_shrink(struct bsc_engine *engine, struct bsc_service *service
         instance->retire = true;
     }
     drain_marked(engine, service);
+}
+
+void bsc_instances_leave(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot)
+{
+    for (size_t i = 0; i < service->instance_count; i++)
+        if (service->instances[i].row.slot == slot)
+            service->instances[i].leaving_ms = bsc_now(engine);
+    bsc_publish(engine, service, false);
 }
 
 void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service)

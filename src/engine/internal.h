@@ -206,6 +206,12 @@ void bsc_instances_retire(struct bsc_engine *engine, struct bsc_service *service
  */
 void bsc_instances_shrink(struct bsc_engine *engine, struct bsc_service *service,
                           enum bsc_slot slot, unsigned left, unsigned healthy);
+/* Those of `slot`, which gets nothing new, go on, but what lasts there shall leave: the time for
+ * that is not given again when they are stopped. */
+void bsc_instances_leave(struct bsc_engine *engine, struct bsc_service *service,
+                         enum bsc_slot slot);
+/* Is it so? Not of instances that are about to get traffic. */
+bool bsc_instance_leaves(const struct bsc_service *service, const struct bsc_instance *instance);
 /* Those that the proxies may not know to be drained are drained again from the newest publish on.
  */
 void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *service);

@@ -92,6 +92,21 @@ static bool routed(const struct bsc_instance *instance)
            instance->row.phase == BSC_INSTANCE_RESTARTING;
 }
 
+bool bsc_instance_leaves(const struct bsc_service *service, const struct bsc_instance *instance)
+{
+    const struct bsc_service_row *row = &service->row;
+    enum bsc_slot slot = instance->row.slot;
+    const struct bsc_rollout_row *rollout =
+        bsc_rollout_open(service) ? &service->rollout->row : NULL;
+    if (rollout && rollout->release == instance->row.release)
+        return false; /* it has come, or shall come back */
+    if (rollout && rollout->walk.status == BSC_ROLLOUT_RUNNING &&
+        bsc_plan_drains(&rollout->plan, slot))
+        return true;
+    return slot != row->stable && row->weight_bp[slot] == 0 &&
+           row->slots.state[slot] != BSC_SLOT_READY;
+}
+
 static unsigned weight_of(const struct bsc_service *service, const struct bsc_instance *instance)
 {
     const struct bsc_spec *spec = bsc_instance_spec(service, instance);
@@ -168,6 +183,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
             .speech = bsc_instance_spec(service, instance)->speech,
             .tls = bsc_upstream_tls(bsc_instance_spec(service, instance)),
             .healthy = instance->row.phase == BSC_INSTANCE_RUNNING && instance->row.healthy,
+            .leaving = bsc_instance_leaves(service, instance),
             .weight = weight_of(service, instance),
         };
     }

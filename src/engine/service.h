@@ -18,6 +18,7 @@ struct bsc_instance {
     bool dirty;              /* the row differs from what is stored */
     int64_t restart_at_ms;   /* RESTARTING: when (boot clock) */
     int64_t drain_until_ms;  /* DRAINING: stop waiting then (boot clock) */
+    int64_t leaving_ms;      /* since when those who are still there are told to go; 0: unknown */
     bsc_token runtime_token, probe_token, drain_token; /* of the call under way; 0: none */
     bsc_token drain_publish; /* the publish that took it out of the routing */
     bool drained;            /* the router said so */

@@ -159,6 +159,7 @@ void bsc_step_begin_drain(struct bsc_engine *engine, struct bsc_service *service
         bsc_touch_row(engine, service);
         return; /* judging drains as many as may go */
     }
+    bsc_instances_leave(engine, service, bsc_step_current(service)->slot);
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_DRAIN, service);
     effect->token = service->rollout->step_token = bsc_token_next(engine, service);
 }

@@ -16,6 +16,7 @@ struct bsc_endpoint {
     enum bsc_speech speech;
     const struct bsc_upstream_tls_spec *tls; /* NULL: without TLS */
     bool healthy;                            /* gets requests */
+    bool leaving;    /* what lasts there, is told within the drain time to go on elsewhere */
     unsigned weight; /* 1..100, beside the others of its slot; 0 stands for 1 */
 };
 

@@ -22,7 +22,7 @@ struct bsc_local_instance {
     bool open;              /* gets requests: healthy, and not ejected */
     bool listed;            /* in the roster; else freed with its last claim */
     int64_t avoid_until_ms; /* it could not be connected to: others first */
-    int64_t leave_by_ms;    /* not listed: clients that last leave within that time */
+    int64_t leave_by_ms;    /* clients that last leave within that time; 0: they may stay */
     int64_t slow_from_ms;   /* of its slow start; 0: none */
     /* Of those that speak TLS (upstream_tls.c). */
     SSL_SESSION *session; /* to be resumed; NULL: none */

@@ -49,7 +49,7 @@ void bsc_lasting_begin(struct bsc_worker *worker, struct bsc_exchange *exchange,
     bsc_list_add_tail(&worker->lasting, &lasting->node);
     if (worker->retiring)
         schedule(worker, lasting, worker->leave_by_ms);
-    else if (!exchange->instance->listed)
+    else if (exchange->instance->leave_by_ms)
         schedule(worker, lasting, exchange->instance->leave_by_ms);
 }
 
@@ -93,6 +93,17 @@ void bsc_farewell_instance(struct bsc_worker *worker, struct bsc_local_instance 
         struct bsc_lasting *lasting = BSC_CONTAINER(node, struct bsc_lasting, node);
         if (lasting->exchange->instance == instance)
             schedule(worker, lasting, instance->leave_by_ms);
+    }
+}
+
+void bsc_farewell_revoke(struct bsc_worker *worker, struct bsc_local_instance *instance)
+{
+    instance->leave_by_ms = 0;
+    for (struct bsc_list *node = worker->lasting.next; node != &worker->lasting;
+         node = node->next) {
+        struct bsc_lasting *lasting = BSC_CONTAINER(node, struct bsc_lasting, node);
+        if (lasting->exchange->instance == instance && !lasting->told && !worker->retiring)
+            lasting->tell_ms = 0;
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/farewell.h - what lasts is told before its time is over: when the proxy is replaced, and
- * when an instance drains.
+ * when an instance drains, be it that it only stands by from then on or that it will be stopped.
  *
  * WebSockets and event streams would go on until they are cut. So each of them is told at a time of
  * its own within the drain time, so that not all clients come back at once: a WebSocket by a close
@@ -38,6 +38,8 @@ bool bsc_lasting_is_event_stream(const struct bsc_response *response, const char
 void bsc_farewell_all(struct bsc_worker *worker, int64_t drain_ms);
 void bsc_farewell_instance(struct bsc_worker *worker, struct bsc_local_instance *instance,
                            int64_t drain_ms);
+/* It stays after all: who was not told yet is not. */
+void bsc_farewell_revoke(struct bsc_worker *worker, struct bsc_local_instance *instance);
 /* The timer of the client of an exchange that lasts. */
 void bsc_farewell_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 

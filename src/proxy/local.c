@@ -59,7 +59,7 @@ void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *serv
 static void unlist(struct bsc_worker *worker, const struct bsc_local_service *service,
                    struct bsc_local_instance *instance)
 {
-    if (instance->active && service->shared)
+    if (instance->active && service->shared && !instance->leave_by_ms)
         bsc_farewell_instance(worker, instance, service->shared->drain_ms);
     instance->listed = false;
     bsc_upstream_close_idle(worker, instance);
@@ -145,6 +145,15 @@ static void choose_from(struct bsc_local_service *service, enum bsc_slot slot)
         choice->cursor = 0;
 }
 
+static void take_leaving(struct bsc_worker *worker, const struct bsc_local_service *service,
+                         struct bsc_local_instance *instance, bool leaving)
+{
+    if (leaving && !instance->leave_by_ms && service->shared)
+        bsc_farewell_instance(worker, instance, service->shared->drain_ms);
+    else if (!leaving && instance->leave_by_ms)
+        bsc_farewell_revoke(worker, instance);
+}
+
 static void take_roster(struct bsc_worker *worker, struct bsc_local_service *service,
                         struct bsc_roster *roster)
 {
@@ -157,6 +166,7 @@ static void take_roster(struct bsc_worker *worker, struct bsc_local_service *ser
         instances[i]->open = bsc_roster_item_open(item);
         instances[i]->weight = item->weight;
         instances[i]->slow_from_ms = item->slow_from_ms;
+        take_leaving(worker, service, instances[i], item->leaving);
     }
     for (unsigned i = 0; i < service->instance_count; i++)
         if (service->instances[i])

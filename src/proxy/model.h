@@ -147,6 +147,7 @@ struct bsc_roster {
         struct bsc_instance *instance;
         bool healthy;
         bool ejected; /* by the proxy itself: it gets nothing, healthy or not */
+        bool leaving; /* what lasts there is told to go (farewell.h) */
         uint16_t weight;
         int64_t risen_ms;     /* when it became healthy; 0: before anybody looked */
         int64_t slow_from_ms; /* the same, when others were warm; 0: no slow start */

@@ -251,6 +251,7 @@ static enum bsc_status parse_instance(const json_t *object, struct bsc_roster_it
     json_int_t gauge, weight;
     if (parse_word(object, "protocol", protocols, 3, &protocol, error) ||
         bsc_parse_name(object, "id", &id, error) ||
+        parse_flag(object, "leaving", &out->leaving, error) ||
         parse_number(object, "weight", 1, BSC_INSTANCE_WEIGHT_MAX, 1, &weight, error) ||
         parse_number(object, "gauge", 1, BSC_GAUGES - 1, -1, &gauge, error))
         return error->status;

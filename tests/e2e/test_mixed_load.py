@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upgrades of the proxy and releases under everything at once: requests of HTTP/1.1 and HTTP/2, WebSockets, event
-streams and long downloads. Nothing fails inside the drain time: what lasts longer is told, and comes again."""
+streams and long downloads. Nothing fails inside the drain time: what lasts longer is told, and comes again.
+BASCULE_UPGRADES sets how many upgrades follow each other."""
 import base64
 import contextlib
 import os
@@ -12,11 +13,12 @@ import pytest
 
 pytest.importorskip("hpack", reason="python3-hpack is not installed")
 
-from daemon import PATIENCE_S, PYTHON, ROOT, Daemon, wait_until  # noqa: E402
+from daemon import PATIENCE_S, PYTHON, ROOT, Daemon, processes_of, wait_until  # noqa: E402
 from load import Threads, Wrk  # noqa: E402
 from h2peer import H2Peer  # noqa: E402
 
 DRAIN_S = 4
+UPGRADES = int(os.environ.get("BASCULE_UPGRADES", 5))
 
 
 class Lasting(Threads):
@@ -24,7 +26,8 @@ class Lasting(Threads):
 
     def __init__(self, port, threads=6):
         super().__init__(*[self.run] * threads)
-        self.port, self.done, self.begun, self.told, self.failed = port, 0, 0, 0, []
+        self.port, self.done, self.begun, self.told, self.moved, self.failed = port, 0, 0, 0, 0, []
+        self.versions = set()  # that answered
 
     def run(self):
         while not self.ending.is_set():
@@ -43,6 +46,7 @@ class Lasting(Threads):
             line = f.readline()
             assert line, "ended in the head"
             head += line
+        self.versions.update(line[11:].decode() for line in head.split(b"\r\n") if line.startswith(b"X-Version: "))
         return head
 
 
@@ -69,6 +73,7 @@ class WebSockets(Lasting):
                 assert f.read() == b"", "more after the close frame"
                 return
             assert data == text
+            self.moved += 1
             time.sleep(0.02)
 
     @staticmethod
@@ -92,6 +97,7 @@ class EventStreams(Lasting):
             size = int(f.readline() or b"broken", 16)
             data += f.read(size)
             assert f.read(2) == b"\r\n"
+            self.moved += 1
             if size == 0:
                 assert data.endswith(b"\n\n"), data[-40:]
                 self.told += 1
@@ -104,23 +110,27 @@ class Downloads(Lasting):
         assert head.startswith(b"HTTP/1.1 200 "), head
         size = len(f.read(61440))
         assert size == 61440, f"{size} bytes of a download"
+        self.moved += 1
 
 
 class Http2(Lasting):
-    """One request after the other on a connection, until GOAWAY; what that leaves out was not begun, and is asked for
+    """Requests of a connection, some at a time, until GOAWAY; what that leaves out was not begun, and is asked for
     again."""
+    AT_ONCE = 5
 
     def one(self, s, _):
-        peer = H2Peer(s)
-        while not self.ending.is_set() and not peer.goaways:
-            number = peer.request()
+        peer, asked = H2Peer(s), []
+        while asked or not (peer.goaways or self.ending.is_set()):
+            while len(asked) < self.AT_ONCE and not (peer.goaways or self.ending.is_set()):
+                asked.append(peer.request(method="POST", extra=[("content-length", "100")], body=b"b" * 100))
             try:
-                stream = peer.answer(number)
+                stream = peer.answer(asked[0])
             except EOFError:
-                assert peer.goaways and peer.goaways[-1][0] < number, "ended under a request"
+                assert len(peer.goaways) == 2 and peer.goaways[1][0] < asked[0], "ended under a request"
                 break
             assert stream.status == 200 and stream.data == b"ok\n", (stream.heads, stream.reset)
-            self.done += 1
+            asked.pop(0)
+            self.moved += 1
             time.sleep(0.002)
         self.told += bool(peer.goaways)
 
@@ -145,11 +155,15 @@ def under_mixed_load(daemon, act):
         kinds = [stack.enter_context(kind(port, threads)) for kind, threads in
                  ((WebSockets, 6), (EventStreams, 6), (Downloads, 4), (Http2, 2))]
         wrk = stack.enter_context(Wrk(port, connections=2))
-        wait_until(lambda: kinds[3].done > 100, "the load runs")
+        wait_until(lambda: kinds[3].moved > 100, "the load runs")
         act(kinds)
     assert [kind.failed for kind in kinds] == [[], [], [], []]
     assert wrk.failed == 0 and wrk.requests > 100
     return kinds
+
+
+def proxies_of(daemon):
+    return {pid for pid, command in processes_of(daemon.folder).items() if "bascule-proxy" in command.split()[0]}
 
 
 def wait_all_there(kinds, turn):
@@ -158,15 +172,21 @@ def wait_all_there(kinds, turn):
 
 
 def test_upgrades_of_the_proxy_break_nothing(daemon):
+    """Once so that all who last are told, then many in a row, so that several proxies drain at once."""
     def act(kinds):
-        for turn in (1, 2):
-            wait_all_there(kinds, turn)
+        wait_all_there(kinds, 1)
+        daemon.do("upgrade")
+        wait_until(lambda: kinds[0].told >= 6 and kinds[1].told >= 6, "all who last were told")
+        for turn in range(1, UPGRADES):
+            before = [kind.moved for kind in kinds]
             daemon.do("upgrade")
-            wait_until(lambda: kinds[0].told >= 6 * turn and kinds[1].told >= 6 * turn,
-                       f"all who last were told, turn {turn}")
+            wait_until(lambda: all(kind.moved > was for kind, was in zip(kinds, before)), f"all go on, turn {turn}")
+        last = daemon.pid("proxy")
+        wait_until(lambda: proxies_of(daemon) == {last}, "the older proxies have gone")
         downloads = kinds[2].done
         wait_until(lambda: kinds[2].done >= downloads + 4, "downloads end")
-    under_mixed_load(daemon, act)
+    kinds = under_mixed_load(daemon, act)
+    assert kinds[3].told >= 2
 
 
 def test_releases_break_nothing(daemon):
@@ -177,3 +197,21 @@ def test_releases_break_nothing(daemon):
             wait_until(lambda: kinds[0].told >= 6 * turn and kinds[1].told >= 6 * turn,
                        f"all who last were told of {version}")
     under_mixed_load(daemon, act)
+
+
+def test_who_lasts_moves_to_the_new_version_while_the_old_one_stands_by(daemon):
+    daemon.services["web"]["deploy"]["standby"] = "10m"
+    daemon.configure(proxy={"workers": 2, "drain": f"{DRAIN_S}s"})
+    daemon.do("apply")
+    with WebSockets(daemon.port, 6) as chats, EventStreams(daemon.port, 6) as streams:
+        wait_until(lambda: chats.begun == 6 and streams.begun == 6, "all are there")
+        for turn, command in enumerate((("deploy", "web", "v2"), ("rollback", "web")), 1):
+            daemon.do(*command)
+            last = daemon.settled()
+            assert last["step"] == len(last["steps"])
+            wait_until(lambda: chats.begun >= 6 * turn + 6 and streams.begun >= 6 * turn + 6, "all have come again")
+            if turn == 1:
+                assert daemon.slot("blue" if daemon.service()["live"] == "green" else "green")["state"] == "standby"
+    assert chats.failed == [] and streams.failed == []
+    assert streams.versions == {"v1", "v2"}
+    assert not [event for event in daemon.json("events") if event["kind"] == "drain"]  # at its deadline

@@ -46,7 +46,8 @@ static void mark_excluded(struct sim *sim, unsigned service, const struct sim_ro
             continue;
         bool named = false;
         for (unsigned j = 0; j < route->endpoint_count; j++)
-            named = named || route->endpoints[j].id == process->id;
+            named =
+                named || (route->endpoints[j].id == process->id && !route->endpoints[j].leaving);
         if (named)
             process->excluded_ms = 0;
         else if (!process->excluded_ms)
@@ -90,6 +91,7 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
         wanted->endpoints[i].id = sim_id(sim, routing->endpoints[i].id);
         wanted->endpoints[i].slot = routing->endpoints[i].slot;
         wanted->endpoints[i].healthy = routing->endpoints[i].healthy;
+        wanted->endpoints[i].leaving = routing->endpoints[i].leaving;
     }
     mark_excluded(sim, service, wanted);
     sim->published[service] = true;

@@ -47,7 +47,8 @@ struct sim_process {
     int64_t ends_ms;                  /* when a hook, or what was told to stop, exits */
     bool watched;                     /* somebody is told when it exits */
     bsc_token exit_token;             /* of the call that stops it */
-    int64_t excluded_ms; /* since when no publish has named it; 0: the newest one does */
+    int64_t
+        excluded_ms; /* since when no publish has named it as one that stays; 0: the newest does */
     int wait_status;
     unsigned port;
     unsigned passes; /* probes passed in a row, the ground truth for invariant 2 */
@@ -67,7 +68,7 @@ struct sim_route {
     struct sim_endpoint {
         struct sim_id *id;
         enum bsc_slot slot;
-        bool healthy;
+        bool healthy, leaving;
     } endpoints[SIM_ENDPOINTS];
 };
 

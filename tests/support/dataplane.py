@@ -220,14 +220,14 @@ class Proxy:
                 {"instances": self.roster(name, slots)},
                 {"splits": [self.split(name, weights)]}]
 
-    def roster(self, name, slots, ill=()):
+    def roster(self, name, slots, ill=(), leaving=()):
         items = []
         for slot, addresses in slots.items():
             for address in addresses:
                 key = (name, slot, address)
                 gauge = self.gauges.setdefault(key, len(self.gauges) + 1)
                 items.append({"id": f"{name}-{slot}-{gauge}", "slot": slot, "address": address,
-                              "gauge": gauge, "healthy": address not in ill,
+                              "gauge": gauge, "healthy": address not in ill, "leaving": address in leaving,
                               "protocol": self.protocols.get(name, "http1"),
                               "tls": self.secured.get(name)})
         return {"service": name, "list": items}

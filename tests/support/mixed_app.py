@@ -54,6 +54,7 @@ async def serve(reader, writer):
             lines = head.split(b"\r\n")
             path = lines[0].split(b" ")[1]
             fields = {n.lower(): v.strip() for n, v in (line.split(b":", 1) for line in lines[1:] if line)}
+            await reader.readexactly(int(fields.get(b"content-length", 0)))
             if path == b"/chat":
                 await chat(reader, writer, fields)
                 break

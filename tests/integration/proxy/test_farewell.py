@@ -51,8 +51,13 @@ class Stage:
         self.proxy.say(f"retire drain_ms={DRAIN_MS}")
         self.proxy.expect("retired")
 
+    def stand_by(self, leaving=True):
+        """Its version gets no traffic any more, and may come back."""
+        address = self.origin.address
+        self.proxy.tell(instances=self.proxy.roster("web", {"blue": [address]}, leaving=[address] if leaving else ()))
+
     def drain(self):
-        """The instance leaves the list, as at the end of a release."""
+        """The instance leaves the list, as when it is about to be stopped."""
         self.proxy.tell(instances=self.proxy.roster("web", {"blue": []}))
 
 
@@ -62,7 +67,7 @@ def stage():
         yield Stage(proxy, origin)
 
 
-@pytest.fixture(params=["retire", "drain"])
+@pytest.fixture(params=["retire", "stand_by", "drain"])
 def leave(request, stage):
     return getattr(stage, request.param)
 
@@ -78,7 +83,7 @@ def test_a_websocket_is_closed_with_going_away_and_its_answer_reaches_the_instan
     assert up.exact(8) == masked(b"\x03\xe9", 8)
     up.send(frame(b"too late") + frame(b"\x03\xe9", 8)).close()
     assert client.ended()
-    if leave == stage.drain:  # else the proxy has gone
+    if leave != stage.retire:  # else the proxy has gone
         eventually(lambda: stage.proxy.cell("web", "blue")["requests"] == 1)
         assert stage.proxy.cell("web", "blue")["errors"] == 0
 
@@ -120,6 +125,43 @@ def test_websockets_leave_one_after_the_other(stage, leave):
             times.append(time.monotonic() - started)
             waiting.remove(sock)
     assert times[-1] - times[0] > DRAIN_MS / 1000 / 10  # by chance not true once in 10**15
+
+
+def test_who_was_not_told_stays_when_the_version_comes_back(stage):
+    pairs = [stage.open() for _ in range(8)]
+    stage.stand_by()
+    stage.stand_by(leaving=False)
+    time.sleep(DRAIN_MS * 0.8 / 1000)
+    told = 0
+    for client, up in pairs:
+        up.send(frame(b"still"))
+        if client.exact(4) == GOING_AWAY:  # by chance, in the moment between
+            told += 1
+        else:
+            assert client.exact(3) == b"ill"
+    assert told < len(pairs) / 2
+    stage.stand_by()
+    for client, up in pairs:
+        up.send(frame(b"x"))
+        assert client.until(GOING_AWAY)
+
+
+def test_who_comes_to_a_version_that_stands_by_is_told_in_time(stage):
+    stage.stand_by()  # a request that was placed a moment before
+    client, up = stage.open()
+    assert client.exact(4) == GOING_AWAY
+
+
+def test_the_time_is_not_given_again_when_the_instance_leaves_the_list(stage):
+    client, up = stage.open()
+    started = time.monotonic()
+    stage.stand_by()
+    stage.proxy.tell(service={"name": "web", "routes": [{"host": None, "path": "/"}], "drain_ms": 3600000})
+    stage.drain()
+    assert client.exact(4) == GOING_AWAY
+    assert up.exact(8) == b"\x88\x82\0\0\0\0\x03\xe9"
+    assert up.rest()[0] == b"" and client.rest()[0] == b""
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_another_tunnel_is_given_the_time(stage):

@@ -331,12 +331,32 @@ static void what_counts_now_is_what_was_done_and_not_undone(void **unused)
     assert_int_equal(bsc_plan_instances(&plan, BSC_BLUE, 4), 2);
     assert_int_equal(bsc_plan_instances(&plan, BSC_GREEN, 4), 4);
     assert_true(bsc_plan_reduces(&plan, BSC_BLUE));
+    assert_false(bsc_plan_drains(&plan, BSC_BLUE)); /* a part of it has gone */
     assert_int_equal(bsc_plan_share_before(&plan, 7), 5000);
     assert_int_equal(bsc_plan_share_before(&plan, 2), 0);
     plan.steps[5].state = BSC_STEP_UNDOING;
     assert_int_equal(bsc_plan_instances(&plan, BSC_GREEN, 4), 2);
     plan.steps[3].state = BSC_STEP_UNDOING;
     assert_int_equal(bsc_plan_instances(&plan, BSC_BLUE, 4), 4);
+}
+
+static void what_lasts_in_the_old_version_shall_end_from_its_drain_on(void **unused)
+{
+    (void)unused;
+    for (int kind = 0; kind < 2; kind++) {
+        struct bsc_spec spec = spec_of(kind ? BSC_STRATEGY_RECREATE : BSC_STRATEGY_BLUE_GREEN);
+        struct bsc_plan_ask ask = ask_of(&spec);
+        struct bsc_plan plan;
+        bool drains = false;
+        assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, NULL), BSC_OK);
+        for (unsigned i = 0; i < plan.count; i++) {
+            assert_int_equal(bsc_plan_drains(&plan, BSC_BLUE), drains);
+            plan.steps[i].state = BSC_STEP_RUNNING;
+            drains |= plan.steps[i].kind == BSC_STEP_DRAIN;
+        }
+        assert_true(drains && bsc_plan_drains(&plan, BSC_BLUE));
+        assert_false(bsc_plan_drains(&plan, BSC_GREEN));
+    }
 }
 
 static void requests_are_held_from_the_hold_to_the_resume(void **unused)
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(nothing_is_staged_beside_what_is_replaced_in_place),
         cmocka_unit_test(an_old_release_comes_back_as_the_one_that_leaves_came),
         cmocka_unit_test(what_counts_now_is_what_was_done_and_not_undone),
+        cmocka_unit_test(what_lasts_in_the_old_version_shall_end_from_its_drain_on),
         cmocka_unit_test(requests_are_held_from_the_hold_to_the_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

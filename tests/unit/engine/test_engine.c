@@ -328,9 +328,34 @@ static void a_staged_version_waits_for_its_switch(void **unused)
     assert_int_equal(ask(BSC_EVENT_SWITCH, "s0", NULL), BSC_STATE);
 }
 
+static unsigned leaving(enum bsc_slot slot)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < sim->wanted[0].endpoint_count; i++)
+        count += sim->wanted[0].endpoints[i].slot == slot && sim->wanted[0].endpoints[i].leaving;
+    return count;
+}
+
+static void what_lasts_is_told_to_leave_a_version_from_its_drain_on(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    enum bsc_slot first = service("s0")->row.slots.live, second = bsc_slot_other(first);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+    until_step("s0", BSC_STEP_BAKE);
+    assert_int_equal(leaving(first) + leaving(second), 0); /* it may yet take the traffic back */
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(leaving(first), 2);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(leaving(first), 0);
+    assert_int_equal(leaving(second), 2);
+}
+
 static void what_failed_at_its_switch_is_stopped(void **unused)
 {
     (void)unused;
+    sim_spec(sim, 0)->deploy.bake_ms = 6000; /* three probes that fail, and some time */
     deploy("s0", "v1");
     for (unsigned at = 0; at < 2; at++) { /* in its check, and when traffic goes there */
         sim_ask(sim,
@@ -379,8 +404,9 @@ static void without_a_store_all_that_runs_is_stopped_and_forgotten_by_nobody(voi
     (void)unused;
     deploy("s0", "v1");
     sim->weather.load_fails = sim->weather.commit_fails = ALWAYS;
-    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_FAILED);
-    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_CORRUPT);
+    /* It may be stored all the same; v3 is never healthy, so that v1 stays live. */
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v3"), BSC_FAILED);
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v3"), BSC_CORRUPT);
     assert_string_equal(sim->answer_text, "the database can't be read");
     assert_int_equal(sim_ask(sim, (struct bsc_event){ .kind = BSC_EVENT_TERMINATE }), BSC_OK);
     assert_string_equal(sim->answer_text, "whatever ran is stopped");
@@ -554,6 +580,7 @@ int main(void)
         TEST(a_switch_that_the_proxy_refuses_is_taken_back),
         TEST(while_a_rollout_runs_other_commands_are_refused_with_its_step),
         TEST(a_staged_version_waits_for_its_switch),
+        TEST(what_lasts_is_told_to_leave_a_version_from_its_drain_on),
         TEST(what_failed_at_its_switch_is_stopped),
         TEST(a_full_disk_refuses_deploys_records_the_abort_and_recovers),
         TEST(without_a_store_all_that_runs_is_stopped_and_forgotten_by_nobody),
