@@ -177,8 +177,11 @@ static enum bsc_status put_all_listeners(struct bsc_settings *settings,
         put_listeners(settings, config, &config->listen_https, &https, error) != BSC_OK)
         return error->status;
     for (unsigned i = 0; i < config->service_count; i++) {
-        const struct role tcp = { .service = config->services[i]->name };
-        if (put_listeners(settings, config, &config->services[i]->listen, &tcp, error) != BSC_OK)
+        const struct bsc_spec *spec = config->services[i];
+        const struct role tcp = { .service = spec->name };
+        const struct role secure = { .service = spec->name, .tls = true };
+        if (put_listeners(settings, config, &spec->listen, &tcp, error) != BSC_OK ||
+            put_listeners(settings, config, &spec->listen_tls, &secure, error) != BSC_OK)
             return error->status;
     }
     return BSC_OK;

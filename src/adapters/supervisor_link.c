@@ -242,8 +242,10 @@ enum bsc_status bsc_supervisor_link_configure(struct bsc_supervisor_link *link,
         return error->status;
     add_addresses(&list, &config->listen_http);
     add_addresses(&list, &config->listen_https);
-    for (unsigned i = 0; i < config->service_count; i++)
+    for (unsigned i = 0; i < config->service_count; i++) {
         add_addresses(&list, &config->services[i]->listen);
+        add_addresses(&list, &config->services[i]->listen_tls);
+    }
     enum bsc_status status =
         bsc_channel_send(link->channel, &log, log != -1, error,
                          "configure workers=%u drain_ms=%" PRId64

@@ -151,7 +151,7 @@ static void check_listens(struct bsc_reader *reader, const struct bsc_config *co
     enum { ADDRESSES_MAX = 64 }; /* of the supervisor */
     unsigned count = config->listen_http.count + config->listen_https.count, used = 0;
     for (unsigned i = 0; i < config->service_count; i++)
-        count += config->services[i]->listen.count;
+        count += config->services[i]->listen.count + config->services[i]->listen_tls.count;
     if (count > ADDRESSES_MAX)
         bsc_reader_problem(reader, 0, "listen",
                            "there are %u addresses with those of the services; %d are accepted",
@@ -164,10 +164,15 @@ static void check_listens(struct bsc_reader *reader, const struct bsc_config *co
                   part_of(part_of(root, "listen"), "https"));
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct bsc_spec *spec = config->services[i];
+        const struct bsc_node *own = part_of(services, spec->name);
         if (spec->listen.count)
             claim_listens(claims, &used, &spec->listen,
                           bsc_arena_printf(reader->scratch, "services.%s.listen", spec->name),
-                          part_of(part_of(services, spec->name), "listen"));
+                          part_of(own, "listen"));
+        if (spec->listen_tls.count)
+            claim_listens(claims, &used, &spec->listen_tls,
+                          bsc_arena_printf(reader->scratch, "services.%s.listen_tls", spec->name),
+                          part_of(own, "listen_tls"));
     }
     qsort(claims, count, sizeof *claims, by_address);
     for (unsigned i = 1; i < count; i++)
@@ -187,6 +192,15 @@ static void check_tls(struct bsc_reader *reader, const struct bsc_config *config
     const struct bsc_node *verify = part_of(tls, "client_verify");
     if (https && !part_of(tls, "certificates"))
         bsc_reader_problem(reader, https->line, "listen.https", "needs tls.certificates");
+    const struct bsc_node *services = part_of(root, "services");
+    for (unsigned i = 0; i < config->service_count && !part_of(tls, "certificates"); i++) {
+        const char *name = config->services[i]->name;
+        const struct bsc_node *own = part_of(part_of(services, name), "listen_tls");
+        if (own)
+            bsc_reader_problem(reader, own->line,
+                               bsc_arena_printf(reader->scratch, "services.%s.listen_tls", name),
+                               "needs tls.certificates");
+    }
     if (config->tls.client_verify != BSC_CLIENT_VERIFY_NONE && !part_of(tls, "client_ca"))
         bsc_reader_problem(reader, verify ? verify->line : 0, "tls.client_verify",
                            "needs tls.client_ca, the authorities that sign clients' certificates");

@@ -210,6 +210,14 @@ static const struct bsc_key service_keys[] = {
               "addresses, IPv4 and IPv6. Each connection goes to the slot that new ones go to when "
               "it arrives, and stays there.",
       .example = "5432" },
+    { .path = "listen_tls",
+      .type = &bsc_type_listen,
+      .effect = BSC_EFFECT_NOW,
+      .offset = SPEC(listen_tls),
+      .absent = "none",
+      .text = "The same, and clients speak TLS there, as `tls` says; it is taken off before the "
+              "instances, which `upstream_tls` may put on again. No protocol is agreed on (ALPN).",
+      .example = "5433" },
 
     { .path = "proxy_protocol",
       .type = &bsc_type_choice,

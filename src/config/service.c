@@ -129,16 +129,22 @@ static void check_runtime(const struct service *service)
 
 static void check_protocol(const struct service *service)
 {
+    static const char *const listens[] = { "listen", "listen_tls" };
     struct bsc_reader *reader = service->reader;
-    unsigned protocol = given(service, "protocol"), listen = given(service, "listen");
-    if (service->spec->speech != BSC_SPEECH_TCP) {
-        if (listen)
-            bsc_reader_problem(reader, listen, "listen",
+    unsigned protocol = given(service, "protocol"), count = 0;
+    bool tcp = service->spec->speech == BSC_SPEECH_TCP;
+    for (size_t i = 0; i < sizeof listens / sizeof *listens; i++) {
+        unsigned line = given(service, listens[i]);
+        count += line != 0;
+        if (line && !tcp)
+            bsc_reader_problem(reader, line, listens[i],
                                "is for a service with protocol: tcp; requests of HTTP arrive at "
-                               "the listen.http of the whole file and find a service by its route");
-        return;
+                               "the listen.%s of the whole file and find a service by its route",
+                               i ? "https" : "http");
     }
-    if (!listen)
+    if (!tcp)
+        return;
+    if (!count)
         bsc_reader_problem(reader, protocol, "listen",
                            "is missing: a service with protocol: tcp is found by an address of its "
                            "own, such as listen: 5432");

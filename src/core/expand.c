@@ -169,6 +169,7 @@ static void copy_rest(struct bsc_spec *spec)
     }
     spec->routes = spec->route_count ? routes : NULL;
     copy_strings(arena, &spec->listen);
+    copy_strings(arena, &spec->listen_tls);
     spec->name = bsc_arena_copy(arena, spec->name);
     spec->user = bsc_arena_copy(arena, spec->user);
     struct bsc_traffic_spec *traffic = &spec->traffic;
@@ -177,6 +178,11 @@ static void copy_rest(struct bsc_spec *spec)
     traffic->affinity.cookie = bsc_arena_copy(arena, traffic->affinity.cookie);
     traffic->affinity.header = bsc_arena_copy(arena, traffic->affinity.header);
     traffic->affinity.path = bsc_arena_copy(arena, traffic->affinity.path);
+    struct bsc_upstream_tls_spec *tls = &spec->upstream_tls;
+    tls->ca = bsc_arena_copy(arena, tls->ca);
+    tls->server_name = bsc_arena_copy(arena, tls->server_name);
+    tls->certificate = bsc_arena_copy(arena, tls->certificate);
+    tls->key = bsc_arena_copy(arena, tls->key);
     spec->health.path = bsc_arena_copy(arena, spec->health.path);
     spec->health.host = bsc_arena_copy(arena, spec->health.host);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)

@@ -189,6 +189,7 @@ struct bsc_spec {
     unsigned route_count;
     const struct bsc_route *routes;
     struct bsc_strings listen; /* TCP: "address:port", numeric; its connections are the service's */
+    struct bsc_strings listen_tls; /* likewise, over TLS */
     struct bsc_traffic_spec traffic;
     struct bsc_edge_spec edge;
 

@@ -28,7 +28,8 @@ static bool same_strings(const struct bsc_strings *a, const struct bsc_strings *
 
 static bool same_routes(const struct bsc_spec *a, const struct bsc_spec *b)
 {
-    if (a->route_count != b->route_count || !same_strings(&a->listen, &b->listen))
+    if (a->route_count != b->route_count || !same_strings(&a->listen, &b->listen) ||
+        !same_strings(&a->listen_tls, &b->listen_tls))
         return false;
     for (unsigned i = 0; i < a->route_count; i++) {
         const char *host_a = a->routes[i].host ? a->routes[i].host : "";

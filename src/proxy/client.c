@@ -25,6 +25,8 @@ static bool begin_handshake(struct bsc_worker *worker, struct bsc_client *client
         bsc_client_close(worker, client, true);
         return false;
     }
+    if (client->service)
+        bsc_tls_agree_on_nothing(&client->connection);
     client->connection.phase = BSC_CLIENT_HANDSHAKE;
     bsc_timer_set(&worker->wheel, &client->connection.timer,
                   worker->now_ms + worker->options->head_ms);
@@ -61,12 +63,12 @@ bool bsc_client_start(struct bsc_worker *worker, struct bsc_client *client)
         bsc_client_close(worker, client, true);
         return false;
     }
+    if (client->secure)
+        return begin_handshake(worker, client);
     if (client->service) {
         bsc_tcp_begin(worker, client);
         return false;
     }
-    if (client->secure)
-        return begin_handshake(worker, client);
     client->connection.phase = BSC_CLIENT_IDLE;
     bsc_timer_set(&worker->wheel, &client->connection.timer,
                   worker->now_ms + worker->options->keep_alive_ms);
@@ -251,6 +253,10 @@ static void shake_hands(struct bsc_worker *worker, struct bsc_client *client)
     case BSC_TLS_WAIT:
         return;
     case BSC_TLS_DONE:
+        if (client->service) {
+            bsc_tcp_begin(worker, client);
+            return;
+        }
         connection->phase = BSC_CLIENT_IDLE;
         bsc_timer_set(&worker->wheel, &connection->timer,
                       worker->now_ms + worker->options->keep_alive_ms);
@@ -260,6 +266,10 @@ static void shake_hands(struct bsc_worker *worker, struct bsc_client *client)
             receive_head(worker, client);
         return;
     case BSC_TLS_PLAIN:
+        if (client->service) { /* of another protocol, which has no words for it */
+            bsc_client_close(worker, client, true);
+            return;
+        }
         client->secure = false;
         refuse(worker, client, 400, "https-expected",
                "This address speaks HTTPS: write https:// in place of http://.");

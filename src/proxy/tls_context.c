@@ -9,7 +9,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "proxy/tls.h"
+#include "proxy/tls_transport.h"
 
 static const char ciphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -77,6 +77,8 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     unsigned size = (unsigned)sizeof both - 1 - (side->http2 ? 0 : 3);
     unsigned char *chosen;
     (void)ssl;
+    if (side->session->opaque)
+        return SSL_TLSEXT_ERR_NOACK;
     if (SSL_select_next_proto(&chosen, out_size, ours, size, offered, offered_size) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 section 3.2 */

@@ -32,6 +32,7 @@ static int bio_read(BIO *bio, char *bytes, int size)
         got = recv(side->connection->handle.fd, bytes, (size_t)size, 0);
     while (got == -1 && errno == EINTR);
     side->session->drained = got < size && got != 0 && !side->connection->ending;
+    side->session->cut = got == 0;
     if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
         BIO_set_retry_read(bio);
     return (int)got;
@@ -432,10 +433,22 @@ static const struct bsc_tls_session *session_of(const struct bsc_connection *con
     return connection->transport == &bsc_tls_transport ? connection->layer : NULL;
 }
 
+void bsc_tls_agree_on_nothing(struct bsc_connection *connection)
+{
+    struct bsc_tls_session *session = connection->layer;
+    session->opaque = true;
+}
+
 bool bsc_tls_begun(const struct bsc_connection *connection)
 {
     const struct bsc_tls_session *session = session_of(connection);
     return session && SSL_get_state(session->ssl) != TLS_ST_BEFORE;
+}
+
+bool bsc_tls_cut(const struct bsc_connection *connection)
+{
+    const struct bsc_tls_session *session = session_of(connection);
+    return session && session->cut;
 }
 
 const char *bsc_tls_subject(const struct bsc_connection *connection)

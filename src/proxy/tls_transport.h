@@ -18,6 +18,8 @@ struct bsc_tls_session {
     unsigned long fault;    /* OpenSSL's code for why it failed; 0: none */
     bool established;
     bool heard;     /* something other than the handshake came */
+    bool opaque;    /* no protocol of ours */
+    bool cut;       /* the other side ended without TLS's own end */
     bool drained;   /* the last read emptied the socket */
     bool corked;    /* records are gathered in `out` */
     bool finishing; /* when `out` is gone, nothing more is sent */
@@ -41,6 +43,9 @@ struct bsc_tls_peer {
 bool bsc_tls_connect(struct bsc_worker *worker, struct bsc_connection *connection,
                      struct bsc_tls_side *side, const struct bsc_tls_peer *peer);
 
+/* What follows is of a protocol that only the two ends know: none is chosen by ALPN. */
+void bsc_tls_agree_on_nothing(struct bsc_connection *connection);
+
 enum bsc_tls_progress {
     BSC_TLS_DONE,
     BSC_TLS_WAIT,  /* for an edge */
@@ -53,6 +58,8 @@ enum bsc_tls_progress bsc_tls_handshake(struct bsc_worker *worker,
 
 /* Something of the handshake was sent or received. */
 bool bsc_tls_begun(const struct bsc_connection *connection);
+/* The other side ended without TLS's own end: what came last may be missing. */
+bool bsc_tls_cut(const struct bsc_connection *connection);
 /* The verified certificate's subject (RFC 4514), or NULL. */
 const char *bsc_tls_subject(const struct bsc_connection *connection);
 /* The protocol chosen by ALPN is HTTP/2. */

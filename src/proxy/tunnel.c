@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "proxy/farewell.h"
+#include "proxy/tls_transport.h"
 #include "proxy/worker.h"
 
 enum side { NEITHER, CLIENT, INSTANCE };
@@ -34,8 +35,13 @@ static enum side pass_along(struct bsc_worker *worker, struct bsc_flow *flow, en
 
 static void break_off(struct bsc_worker *worker, struct bsc_exchange *exchange, enum side by)
 {
+    /* Many servers leave out their end when they have heard ours. The client can't be told that
+     * nothing is missing, but it is no failure of the instance. */
+    bool careless = exchange->request.done && bsc_tls_cut(&exchange->upstream->connection);
     if (by == CLIENT)
         exchange->client_left = true;
+    else if (careless)
+        exchange->reason = "upstream-reset";
     else if (exchange->tcp && !exchange->answer.done)
         exchange->cause = BSC_CAUSE_RESET;
     bsc_exchange_end(worker, exchange, false);

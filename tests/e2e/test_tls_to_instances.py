@@ -6,12 +6,13 @@ import http.client
 import json
 import os
 import signal
+import socket
 import time
 
 import pytest
 
 from certificates import Authority
-from daemon import Daemon, wait_until
+from daemon import Daemon, free_port, wait_until
 from load import Threads
 from origins import SecureOrigin, answering
 
@@ -166,3 +167,35 @@ def test_what_does_not_fit_together_is_refused(authority, tls, problem):
     done = site.daemon.run("config", "check")
     assert done.returncode == 2 and problem in done.stderr, done.stderr
     site.__exit__()
+
+
+def test_a_service_of_tcp_takes_tls_off_and_puts_it_on(authority):
+    def greet(connection):
+        connection.send(b"220 ready\n")
+        while data := connection.sock.recv(1000):
+            connection.send(data)
+
+    good, port = authority.sign("app.test"), free_port()
+    with Site(authority, good, good) as site:
+        for origin in site.origins:
+            origin.serve = greet
+        (site.daemon.folder / "web.pem").write_text(good.chain.read_text())
+        (site.daemon.folder / "web.key").write_text(good.key.read_text())
+        del site.service["route"]
+        site.service |= {"protocol": "tcp", "listen_tls": f"127.0.0.1:{port}", "health": {"interval": "100ms"}}
+        site.daemon.configure()
+        done = site.daemon.run("config", "check")
+        assert done.returncode == 2 and "listen_tls: needs tls.certificates" in done.stderr
+        site.daemon.configure(tls={"certificates": {"certificate": "web.pem", "key": "web.key"}})
+        site.daemon.do("apply")
+        site.daemon.do("deploy", "web", "v1")
+        for timeout in ("2s", "3s"):  # what is applied leaves the release's own settings as they are
+            raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+            with authority.client().wrap_socket(raw, server_hostname="app.test") as client:
+                with client.makefile("rb") as reader:
+                    assert reader.readline() == b"220 ready\n"
+                    client.sendall(b"hello\n")
+                    assert reader.readline() == b"hello\n"
+            site.service["timeouts"] = {"connect": timeout}
+            site.daemon.configure(tls={"certificates": {"certificate": "web.pem", "key": "web.key"}})
+            site.daemon.do("apply")

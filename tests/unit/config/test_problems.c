@@ -85,7 +85,7 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "3: services.b: aliases (*name) are not accepted: write the value out\n"
           "3: services.b: expected a map with command, directory, environment, env_file, user, "
           "replicas, restart, stop_grace_period, route, routes, balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
+          "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
           "proxy_protocol, upstream_tls, "
           "limits, "
           "rate_limit, "
@@ -185,7 +185,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "4: services.web.name: unknown key 'name'; accepted are command, "
           "directory, environment, env_file, user, replicas, restart, "
           "stop_grace_period, route, routes, balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
+          "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
           "proxy_protocol, upstream_tls, limits, "
           "rate_limit, targets, timeouts, "
           "hold, health, deploy and hooks" },
@@ -197,7 +197,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, hash, "
           "affinity, "
           "slow_start, max_requests, queue, ejection, retry, protocol, "
-          "listen, proxy_protocol, upstream_tls, "
+          "listen, listen_tls, proxy_protocol, upstream_tls, "
           "limits, "
           "rate_limit, targets, "
           "timeouts, hold, health, deploy and hooks" },

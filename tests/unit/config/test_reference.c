@@ -96,7 +96,8 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             continue;
         struct bsc_text text = { 0 };
         bsc_text_puts(&text, before);
-        if (!strcmp(key->path, "listen") || !strcmp(example, "tcp"))
+        if (!strcmp(key->path, "listen") || !strcmp(key->path, "listen_tls") ||
+            !strcmp(example, "tcp"))
             bsc_text_puts(&text, "    protocol: tcp\n");
         bool command = !strcmp(key->path, "command"), targets = !strncmp(key->path, "targets.", 8);
         if (table == &bsc_service_keys && !command && !targets)
@@ -121,7 +122,7 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             bsc_text_printf(&text, "%skey: k\n", margin);
         if (!strcmp(key->path, "upstream_tls.key"))
             bsc_text_printf(&text, "%scertificate: c\n", margin);
-        if (!strcmp(key->path, "listen.https"))
+        if (!strcmp(key->path, "listen.https") || !strcmp(key->path, "listen_tls"))
             bsc_text_puts(&text, "tls:\n  certificates: { certificate: a, key: b }\n");
         if (!strcmp(key->path, "tls.client_verify"))
             bsc_text_puts(&text, "  client_ca: a\n");

@@ -347,7 +347,7 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "[]", "specification: : expected a map with name, version, command, directory, "
                 "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
                 "balance, hash, affinity, "
-                "slow_start, max_requests, queue, ejection, retry, protocol, listen, "
+                "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
                 "proxy_protocol, upstream_tls, limits, "
                 "rate_limit, targets, timeouts, hold, "
                 "health, deploy "

@@ -111,6 +111,12 @@ static struct bsc_spec *file_spec(void)
     spec->deploy.post_promote.command.shell = "announce ${VERSION} ${SLOT}";
     spec->deploy.bake_ms = 5000;
     spec->replicas = 2;
+    spec->upstream_tls =
+        (struct bsc_upstream_tls_spec){ .enabled = true,
+                                        .ca = bsc_arena_copy(&spec->arena, "/ca.pem"),
+                                        .server_name = bsc_arena_copy(&spec->arena, "app"),
+                                        .certificate = bsc_arena_copy(&spec->arena, "/own.pem"),
+                                        .key = bsc_arena_copy(&spec->arena, "/own.key") };
     return spec;
 }
 
@@ -144,6 +150,10 @@ static void a_release_has_its_version_everywhere(void **unused)
     assert_null(release->deploy.post_promote.undo.shell);
     assert_int_equal(release->deploy.bake_ms, 5000);
     assert_int_equal(release->replicas, 2);
+    assert_string_equal(bsc_upstream_tls(release)->ca, "/ca.pem");
+    assert_string_equal(release->upstream_tls.server_name, "app");
+    assert_string_equal(release->upstream_tls.certificate, "/own.pem");
+    assert_string_equal(release->upstream_tls.key, "/own.key");
     bsc_spec_release(release);
 }
 
