@@ -131,10 +131,9 @@ static void follow_targets(struct bsc_engine *engine, struct bsc_service *servic
 {
     const struct bsc_spec *spec = service->row.spec;
     enum bsc_slot live = service->row.slots.live;
-    struct bsc_release *release = bsc_release_find(service, service->row.release[live]);
     if (spec->runtime != BSC_RUNTIME_STATIC || !follows_file(service) || bsc_rollout_open(service))
         return; /* of an open rollout the targets are the same: see moves_targets */
-    release = bsc_release_new(engine, service, spec);
+    struct bsc_release *release = bsc_release_new(engine, service, spec);
     service->row.release[live] = release->row.id;
     for (size_t i = 0; i < service->instance_count; i++)
         if (service->instances[i].row.slot == live && bsc_instance_stays(&service->instances[i]))
