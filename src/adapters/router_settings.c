@@ -123,6 +123,8 @@ static enum bsc_status put_options(struct bsc_settings *settings,
         { "fields_max", proxy->fields_max },
         { "body_bytes", proxy->body_bytes },
         { "body_rate", proxy->body_rate },
+        { "read_rate", proxy->read_rate },
+        { "rate_grace_ms", proxy->rate_grace_ms },
         { "request_ms", proxy->request_ms },
         { "buffer_bytes", proxy->buffer_bytes },
     };

@@ -334,8 +334,26 @@ static const struct bsc_key config_keys[] = {
       .low = 0,
       .high = 1 << 30,
       .otherwise = "100B",
-      .text = "Bytes a second that a request's body must come with, after the first 30 s and until "
+      .text = "Bytes a second that a request's body must come with, after `rate_grace` and until "
               "the answer begins; else 408. gRPC is not measured. 0: any." },
+    { .path = "proxy.limits.read_rate",
+      .type = &bsc_type_size,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(read_rate),
+      .low = 0,
+      .high = 1 << 30,
+      .otherwise = "100B",
+      .text = "Bytes a second that a client must read an answer with, while some of it waits for "
+              "nothing else; else the connection (of HTTP/2: the stream) is reset. Measured over "
+              "`rate_grace` each time. Tunnels are not measured. 0: any." },
+    { .path = "proxy.limits.rate_grace",
+      .type = &bsc_type_duration,
+      .effect = BSC_EFFECT_NOW,
+      .offset = PROXY(rate_grace_ms),
+      .low = 100 * MS,
+      .high = HOUR,
+      .otherwise = "30s",
+      .text = "How long a client may be slower than `body_rate` and `read_rate` want it." },
     { .path = "proxy.limits.buffers",
       .type = &bsc_type_size,
       .effect = BSC_EFFECT_NOW,

@@ -70,6 +70,8 @@ struct bsc_proxy_spec {
     unsigned fields_max;
     int64_t body_bytes;         /* of a request; 0: no limit */
     int64_t body_rate;          /* bytes a second that a body must come with; 0: any */
+    int64_t read_rate;          /* ... that a client must read an answer with; 0: any */
+    int64_t rate_grace_ms;      /* how long either may be slower */
     int64_t request_ms;         /* for a request to arrive whole; 0: any */
     int64_t buffer_bytes;       /* for all that is under way */
     struct bsc_strings trusted; /* networks of proxies before us: "10.0.0.0/8" */

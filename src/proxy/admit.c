@@ -13,10 +13,9 @@
 #include "proxy/worker.h"
 
 enum {
-    SCARCE_EIGHTHS = 7,       /* of the clients that may be there at once */
-    SCARCE_MS = 1000,         /* after a system call said that there is no descriptor */
-    SCARCE_LOG_MS = 60000,    /* at most one line in so long */
-    BODY_GRACE_US = 30000000, /* a body may begin slowly */
+    SCARCE_EIGHTHS = 7,    /* of the clients that may be there at once */
+    SCARCE_MS = 1000,      /* after a system call said that there is no descriptor */
+    SCARCE_LOG_MS = 60000, /* at most one line in so long */
     RETRY_OVERLOADED_S = 1,
     RETRY_MAX_S = 255,
     RECLAIM_IDLE_MS = 1000,
@@ -128,10 +127,48 @@ bool bsc_exchange_body_late(const struct bsc_worker *worker, const struct bsc_ex
     int64_t elapsed_us = worker->now_us - exchange->body_us;
     if (options->request_ms && elapsed_us >= options->request_ms * 1000)
         return true;
-    if (!options->body_rate || exchange->streams || elapsed_us <= BODY_GRACE_US)
+    int64_t grace_us = options->rate_grace_ms * 1000;
+    if (!options->body_rate || exchange->streams || elapsed_us <= grace_us)
         return false;
-    uint64_t wanted = (uint64_t)(elapsed_us - BODY_GRACE_US) / 1000 * options->body_rate / 1000;
+    uint64_t wanted = (uint64_t)(elapsed_us - grace_us) / 1000 * options->body_rate / 1000;
     return exchange->request.data_bytes < wanted;
+}
+
+/* Of the answer's body, what the client's connection has taken. */
+static uint64_t taken(const struct bsc_exchange *exchange)
+{
+    uint64_t waiting =
+        bsc_buffer_size(exchange->upstream->connection.in) + bsc_flow_unsent(&exchange->answer);
+    uint64_t bytes = exchange->answer.data_bytes;
+    return bytes > waiting ? bytes - waiting : 0;
+}
+
+/* Only the time counts in which the answer waited for its reader: an instance that sends nothing is
+ * not the client's fault. One measurement follows the other, so that no haste is saved up. */
+bool bsc_exchange_reader_late(const struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    const struct bsc_options *options = worker->options;
+    bool waits = !exchange->client->connection.writable;
+    if (!exchange->stalled_us && !exchange->slow_us)
+        exchange->slow_bytes = taken(exchange);
+    if (exchange->stalled_us)
+        exchange->slow_us += worker->now_us - exchange->stalled_us;
+    exchange->stalled_us = waits ? worker->now_us : 0;
+    if (!waits || !options->read_rate || exchange->slow_us < options->rate_grace_ms * 1000)
+        return false;
+    uint64_t wanted = (uint64_t)exchange->slow_us / 1000 * options->read_rate / 1000;
+    bool late = taken(exchange) - exchange->slow_bytes < wanted;
+    exchange->slow_us = 0;
+    exchange->slow_bytes = taken(exchange);
+    return late;
+}
+
+bool bsc_exchange_cut_reader(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    exchange->reason = "slow-reader";
+    exchange->client_left = exchange->cut = true;
+    bsc_exchange_end(worker, exchange, false);
+    return false;
 }
 
 /* -- running out of descriptors -------------------------------------------------------------- */

@@ -219,7 +219,7 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     bsc_buffer_return(&worker->buffers, &exchange->request.out);
     bsc_buffer_return(&worker->buffers, &exchange->answer.out);
     bool go_on = whole && exchange->keep_alive && exchange->request.done;
-    bool reset = !whole && !exchange->client_left;
+    bool reset = !whole && (!exchange->client_left || exchange->cut);
     bsc_slab_give(&worker->exchanges, exchange);
     client->connection.exchange = NULL;
     if (!whole)
@@ -457,10 +457,11 @@ void bsc_exchange_upstream_late(struct bsc_worker *worker, struct bsc_exchange *
         bsc_exchange_end(worker, exchange, false); /* nobody's fault */
         return;
     case BSC_EXCHANGE_ANSWERING:
-        if (!client->writable)
-            exchange->client_left = true; /* it does not read */
-        else
-            exchange->cause = BSC_CAUSE_TIME_OUT;
+        if (!client->writable) {
+            bsc_exchange_cut_reader(worker, exchange);
+            return;
+        }
+        exchange->cause = BSC_CAUSE_TIME_OUT;
         bsc_exchange_end(worker, exchange, false);
         return;
     case BSC_EXCHANGE_HELD:

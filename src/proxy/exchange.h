@@ -85,9 +85,13 @@ struct bsc_exchange {
     bool streams : 1;     /* its body may come slowly: a stream of messages */
     bool websocket : 1;   /* what it asks to upgrade to */
     bool tcp : 1;         /* a connection of a TCP service: no heads, no answers (tunnel.h) */
+    bool cut : 1;         /* the client does not read: what it has must not look whole */
     bool by_proxy : 1;    /* a trusted proxy passed it on ... */
     int64_t body_us;      /* since when its body is waited for; 0: it was not */
     struct bsc_ip behind; /* ... for this client */
+    int64_t stalled_us;   /* since when the answer waits for the client to read; 0: it does not */
+    int64_t slow_us;      /* how long it did before, and ... */
+    uint64_t slow_bytes;  /* ... what had been read when that began */
 };
 
 /* The client's next request is complete in worker->request. */
@@ -120,6 +124,9 @@ bool bsc_exchange_too_large(struct bsc_worker *worker, struct bsc_exchange *exch
 /* Whether the body comes too slowly, and the answer to that. */
 bool bsc_exchange_body_late(const struct bsc_worker *worker, const struct bsc_exchange *exchange);
 bool bsc_exchange_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Whether the client reads its answer too slowly, and the end of that. Always false. */
+bool bsc_exchange_reader_late(const struct bsc_worker *worker, struct bsc_exchange *exchange);
+bool bsc_exchange_cut_reader(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Goes where the service's traffic mode and the current split say. */
 bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Claims an instance and connects; answers itself when there is none. */

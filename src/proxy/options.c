@@ -36,6 +36,8 @@ static const struct number {
     { COUNT(fields_max), 1, BSC_HEAD_FIELDS, BSC_HEAD_FIELDS },
     { TIME(body_bytes), 0, (json_int_t)1 << 50, 0 },
     { TIME(body_rate), 0, 1 << 30, 100 },
+    { TIME(read_rate), 0, 1 << 30, 100 },
+    { TIME(rate_grace_ms), 1, HOUR, 30 * SECOND },
     { TIME(request_ms), 0, DAY, 0 },
     { TIME(buffer_bytes), 1, (json_int_t)1 << 50, 256 << 20 },
 #undef TIME

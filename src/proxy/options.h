@@ -30,11 +30,13 @@ struct bsc_options {
     unsigned requests_max;            /* on one connection; 0: no limit */
     unsigned streams_max;             /* at once on one connection of HTTP/2 */
     unsigned head_bytes, line_bytes, fields_max;
-    bool head_limited;    /* one of them is narrower than the parser's */
-    uint64_t body_bytes;  /* of a request; 0: no limit */
-    uint64_t body_rate;   /* bytes a second; 0: any */
-    int64_t request_ms;   /* for a body to arrive; 0: any */
-    int64_t buffer_bytes; /* lent in all workers */
+    bool head_limited;     /* one of them is narrower than the parser's */
+    uint64_t body_bytes;   /* of a request; 0: no limit */
+    uint64_t body_rate;    /* bytes a second; 0: any */
+    uint64_t read_rate;    /* likewise, of answers, while they wait for their reader */
+    int64_t rate_grace_ms; /* before either is demanded */
+    int64_t request_ms;    /* for a body to arrive; 0: any */
+    int64_t buffer_bytes;  /* lent in all workers */
     enum bsc_tracing tracing;
     struct bsc_pages pages;
     unsigned trusted_count;

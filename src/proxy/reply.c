@@ -29,6 +29,9 @@ static bool pass_body(struct bsc_worker *worker, struct bsc_exchange *exchange)
         bsc_exchange_end(worker, exchange, false);
         return false;
     }
+    if ((!exchange->client->connection.writable || exchange->stalled_us) &&
+        bsc_exchange_reader_late(worker, exchange))
+        return bsc_exchange_cut_reader(worker, exchange);
     bsc_timer_set(&worker->wheel, &upstream->timer,
                   worker->now_ms + exchange->service->shared->idle_ms);
     return true;

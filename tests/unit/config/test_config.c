@@ -88,6 +88,7 @@ static const char everything[] =
     "idle: 5s, max: 6 },\n"
     "         limits: { connections: 1000, connections_per_address: 10, head: 16k, line: 4096,\n"
     "                   requests_per_connection: 7, fields: 50, body: 10MiB, body_rate: 2KB,\n"
+    "                   read_rate: 3KB, rate_grace: 5s,\n"
     "                   buffers: 1g },\n"
     "         timeouts: { request: 8s, head: 1s, keep_alive: 2s, tunnel: 3s, linger: 400ms } }\n"
     "ports: 21000-21099\n"
@@ -136,6 +137,8 @@ static void every_key_of_the_proxy_arrives(void **unused)
     assert_int_equal(config->proxy.fields_max, 50);
     assert_int_equal(config->proxy.body_bytes, 10 << 20);
     assert_int_equal(config->proxy.body_rate, 2048);
+    assert_int_equal(config->proxy.read_rate, 3072);
+    assert_int_equal(config->proxy.rate_grace_ms, 5000);
     assert_int_equal(config->proxy.buffer_bytes, 1 << 30);
     assert_int_equal(config->services[0]->edge.body_bytes, 1 << 20);
     assert_int_equal(config->services[0]->edge.rate_requests, 30);
