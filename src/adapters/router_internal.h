@@ -293,6 +293,7 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
 enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_endpoint *endpoints,
                                    size_t count, struct bsc_text *out,
                                    struct bsc_error *error) BSC_MUST_CHECK;
+json_t *bsc_wire_pages(const struct bsc_error_pages *pages);
 void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out);
 void bsc_wire_remove(const char *name, struct bsc_text *out);
 /* Adds a line. */

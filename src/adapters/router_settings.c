@@ -138,13 +138,7 @@ static enum bsc_status put_options(struct bsc_settings *settings,
     for (unsigned i = 0; i < proxy->trusted.count; i++)
         json_array_append_new(trusted, json_string(proxy->trusted.items[i]));
     json_object_set_new(options, "trusted", trusted);
-    json_t *pages = json_array();
-    for (unsigned i = 0; i < proxy->error_pages.count; i++) {
-        const struct bsc_error_page *page = &proxy->error_pages.items[i];
-        json_array_append_new(pages, json_pack("{s:s,s:s?,s:s?}", "for", page->key, "html",
-                                               page->html, "json", page->json));
-    }
-    json_object_set_new(options, "pages", pages);
+    json_object_set_new(options, "pages", bsc_wire_pages(&proxy->error_pages));
     return put(settings, options_name, json_pack("{s:o}", "options", options), error);
 }
 

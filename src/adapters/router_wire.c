@@ -120,6 +120,15 @@ static void add_balancing(json_t *service, const struct bsc_traffic_spec *traffi
         json_object_set_new(service, "identity", identity);
 }
 
+json_t *bsc_wire_pages(const struct bsc_error_pages *pages)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < pages->count; i++)
+        json_array_append_new(list, json_pack("{s:s,s:s?,s:s?}", "for", pages->items[i].key, "html",
+                                              pages->items[i].html, "json", pages->items[i].json));
+    return list;
+}
+
 enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_text *out,
                                  struct bsc_error *error)
 {
@@ -142,6 +151,9 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
                   (json_int_t)traffic->hold_max, "drain_ms", (json_int_t)spec->deploy.drain_ms);
     json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
     add_balancing(json_object_get(object, "service"), traffic);
+    if (spec->edge.error_pages.count)
+        json_object_set_new(json_object_get(object, "service"), "pages",
+                            bsc_wire_pages(&spec->edge.error_pages));
     return write_body(object, out, spec->name, error);
 }
 

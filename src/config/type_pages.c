@@ -64,6 +64,17 @@ static void read_file(struct bsc_reader *reader, const struct bsc_node *item, co
         page->html = read_page(reader, item, path);
 }
 
+/* As write_pages wrote it. */
+static void read_texts(struct bsc_reader *reader, const struct bsc_node *child,
+                       struct bsc_error_page *page)
+{
+    for (const struct bsc_node *kind = child->first; kind; kind = kind->next) {
+        const char **text = !strcmp(kind->key, "html") ? &page->html : &page->json;
+        if (kind->kind == BSC_NODE_TEXT)
+            *text = bsc_arena_copy(reader->arena, kind->text);
+    }
+}
+
 static const char *expect_pages(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;
@@ -83,20 +94,22 @@ static bool read_pages(struct bsc_reader *reader, const struct bsc_key *key,
         const char *path = bsc_arena_printf(reader->scratch, "%s.%s", key->path, child->key);
         struct bsc_error_page *page = &items[pages->count++];
         *page = (struct bsc_error_page){ .key = bsc_arena_copy(reader->arena, child->key) };
-        if (!is_answer(child->key))
+        if (reader->stored)
+            read_texts(reader, child, page);
+        else if (!is_answer(child->key))
             bsc_reader_problem(reader, child->line, path,
                                "is no answer of the proxy's; accepted are statuses (503), classes "
                                "of them (5xx) and reason words (maintenance)");
         else if (child->kind != BSC_NODE_LIST)
             read_file(reader, child, path, page);
-        for (const struct bsc_node *item = child->kind == BSC_NODE_LIST ? child->first : NULL; item;
-             item = item->next)
+        bool list = !reader->stored && child->kind == BSC_NODE_LIST;
+        for (const struct bsc_node *item = list ? child->first : NULL; item; item = item->next)
             read_file(reader, item, path, page);
     }
     return true;
 }
 
-/* For differences: texts, because a file can change and keep its name. */
+/* Texts, because a file can change and keep its name, or go. */
 static json_t *write_pages(const struct bsc_key *key, const void *base)
 {
     const struct bsc_error_pages *pages = bsc_key_value(key, base);

@@ -18,17 +18,6 @@ enum bsc_trace {
 
 enum bsc_access_log_format { BSC_ACCESS_LOG_JSON, BSC_ACCESS_LOG_COMBINED };
 
-/* The user's page for answers of the proxy itself. */
-struct bsc_error_page {
-    const char *key;         /* "503", "5xx", "maintenance" */
-    const char *html, *json; /* the page; NULL: none of that kind */
-};
-
-struct bsc_error_pages {
-    unsigned count;
-    const struct bsc_error_page *items;
-};
-
 struct bsc_certificate_files {
     const char *chain, *key; /* paths of files in PEM form */
 };

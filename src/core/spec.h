@@ -131,12 +131,24 @@ struct bsc_traffic_spec {
 /* Version of the PROXY protocol that connections to instances begin with. */
 enum bsc_proxy_protocol { BSC_PROXY_PROTOCOL_OFF, BSC_PROXY_PROTOCOL_V1, BSC_PROXY_PROTOCOL_V2 };
 
+/* The user's page for answers of the proxy itself. */
+struct bsc_error_page {
+    const char *key;         /* "503", "5xx", "maintenance" */
+    const char *html, *json; /* the page; NULL: none of that kind */
+};
+
+struct bsc_error_pages {
+    unsigned count;
+    const struct bsc_error_page *items;
+};
+
 /* Limits for the service's clients, and how its instances learn who they are. */
 struct bsc_edge_spec {
     int64_t body_bytes;                    /* of a request; 0: as for all services */
     unsigned rate_requests, rate_period_s; /* of each client; 0: no limit */
     unsigned rate_burst;                   /* at once; 0: as many as rate_requests */
     enum bsc_proxy_protocol proxy_protocol;
+    struct bsc_error_pages error_pages; /* before those for all services */
 };
 
 /* TLS to the instances. */

@@ -89,6 +89,7 @@ struct bsc_service {
     int64_t queue_ms;
     struct bsc_ejection ejection;
     struct bsc_retry_policy retry;
+    struct bsc_pages pages; /* before the proxy's own */
     struct bsc_hold_count *hold;
     unsigned route_count;
     struct bsc_service_route *routes;

@@ -110,33 +110,6 @@ static enum bsc_status parse_trusted(const json_t *object, struct bsc_options *o
     return BSC_OK;
 }
 
-static char *copy_page(const json_t *page, const char *kind)
-{
-    const char *text = json_string_value(json_object_get(page, kind));
-    return text && strlen(text) <= BSC_PAGE_BYTES ? bsc_copy(text) : NULL;
-}
-
-static enum bsc_status parse_pages(const json_t *object, struct bsc_options *options,
-                                   struct bsc_error *error)
-{
-    const json_t *list = json_object_get(object, "pages");
-    size_t count = json_array_size(list);
-    if (list && (!json_is_array(list) || count > BSC_PAGES_MAX))
-        return bsc_error_set(error, BSC_INVALID, "'pages' is no list, or too long");
-    options->pages.items = bsc_alloc(count * sizeof *options->pages.items);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *page = json_array_get(list, i);
-        const char *key = json_string_value(json_object_get(page, "for"));
-        if (!key || strlen(key) >= BSC_PAGE_KEY_BYTES)
-            return bsc_error_set(error, BSC_INVALID, "page %zu is for nothing", i);
-        struct bsc_page *made = &options->pages.items[options->pages.count++];
-        *made =
-            (struct bsc_page){ .html = copy_page(page, "html"), .json = copy_page(page, "json") };
-        strncpy(made->key, key, sizeof made->key - 1);
-    }
-    return BSC_OK;
-}
-
 enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out,
                                   struct bsc_error *error)
 {
@@ -144,7 +117,8 @@ enum bsc_status bsc_options_parse(const json_t *object, struct bsc_options **out
         return bsc_error_set(error, BSC_INVALID, "'options' is no object");
     struct bsc_options *options = bsc_options_create();
     if (parse_numbers(object, options, error) || parse_tracing(object, options, error) ||
-        parse_trusted(object, options, error) || parse_pages(object, options, error)) {
+        parse_trusted(object, options, error) ||
+        bsc_pages_parse(json_object_get(object, "pages"), &options->pages, error)) {
         bsc_options_destroy(options);
         return error->status;
     }
@@ -159,11 +133,7 @@ void bsc_options_destroy(struct bsc_options *options)
 {
     if (!options)
         return;
-    for (unsigned i = 0; i < options->pages.count; i++) {
-        free(options->pages.items[i].html);
-        free(options->pages.items[i].json);
-    }
-    free(options->pages.items);
+    bsc_pages_deinit(&options->pages);
     free(options->trusted);
     free(options);
 }

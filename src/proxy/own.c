@@ -44,9 +44,14 @@ static size_t find_page(const struct bsc_worker *worker, const struct bsc_exchan
                         struct bsc_answer *answer)
 {
     const struct bsc_pages *pages = &worker->options->pages;
-    if (!pages->count)
+    const struct bsc_pages *own = exchange->service ? &exchange->service->shared->pages : pages;
+    if (!pages->count && !own->count)
         return 0;
-    answer->page = bsc_pages_find(pages, answer->status, answer->reason, answer->json);
+    answer->page = bsc_pages_find(own, answer->status, answer->reason, answer->json);
+    if (!answer->page)
+        answer->page = bsc_pages_find(pages, answer->status, answer->reason, answer->json);
+    if (!answer->page)
+        return 0;
     size_t size = bsc_answer_page_bytes(answer);
     if (BSC_ANSWER_BYTES + bsc_flow_unsent(&exchange->answer) + size <= BSC_BUFFER_LARGE)
         return size;

@@ -7,8 +7,11 @@
 #ifndef BASCULE_PROXY_PAGES_H
 #define BASCULE_PROXY_PAGES_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/error.h"
 
 enum { BSC_PAGES_MAX = 64, BSC_PAGE_KEY_BYTES = 32, BSC_PAGE_BYTES = 48 * 1024 };
 
@@ -26,6 +29,12 @@ struct bsc_pages {
  * the kind that is wanted. */
 const char *bsc_pages_find(const struct bsc_pages *pages, unsigned status, const char *reason,
                            bool json);
+
+/* The list "pages" of a line (pages_parse.c); NULL: none. What was read is there even on an error.
+ */
+enum bsc_status bsc_pages_parse(const json_t *list, struct bsc_pages *out,
+                                struct bsc_error *error) BSC_MUST_CHECK;
+void bsc_pages_deinit(struct bsc_pages *pages);
 
 struct bsc_page_words {
     unsigned status;

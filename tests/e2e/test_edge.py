@@ -2,6 +2,8 @@
 """Limits, trusted proxies and pages for errors as their user has them: from bascule.yaml to the answer."""
 import contextlib
 import json
+import os
+import signal
 import socket
 import urllib.error
 import urllib.request
@@ -41,6 +43,35 @@ def test_a_client_behind_a_trusted_proxy_is_limited_and_gets_the_users_page():
         daemon.configure(proxy=proxy | {"limits": {"line": 256}})
         assert "proxy.limits.line: 8KiB -> 256" in daemon.do("apply")
         wait_until(lambda: get(daemon, Long="x" * 300)[0] == 431, "the new limit holds")
+
+
+def test_a_service_has_pages_of_its_own_before_those_of_the_proxy():
+    with Daemon() as daemon:
+        page, ours = daemon.folder / "closed.html", daemon.folder / "ours.html"
+        page.write_text("<p>The shop is closed ({reason})")
+        ours.write_text("<p>Ours: {status}")
+        daemon.services["web"]["error_pages"] = {"maintenance": "closed.html"}
+        daemon.configure(proxy={"error_pages": {503: "ours.html"}})
+        daemon.start()
+        daemon.do("deploy", "web", "v1")
+        daemon.do("traffic", "web", "maintenance")
+        assert get(daemon)[2] == b"<p>The shop is closed (maintenance)"
+        daemon.do("traffic", "web", "stop")
+        assert get(daemon)[2] == b"<p>Ours: 503"
+        daemon.do("traffic", "web", "maintenance")
+        page.unlink()  # it was read when the configuration was applied
+        before = daemon.pid("controller")
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: daemon.run("status", "-q").returncode == 0 and daemon.pid("controller") != before,
+                   "the controller is back")
+        daemon.do("upgrade")
+        assert get(daemon)[2] == b"<p>The shop is closed (maintenance)"
+        page.write_text("<p>Back at ten")
+        assert "error_pages" in daemon.do("apply")
+        wait_until(lambda: get(daemon)[2] == b"<p>Back at ten", "the new page is given")
+        page.unlink()
+        refused = daemon.run("apply")
+        assert refused.returncode == 2 and "services.web.error_pages.maintenance: file " in refused.stderr
 
 
 def talk(port, sent):

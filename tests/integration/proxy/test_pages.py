@@ -51,3 +51,18 @@ def test_a_page_that_would_not_fit_gives_way_to_ours(site, options):
     head, body = answer(site)
     assert status(head) == 503 and b"bascule: maintenance" in body
     site.change(traffic="serve")
+
+
+def test_the_services_own_page_comes_first_and_the_proxys_for_the_rest(site, options):
+    options(pages=[{"for": "maintenance", "html": "<p>ours: {reason}", "json": '{"ours":"{reason}"}'},
+                   {"for": "5xx", "html": "<p>ours: {status}", "json": None}])
+    site.change(traffic="maintenance", pages=[{"for": "503", "html": "<p>the shop: {reason}", "json": None}])
+    assert answer(site)[1] == b"<p>the shop: maintenance"
+    assert json.loads(answer(site, JSON)[1]) == {"ours": "maintenance"}
+    site.change(traffic="stop")
+    assert answer(site)[1] == b"<p>the shop: stopped"
+    site.change(pages=[{"for": "maintenance", "html": "<p>the shop", "json": None}])
+    assert answer(site)[1] == b"<p>ours: 503"
+    other = site.client(b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n")
+    assert b"the shop" not in other.exact(int(field(other.head(), "content-length")))  # no service is asked for
+    site.change(traffic="serve", pages=[])

@@ -88,7 +88,7 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
           "proxy_protocol, upstream_tls, "
           "limits, "
-          "rate_limit, "
+          "rate_limit, error_pages, "
           "targets, timeouts, hold, "
           "health, deploy and hooks, found nothing" },
         { WEB "    user: !!str root\n", "4: services.web.user: tags (!name) are not accepted" },
@@ -187,7 +187,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "stop_grace_period, route, routes, balance, hash, affinity, "
           "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
           "proxy_protocol, upstream_tls, limits, "
-          "rate_limit, targets, timeouts, "
+          "rate_limit, error_pages, targets, timeouts, "
           "hold, health, deploy and hooks" },
         { WEB "    route: { prefix: / }\n", "4: services.web.route.prefix: unknown key 'prefix'; "
                                             "accepted are host and path" },
@@ -199,7 +199,7 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "slow_start, max_requests, queue, ejection, retry, protocol, "
           "listen, listen_tls, proxy_protocol, upstream_tls, "
           "limits, "
-          "rate_limit, targets, "
+          "rate_limit, error_pages, targets, "
           "timeouts, hold, health, deploy and hooks" },
     };
     EACH_IS_TOLD(cases);

@@ -129,6 +129,16 @@ static void random_rest(struct bsc_spec *spec)
     spec->grace_ms = random_ms();
 }
 
+static struct bsc_error_pages random_pages(struct bsc_arena *arena)
+{
+    static const char *const keys[] = { "503", "5xx", "maintenance" };
+    struct bsc_error_page *items = bsc_arena_alloc(arena, 3 * sizeof *items);
+    unsigned count = below(4);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = (struct bsc_error_page){ keys[i], maybe_text(arena), maybe_text(arena) };
+    return (struct bsc_error_pages){ count, items };
+}
+
 static struct bsc_spec *random_spec(void)
 {
     struct bsc_spec *spec = bsc_spec_create();
@@ -151,6 +161,7 @@ static struct bsc_spec *random_spec(void)
     spec->environment = random_environment(arena);
     spec->env_files = random_strings(arena, 0);
     spec->user = maybe_text(arena);
+    spec->edge.error_pages = random_pages(arena);
     spec->health.kind = below(3);
     spec->health.host = maybe_text(arena);
     if (spec->health.kind == BSC_PROBE_HTTP)
@@ -187,6 +198,16 @@ static void same_command(const struct bsc_command *a, const struct bsc_command *
 }
 
 /* Compared field by field and not by the table, which might forget one. */
+static void same_pages(const struct bsc_error_pages *a, const struct bsc_error_pages *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (unsigned i = 0; i < a->count; i++) {
+        assert_string_equal(a->items[i].key, b->items[i].key);
+        same_text(a->items[i].html, b->items[i].html);
+        same_text(a->items[i].json, b->items[i].json);
+    }
+}
+
 static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
 {
     same_text(a->name, b->name);
@@ -228,6 +249,7 @@ static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
     same_strings(&a->environment, &b->environment);
     same_strings(&a->env_files, &b->env_files);
     same_text(a->user, b->user);
+    same_pages(&a->edge.error_pages, &b->edge.error_pages);
     assert_int_equal(a->replicas, b->replicas);
     assert_int_equal(a->restart, b->restart);
     assert_int_equal(a->grace_ms, b->grace_ms);
@@ -349,7 +371,7 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
                 "balance, hash, affinity, "
                 "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
                 "proxy_protocol, upstream_tls, limits, "
-                "rate_limit, targets, timeouts, hold, "
+                "rate_limit, error_pages, targets, timeouts, hold, "
                 "health, deploy "
                 "and hooks, "
                 "found a list" },
