@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS to instances: whose certificates are accepted, what is said when one is not, and what goes over it."""
+import contextlib
 import itertools
+import os
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
 from certificates import Authority, tls_line, upstream
 from dataplane import Proxy, ask, eventually, read_answer
 from origins import Origin, SecureOrigin
+from programs import program
 
 numbers = itertools.count(1)
 
@@ -424,3 +428,56 @@ def test_an_instance_of_http_2_may_want_a_certificate(proxy, authority, app):
             site.serve(origin.address, good.address)
             for _ in range(4):
                 assert site.ask(method="POST", body=b"abc")[::2] == (200, b"good")
+
+
+# -- a server of its own
+
+
+@contextlib.contextmanager
+def nginx(folder, certificate, listen, more=""):
+    """nginx serving `folder`/html over TLS at a port of 127.0.0.1, which it finds out."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    temporary = "".join(f"{kind}_temp_path {folder};\n"
+                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(f"""
+        daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+        events {{}}
+        http {{
+            access_log off; {temporary}
+            server {{
+                listen 127.0.0.1:{port} {listen}; root {folder}/html;
+                ssl_certificate {certificate.chain}; ssl_certificate_key {certificate.key}; {more}
+            }}
+        }}""")
+    server = subprocess.Popen([program("nginx"), "-p", folder, "-c", folder / "nginx.conf",
+                               "-e", folder / "error.log"], stderr=subprocess.DEVNULL)
+    try:
+        def listens():
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                return True
+        eventually(listens, what=f"nginx listens")
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize("protocol", ["http1", "h2"])
+def test_nginx_is_an_instance(proxy, authority, app, tmp_path, protocol):
+    (tmp_path / "html").mkdir()
+    large = os.urandom(3_000_000)
+    (tmp_path / "html/large").write_bytes(large)
+    (tmp_path / "html/small").write_bytes(b"small")
+    own = authority.sign(common="proxy", client=True)
+    wants = f"ssl_client_certificate {authority.path}; ssl_verify_client on;"
+    with nginx(tmp_path, app, "ssl" + (" http2" if protocol == "h2" else ""), wants) as address:
+        site = Site(proxy, [upstream("app", authority, own)], protocol=protocol).serve(address)
+        with proxy.connect() as client:
+            for _ in range(3):
+                assert site.ask(client, path="/small")[::2] == (200, b"small")
+                assert site.ask(client, path="/large")[::2] == (200, large)
+        site.counted(errors=0, requests=6)
+        site = Site(proxy, [upstream("app", authority)], protocol=protocol).serve(address)
+        assert site.ask(path="/small")[0] == 400  # nginx says it in words: no certificate was sent
