@@ -104,13 +104,15 @@ def test_a_large_body_arrives_whole_both_ways(h2):
 def flooded(h2, send, limit=20000):
     """Sends until the connection ends; it must have been told to calm down."""
     floods = h2.site.proxy.shard_total("h2_floods")
+    sent, broken = 0, None
     try:
-        for i in range(limit):
-            send(i)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
+        while sent < limit:
+            send(sent)
+            sent += 1
+    except (BrokenPipeError, ConnectionResetError) as error:
+        broken = error
     h2.end()
-    assert h2.goaway == CALM, h2.goaways
+    assert h2.goaway == CALM, (h2.goaways, sent, broken)
     assert h2.site.proxy.shard_total("h2_floods") == floods + 1
 
 
