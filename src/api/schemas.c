@@ -27,6 +27,8 @@ static const struct bsc_api_field listener[] = {
     { "address", BSC_API_STRING, .summary = "\"0.0.0.0:8080\"" },
     { "role", BSC_API_STRING, .of = "http|https|redirect|tcp",
       .summary = "what is spoken there; redirect: plain HTTP is told the address of HTTPS" },
+    { "tls", BSC_API_BOOLEAN,
+      .summary = "all of it is inside TLS: https, and tcp with listen_tls" },
     { "proxy_protocol", BSC_API_BOOLEAN, .summary = "connections begin with its header" },
     { "service", BSC_API_STRING, BSC_API_NULLABLE, .summary = "of TCP: who gets the connections" },
     { "redirect_port", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "of HTTPS" },

@@ -237,8 +237,9 @@ json_t *bsc_api_view_listener(const struct bsc_router_listener *listener)
                        : listener->redirect ? "redirect"
                                             : "http";
     unsigned port = listener->redirect_port ? listener->redirect_port : 443;
-    return json_pack("{s:o, s:s, s:b, s:o, s:o}", "address", bsc_api_words(listener->address),
-                     "role", role, "proxy_protocol", (int)listener->proxy_protocol, "service",
+    return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o}", "address", bsc_api_words(listener->address),
+                     "role", role, "tls", (int)listener->tls, "proxy_protocol",
+                     (int)listener->proxy_protocol, "service",
                      bsc_api_words_or_null(listener->service), "redirect_port",
                      listener->redirect ? json_integer(port) : json_null());
 }

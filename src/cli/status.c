@@ -86,6 +86,8 @@ static void print_listen(const json_t *listen)
             bsc_text_printf(&out, " to %s", bsc_json_text(one, "service"));
         if (bsc_json_number(one, "redirect_port"))
             bsc_text_printf(&out, " to %lld", bsc_json_number(one, "redirect_port"));
+        if (*bsc_json_text(one, "service") && json_is_true(json_object_get(one, "tls")))
+            bsc_text_puts(&out, " over TLS");
         if (json_is_true(json_object_get(one, "proxy_protocol")))
             bsc_text_puts(&out, " (PROXY protocol)");
     }

@@ -100,7 +100,7 @@ def test_a_load_balancer_says_whose_connection_it_is_at_one_of_two_addresses():
         daemon.start()
         daemon.do("deploy", "web", "v1")
         assert daemon.json("status")["listen"] == [
-            {"address": address, "role": "http", "proxy_protocol": address == addresses[1], "service": None,
+            {"address": address, "role": "http", "tls": False, "proxy_protocol": address == addresses[1], "service": None,
              "redirect_port": None} for address in addresses]
         assert talk(front, line + ask).startswith(b"HTTP/1.1 200")
         assert talk(daemon.port, ask).startswith(b"HTTP/1.1 200")

@@ -189,6 +189,7 @@ def test_a_service_of_tcp_takes_tls_off_and_puts_it_on(authority):
         site.daemon.configure(tls={"certificates": {"certificate": "web.pem", "key": "web.key"}})
         site.daemon.do("apply")
         site.daemon.do("deploy", "web", "v1")
+        assert f"127.0.0.1:{port} tcp to web over TLS" in site.daemon.do("status")
         for timeout in ("2s", "3s"):  # what is applied leaves the release's own settings as they are
             raw = socket.create_connection(("127.0.0.1", port), timeout=20)
             with authority.client().wrap_socket(raw, server_hostname="app.test") as client:
