@@ -58,14 +58,22 @@ uint64_t bsc_counters_in_flight(const struct bsc_generation *generation, unsigne
     return started > finished ? started - finished : 0;
 }
 
-/* Reading a page of shared memory that was never written would allocate it. */
-static bool is_touched(const struct bsc_generation *generation, const struct bsc_cell *cell)
+uint64_t bsc_counters_errors(const struct bsc_generation *generation, unsigned gauge)
 {
-    off_t at = (off_t)((const char *)cell - (const char *)generation->counters);
+    uint64_t errors = 0;
+    for (unsigned i = 0; generation->counters && i < generation->workers; i++)
+        errors += bsc_counter_get(&generation->counters->shards[i].gauges[gauge].errors);
+    return errors;
+}
+
+/* Reading a page of shared memory that was never written would allocate it. */
+static bool is_touched(const struct bsc_generation *generation, const void *part, size_t size)
+{
+    off_t at = (off_t)((const char *)part - (const char *)generation->counters);
     off_t data = lseek(generation->counters_fd, at, SEEK_DATA);
     if (data == -1)
         return errno != ENXIO;
-    return data < at + (off_t)sizeof *cell;
+    return data < at + (off_t)size;
 }
 
 bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
@@ -75,7 +83,7 @@ bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
     *out = (struct bsc_totals){ 0 };
     for (unsigned i = 0; generation->counters && i < generation->workers; i++) {
         const struct bsc_cell *shared = &generation->counters->shards[i].cells[cell];
-        if (!is_touched(generation, shared))
+        if (!is_touched(generation, shared, sizeof *shared))
             continue;
         touched = true;
         const bsc_counter *words = (const bsc_counter *)shared;
@@ -83,6 +91,16 @@ bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
             ((uint64_t *)out)[w] += bsc_counter_get(&words[w]);
     }
     return touched;
+}
+
+void bsc_counters_bad(const struct bsc_generation *generation, unsigned cell,
+                      uint64_t out[static BSC_BAD_WORDS])
+{
+    for (unsigned i = 0; generation->counters && i < generation->workers; i++) {
+        const struct bsc_bad_buckets *bad = &generation->counters->shards[i].bad[cell];
+        for (unsigned w = 0; is_touched(generation, bad, sizeof *bad) && w < BSC_BAD_WORDS; w++)
+            out[w] |= bsc_counter_get(&bad->words[w]);
+    }
 }
 
 /* A worker writes to these from its first turn on, so their memory is there. */

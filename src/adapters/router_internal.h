@@ -13,6 +13,7 @@
  *   router_cells.c       a cell for each (service, slot, split generation)
  *   router_drain.c       waiting until nothing is in flight
  *   router_snapshot.c    what a fresh proxy starts from
+ *   router_watch.c       what is counted of a service with a rollout, for the judge
  *   router_views.c       what others read
  *
  * Changes are lines, numbered by the router (`line`). A generation that got everything up to line L
@@ -28,6 +29,7 @@
 #include "adapters/router_proxy.h"
 #include "base/list.h"
 #include "base/text.h"
+#include "core/analysis/latency.h"
 #include "core/configuration.h"
 #include "proxy/counters.h"
 
@@ -82,6 +84,11 @@ bool bsc_counters_cell(const struct bsc_generation *generation, unsigned cell,
                        struct bsc_totals *out);
 /* Adds what its workers counted. */
 void bsc_counters_figures(const struct bsc_generation *generation, struct bsc_router_figures *sum);
+/* Of the requests that an instance finished. */
+uint64_t bsc_counters_errors(const struct bsc_generation *generation, unsigned gauge);
+/* Adds the buckets of users that had an error in the cell to the bits in `out`. */
+void bsc_counters_bad(const struct bsc_generation *generation, unsigned cell,
+                      uint64_t out[static BSC_BAD_WORDS]);
 void bsc_totals_add(struct bsc_totals *sum, const struct bsc_totals *other);
 void bsc_totals_subtract(struct bsc_totals *from, const struct bsc_totals *other);
 
@@ -193,7 +200,11 @@ struct bsc_routed {
     struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL before begin */
     struct bsc_totals *ended[BSC_SLOT_COUNT];   /* of cells that were folded; NULL: nothing */
     uint64_t first_line, line;                  /* of its last change */
-    bool refused; /* a proxy did not take it: the next publish says everything again */
+    bool refused;       /* a proxy did not take it: the next publish says everything again */
+    bool watch, sticky; /* its candidate is judged; its users stay where they are */
+    enum bsc_slot candidate;
+    struct bsc_baseline baseline; /* of the live slot when the candidate got traffic; no units: not
+                                   known */
 };
 
 /* Since this controller began. */
@@ -355,6 +366,16 @@ void bsc_drain_add(struct bsc_router_proxy *router, const char *const *ids, unsi
                    bsc_token token);
 void bsc_drain_cancel(struct bsc_router_proxy *router, bsc_token token);
 
+/* -- watching -------------------------------------------------------------------------------- */
+
+struct bsc_watch;
+
+void bsc_watch_init(struct bsc_router_proxy *router, bsc_deliver deliver, void *argument);
+void bsc_watch_deinit(struct bsc_router_proxy *router);
+/* Before the routing takes the place of what is there. */
+void bsc_watch_publish(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                       const struct bsc_routing *routing);
+
 /* -- configurations -------------------------------------------------------------------------- */
 
 /* Waits for the supervisor's answer. */
@@ -396,6 +417,7 @@ struct bsc_router_proxy {
     struct bsc_cells cells;
     struct bsc_snapshots snapshots;
     struct bsc_drains drains;
+    struct bsc_watch *watch;
 };
 
 /* Tells the engine that a service's split has tripped. */

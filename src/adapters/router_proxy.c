@@ -303,6 +303,7 @@ struct bsc_router_proxy *bsc_router_proxy_create(uv_loop_t *loop, struct bsc_sup
     bsc_snapshots_init(router);
     bsc_router_tls_init(router);
     bsc_drains_init(router);
+    bsc_watch_init(router, deliver, argument);
     bsc_supervisor_link_route(link, &events, router);
     return router;
 }
@@ -333,6 +334,7 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
     struct bsc_list *node;
     while ((node = bsc_list_pop(&router->waiters)))
         free(BSC_CONTAINER(node, struct waiter, link));
+    bsc_watch_deinit(router);
     bsc_drains_deinit(router);
     bsc_snapshots_deinit(router);
     bsc_cells_deinit(&router->cells);

@@ -38,7 +38,7 @@ enum { BSC_TOTALS_CAUSES = 5 }; /* a status, no instance, connecting, a reset, a
 
 /* What was counted, with the meanings of struct bsc_cell, member by member. */
 struct bsc_totals {
-    uint64_t claimed, requests, errors, status[6];
+    uint64_t claimed, answered, requests, errors, status[6];
     uint64_t no_instance, connect_failed, reset, timed_out, client_left, retries;
     uint64_t rescued[BSC_TOTALS_CAUSES], rescue_failed, rescue_refused;
     uint64_t queued, queue_refused, queue_timed_out, ejections;

@@ -285,6 +285,7 @@ enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
     }
     enum bsc_status status = change_prepare(router, routed, routing, &change, error);
     if (status == BSC_OK) {
+        bsc_watch_publish(router, routed, routing);
         swap_state(routed, routing, &change);
         bsc_router_tls_settle(router); /* before the instances that it is for */
         if (router->begun)

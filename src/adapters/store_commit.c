@@ -41,15 +41,19 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_DELETE_INSTANCE] = "DELETE FROM instances WHERE id = ?",
     [BSC_SQL_PUT_ROLLOUT] =
         "INSERT INTO rollouts (" BSC_ROLLOUT_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
-        " DO UPDATE SET"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        ", ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " service = excluded.service, kind = excluded.kind, strategy = excluded.strategy,"
         " release = excluded.release, record = excluded.record, slot = excluded.slot,"
         " status = excluded.status, ending = excluded.ending, cursor = excluded.cursor,"
         " started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, actor = excluded.actor,"
         " reason = excluded.reason, error = excluded.error, passed = excluded.passed,"
         " total = excluded.total, paused_ms = excluded.paused_ms,"
-        " paused_by = excluded.paused_by, baked_ms = excluded.baked_ms",
+        " paused_by = excluded.paused_by, baked_ms = excluded.baked_ms,"
+        " before_units = excluded.before_units,"
+        " before_errors = excluded.before_errors, before_answers = excluded.before_answers,"
+        " before_p50_us = excluded.before_p50_us, before_p90_us = excluded.before_p90_us,"
+        " before_p99_us = excluded.before_p99_us",
     [BSC_SQL_PUT_STEP] =
         "INSERT INTO steps (rollout, position, " BSC_STEP_COLUMNS ")"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, position) DO UPDATE SET"
@@ -236,6 +240,15 @@ static int put_step(struct bsc_store_writer *writer, uint64_t rollout, unsigned 
     return call_end(&call);
 }
 
+static void add_before(struct call *call, const struct bsc_baseline *before)
+{
+    add_number(call, (int64_t)before->units);
+    add_number(call, (int64_t)before->errors);
+    add_number(call, (int64_t)before->answers);
+    for (unsigned q = 0; q < BSC_QUANTILES; q++)
+        add_number(call, (int64_t)before->quantile_us[q]);
+}
+
 static int put_rollout(struct bsc_store_writer *writer, const struct bsc_rollout_row *row)
 {
     struct call call = call_begin(writer, BSC_SQL_PUT_ROLLOUT);
@@ -259,6 +272,7 @@ static int put_rollout(struct bsc_store_writer *writer, const struct bsc_rollout
     add_number(&call, row->paused_ms);
     add_text(&call, row->paused_by);
     add_number(&call, row->baked_ms);
+    add_before(&call, &row->before);
     int code = call_end(&call);
     for (unsigned i = 0; !code && i < row->plan.count; i++)
         code = put_step(writer, row->id, i, &row->plan.steps[i]);

@@ -94,9 +94,12 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded);
  * returns false when one does not hold what it should. Names point into the statement. --- */
 #define BSC_RECORD_COLUMNS \
     "id, slot, version, status, deployed_ms, switched_ms, rolled_back_ms, reason, error"
+#define BSC_BEFORE_COLUMNS \
+    "before_units, before_errors, before_answers, before_p50_us, before_p90_us, before_p99_us"
 #define BSC_ROLLOUT_COLUMNS                                                                    \
     "id, service, kind, strategy, release, record, slot, status, ending, cursor, started_ms, " \
-    "ended_ms, actor, reason, error, passed, total, paused_ms, paused_by, baked_ms"
+    "ended_ms, actor, reason, error, passed, total, paused_ms, paused_by, "                    \
+    "baked_ms, " BSC_BEFORE_COLUMNS
 #define BSC_STEP_COLUMNS \
     "kind, state, undo, slot, hook, weight_bp, instances, duration_ms, timeout_ms"
 #define BSC_EVENT_COLUMNS "sequence, at_ms, service, rollout, kind, actor, text, error"

@@ -83,6 +83,16 @@ bool bsc_row_record(sqlite3_stmt *row, int at, struct bsc_record *out)
            column_error(row, at + 8, &out->error);
 }
 
+static struct bsc_baseline column_before(sqlite3_stmt *row, int at)
+{
+    struct bsc_baseline before = { .units = (uint64_t)sqlite3_column_int64(row, at),
+                                   .errors = (uint64_t)sqlite3_column_int64(row, at + 1),
+                                   .answers = (uint64_t)sqlite3_column_int64(row, at + 2) };
+    for (unsigned q = 0; q < BSC_QUANTILES; q++)
+        before.quantile_us[q] = (uint64_t)sqlite3_column_int64(row, at + 3 + (int)q);
+    return before;
+}
+
 bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
 {
     *out = (struct bsc_rollout_row){
@@ -94,6 +104,7 @@ bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
         .ended_ms = sqlite3_column_int64(row, 11),
         .paused_ms = sqlite3_column_int64(row, 17),
         .baked_ms = sqlite3_column_int64(row, 19),
+        .before = column_before(row, 20),
     };
     out->walk.paused = out->paused_ms != 0;
     return bsc_plan_kind_parse(bsc_column_text(row, 2), &out->kind) &&

@@ -102,8 +102,19 @@ static const char layout_5[] =
     "ALTER TABLE rollouts ADD COLUMN paused_by TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE rollouts ADD COLUMN baked_ms INTEGER NOT NULL DEFAULT 0;";
 
+/* What the live version was like before the candidate got traffic. */
+static const char layout_6[] =
+    "ALTER TABLE rollouts ADD COLUMN before_units INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN before_errors INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN before_answers INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN before_p50_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN before_p90_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN before_p99_us INTEGER NOT NULL DEFAULT 0;";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4, layout_5 };
+static const char *const migrations[] = {
+    layout_1, layout_2, layout_3, layout_4, layout_5, layout_6
+};
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

@@ -59,7 +59,7 @@ static void answer_rollout(void *argument, const struct bsc_rollout_row *row)
     if (row->record && reads->history(reads->self, row->service, row->record + 1, 1, take_version,
                                       version, NULL) != BSC_OK)
         version[0] = '\0'; /* shown as unknown: the rollout itself is worth more than an error */
-    bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_rollout(row, version, "", NULL));
+    bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_rollout(row, version, "", NULL, NULL));
 }
 
 static void view_rollout(struct bsc_api_request *request, const struct bsc_engine *engine)

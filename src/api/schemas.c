@@ -112,6 +112,38 @@ static const struct bsc_api_field rescues[] = {
     { 0 },
 };
 
+static const struct bsc_api_field analysis[] = {
+    { "finding", BSC_API_STRING, .of = "inconclusive|good|harm", .summary = "what was found" },
+    { "proof", BSC_API_STRING, .of = "none|fast|steady|before|ceiling",
+      .summary = "by which test harm was found" },
+    { "metric", BSC_API_STRING, .of = "errors|p50|p90|p99", .summary = "... and of what" },
+    { "compared", BSC_API_STRING, .of = "requests|users|before",
+      .summary = "with the live version at the same time, by requests or by users; or with what "
+                 "it was before" },
+    { "p_ppm", BSC_API_INTEGER,
+      .summary = "p, in millionths: how probable such a difference is by chance, valid at all "
+                 "times" },
+    { "candidate", BSC_API_OBJECT, .of = "Rates", .summary = "the new version in this step" },
+    { "live", BSC_API_OBJECT, .of = "Rates", .summary = "what it is compared with" },
+    { "minimum_requests", BSC_API_INTEGER, .summary = "of the new version, for `good`" },
+    { "needed_ms", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "until there are so many at this rate; null: none comes" },
+    { 0 },
+};
+
+static const struct bsc_api_field rates[] = {
+    { "requests", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "in this step; null: as of before" },
+    { "errors", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "of them" },
+    { "rate_ppm", BSC_API_INTEGER, .summary = "errors in a million requests" },
+    { "low_ppm", BSC_API_INTEGER, .summary = "... at least, and" },
+    { "high_ppm", BSC_API_INTEGER, .summary = "... at most, as far as that can be known" },
+    { "p50_us", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "half of the answers took longer" },
+    { "p90_us", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "a tenth did" },
+    { "p99_us", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "a hundredth did" },
+    { 0 },
+};
+
 static const struct bsc_api_field lock[] = {
     { "at", BSC_API_TIME, .summary = "since when" },
     { "actor", BSC_API_STRING, .summary = "who locked it" },
@@ -179,6 +211,9 @@ static const struct bsc_api_field rollout[] = {
     { "total", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "... of how many" },
     { "rescues", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rescues",
       .summary = "what its version failed and the stable slot answered; null: not known any more" },
+    { "analysis", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Analysis",
+      .summary = "how its version compares; null: nothing was counted, or it is not known any "
+                 "more" },
     { "actor", BSC_API_STRING, .summary = "who asked for it" },
     { "started_at", BSC_API_TIME, .summary = "when it began" },
     { "ended_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it ended" },
@@ -323,7 +358,9 @@ static const struct bsc_api_field configuration_problem[] = {
 };
 
 const struct bsc_api_schema bsc_api_schemas[] = {
+    { "Analysis", analysis },
     { "Applied", applied },
+    { "Rates", rates },
     { "Capacity", capacity },
     { "Check", check_item },
     { "CheckResult", check },

@@ -168,7 +168,8 @@ json_t *bsc_api_view_steps(const struct bsc_plan *plan)
 }
 
 json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
-                             const char *waiting, const struct bsc_router_service_figures *figures)
+                             const char *waiting, const struct bsc_judgement *judgement,
+                             const struct bsc_router_service_figures *figures)
 {
     json_t *json =
         json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:s}", "id", bsc_api_id('r', row->id),
@@ -191,6 +192,8 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
                         figures && figures->rollout == row->id
                             ? bsc_api_view_rescues(&figures->rescues)
                             : json_null());
+    json_object_set_new(json, "analysis",
+                        judgement ? bsc_api_view_judgement(judgement) : json_null());
     json_object_set_new(json, "actor", bsc_api_words(row->actor));
     json_object_set_new(json, "started_at", time_or_null(row->started_ms));
     json_object_set_new(json, "ended_at", time_or_null(row->ended_ms));
@@ -203,7 +206,7 @@ json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
     if (!service->rollout)
         return json_null();
     return bsc_api_view_rollout(&service->rollout->row, bsc_api_rollout_version(service),
-                                service->rollout->waiting, figures);
+                                service->rollout->waiting, service->rollout->judgement, figures);
 }
 
 static json_t *lock_or_null(const struct bsc_lock *lock)

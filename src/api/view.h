@@ -21,10 +21,11 @@ uint64_t bsc_api_id_parse(char letter, const char *text);
 
 json_t *bsc_api_view_service(const struct bsc_service *service,
                              const struct bsc_router_service_figures *figures);
-/* `waiting` "": it waits for nothing. `version` NULL: not known. `figures` are the service's; NULL:
- * not known, as when they are of another rollout. */
+/* `waiting` "": it waits for nothing. `version` NULL: not known. `judgement` NULL: none. `figures`
+ * are the service's; NULL: not known, as when they are of another rollout. */
 json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
-                             const char *waiting, const struct bsc_router_service_figures *figures);
+                             const char *waiting, const struct bsc_judgement *judgement,
+                             const struct bsc_router_service_figures *figures);
 /* The same of a service's newest rollout, or null. */
 json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
                                     const struct bsc_router_service_figures *figures);
@@ -33,6 +34,8 @@ json_t *bsc_api_view_listener(const struct bsc_router_listener *listener);
 json_t *bsc_api_view_figures(const struct bsc_router_figures *figures);
 json_t *bsc_api_view_service_figures(const struct bsc_router_service_figures *figures);
 json_t *bsc_api_view_rescues(const struct bsc_router_rescues *rescues);
+/* view_analysis.c: what the judge said last. */
+json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement);
 json_t *bsc_api_view_steps(const struct bsc_plan *plan);
 json_t *bsc_api_view_record(const struct bsc_record *record);
 json_t *bsc_api_view_event(const struct bsc_audit_row *row);

@@ -427,6 +427,8 @@ static const struct bsc_key service_keys[] = {
 
 #include "config/keys_deploy.inc"
 
+#include "config/keys_analysis.inc"
+
     { .path = "hooks.pre_deploy.command",
       .type = &bsc_type_command,
       .effect = BSC_EFFECT_RELEASE,
@@ -493,6 +495,8 @@ static const struct bsc_section service_sections[] = {
     { "health", "How bascule knows that an instance works. It is always checked: without this "
                 "section by an HTTP request for `/`." },
     { "deploy", "How a new version takes over." },
+    { "deploy.analysis", "How a new version is judged by the requests that it answers: "
+                         "docs/analysis.md." },
     { "hooks", "Commands around a deployment. They run as the service's user, in its "
                "`directory` and with its environment. `pre_deploy: COMMAND` is short "
                "for a map with `command`." },

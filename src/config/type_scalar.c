@@ -86,6 +86,50 @@ static json_t *schema_percent(const struct bsc_key *key)
 const struct bsc_type bsc_type_percent = { expect_percent, read_percent, write_count,
                                            schema_percent };
 
+static const char *expect_hundredths(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    return bsc_arena_printf(arena, "a number from %g to %g with at most two decimals",
+                            (double)key->low / 100, (double)key->high / 100);
+}
+
+/* "1", "1.5", "0.25"; a % behind it changes nothing. */
+static bool read_hundredths(struct bsc_reader *reader, const struct bsc_key *key,
+                            const struct bsc_node *node, void *base)
+{
+    int whole, used = 0;
+    char decimals[3] = "";
+    if (node->kind != BSC_NODE_TEXT || strspn(node->text, "0123456789") < 1 ||
+        strspn(node->text, "0123456789") > 5 ||
+        sscanf(node->text, "%5d%n.%2[0-9]%n", &whole, &used, decimals, &used) < 1)
+        return false;
+    const char *rest = node->text + used + (node->text[used] == '%');
+    int64_t value = (int64_t)whole * 100;
+    if (decimals[0])
+        value += (decimals[0] - '0') * 10 + (decimals[1] ? decimals[1] - '0' : 0);
+    if (*rest || !in_range(reader, key, value))
+        return false;
+    *(unsigned *)bsc_key_field(key, base) = (unsigned)value;
+    return true;
+}
+
+static json_t *write_hundredths(const struct bsc_key *key, const void *base)
+{
+    char text[32];
+    unsigned value = *(const unsigned *)bsc_key_value(key, base);
+    snprintf(text, sizeof text, value % 100 ? "%u.%02u" : "%u", value / 100, value % 100);
+    return json_string(text);
+}
+
+static json_t *schema_hundredths(const struct bsc_key *key)
+{
+    return bsc_schema_either(json_pack("{s:s, s:f, s:f}", "type", "number", "minimum",
+                                       (double)key->low / 100, "maximum", (double)key->high / 100),
+                             bsc_schema_text("^[0-9]{1,5}(\\.[0-9]{1,2})?%?$"));
+}
+
+const struct bsc_type bsc_type_hundredths = { expect_hundredths, read_hundredths, write_hundredths,
+                                              schema_hundredths };
+
 static const char *expect_duration(const struct bsc_key *key, struct bsc_arena *arena)
 {
     char low[BSC_DURATION_BYTES], high[BSC_DURATION_BYTES];

@@ -9,8 +9,9 @@
 /* unsigned */
 extern const struct bsc_type bsc_type_count;
 extern const struct bsc_type bsc_type_percent;
-extern const struct bsc_type bsc_type_choice;   /* any enum */
-extern const struct bsc_type bsc_type_retry_on; /* a bit for each cause */
+extern const struct bsc_type bsc_type_choice;     /* any enum */
+extern const struct bsc_type bsc_type_retry_on;   /* a bit for each cause */
+extern const struct bsc_type bsc_type_hundredths; /* "1.25" is 125 */
 /* bool */
 extern const struct bsc_type bsc_type_flag;
 /* int64_t, milliseconds */

@@ -179,6 +179,19 @@ struct bsc_hook_spec {
     int64_t timeout_ms;
 };
 
+/* How the judge looks at a new version (core/analysis). Numbers with decimals are in hundredths. */
+struct bsc_analysis_spec {
+    bool enabled, latency;
+    unsigned alpha_bp;         /* probability of a false alarm */
+    unsigned ceiling_bp;       /* of errors; 0: none */
+    unsigned tolerated;        /* relative risk that is no harm */
+    unsigned slower;           /* times the live version's quantile, at the same time */
+    unsigned before_errors;    /* times those of before, without anything to compare with */
+    unsigned before_latency;   /* ... times the quantiles of before */
+    unsigned minimum_requests; /* in a step that leaves the old version some of the traffic */
+    int64_t wait_ms;           /* ... which waits so long for them after its time */
+};
+
 struct bsc_deploy_spec {
     enum bsc_strategy strategy;
     int64_t bake_ms;    /* watch the new version so long after each change of its traffic */
@@ -192,6 +205,7 @@ struct bsc_deploy_spec {
     unsigned scale_instances; /* CANARY, FIXED */
     /* ROLLING; a surge of 0 that is no percentage stands for as many as a batch */
     struct bsc_amount batch, max_surge, max_unavailable;
+    struct bsc_analysis_spec analysis;
     struct bsc_hook_spec pre_deploy, post_promote;
 };
 

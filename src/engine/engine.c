@@ -227,6 +227,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_TRIPPED:
         bsc_rollout_tripped(engine, event);
         break;
+    case BSC_EVENT_COUNTED:
+        bsc_analysis_counted(engine, event);
+        break;
     case BSC_EVENT_COMMITTED:
     case BSC_EVENT_KIND_COUNT:
         break;
@@ -329,7 +332,8 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
 void bsc_engine_handle(struct bsc_engine *engine, const struct bsc_event *event)
 {
     if (must_wait(engine, event)) {
-        enqueue(engine, event);
+        if (event->kind != BSC_EVENT_COUNTED) /* the next one says the same and more */
+            enqueue(engine, event);
         return;
     }
     handle_one(engine, event);

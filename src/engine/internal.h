@@ -327,6 +327,20 @@ void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      const struct bsc_event *event);
 
+/* analysis.c: what the judge sees of a rollout and what follows from it */
+/* Is the candidate judged? */
+bool bsc_analysis_watches(const struct bsc_service *service);
+void bsc_analysis_counted(struct bsc_engine *engine, const struct bsc_event *event);
+/* A bake begins: what was seen before is no evidence for it. */
+void bsc_analysis_step(struct bsc_service *service);
+/* The time of the bake is `over`: done, or a wait for more requests that itself ends. `reason` says
+ * how it stands. */
+enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_service *service,
+                                   bool over, char *reason, size_t size);
+/* The rollout is decided: what the judge had in memory is given back, what it said stays. */
+void bsc_analysis_end(struct bsc_rollout *rollout);
+void bsc_rollout_free(struct bsc_rollout *rollout); /* NULL is allowed */
+
 /* terminate.c: stopping all that runs, and telling when that is done */
 void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_terminate_stop(struct bsc_engine *engine);

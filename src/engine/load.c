@@ -103,7 +103,7 @@ static void load_rest(struct bsc_engine *engine, const struct bsc_stored_state *
         struct bsc_service *service = bsc_service_find(engine, state->rollouts[i].service);
         if (!service || (service->rollout && service->rollout->row.id > state->rollouts[i].id))
             continue;
-        free(service->rollout);
+        bsc_rollout_free(service->rollout);
         service->rollout = bsc_alloc(sizeof *service->rollout);
         service->rollout->row = state->rollouts[i];
         service->rollout->row.service = service->name;

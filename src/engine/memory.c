@@ -48,7 +48,7 @@ void bsc_service_delete(struct bsc_engine *engine, struct bsc_service *service)
     bsc_spec_release((struct bsc_spec *)(uintptr_t)service->row.spec);
     free(service->releases);
     free(service->instances);
-    free(service->rollout);
+    bsc_rollout_free(service->rollout);
     free(service);
 }
 

@@ -34,7 +34,7 @@ struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_serv
         *copy = old->row;
         bsc_change_add(engine, BSC_PUT_ROLLOUT)->rollout = copy;
     }
-    free(old);
+    bsc_rollout_free(old);
     enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
     struct bsc_rollout *rollout = service->rollout = bsc_alloc(sizeof *rollout);
     rollout->row = (struct bsc_rollout_row){
@@ -121,6 +121,7 @@ static void finish(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
     struct bsc_rollout_row *row = &rollout->row;
+    bsc_analysis_end(rollout);
     if (!row->ended_ms)
         row->ended_ms = bsc_wall(engine);
     if (row->walk.status == BSC_ROLLOUT_PROMOTED)
@@ -211,6 +212,7 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
     rollout->step_token = 0;
     rollout->step_answered = rollout->step_unknown = rollout->step_refused = false;
     rollout->step_until_ms = rollout->row.baked_ms = 0;
+    rollout->overtime = false;
     rollout->step_began_ms = bsc_now(engine);
     rollout->waiting[0] = '\0';
     if (action == BSC_ACT_FINISH) {

@@ -166,6 +166,8 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .affinity_key = service->row.affinity_key,
         .rescue = bsc_rescues(service),
         .stable = service->row.stable,
+        .watch = bsc_analysis_watches(service),
+        .candidate = service->rollout ? service->rollout->row.slot : BSC_BLUE,
         .endpoints = endpoints,
     };
     if (bsc_service_busy(service))

@@ -130,10 +130,11 @@ static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
     enum bsc_slot candidate = rollout->row.slot, old = bsc_slot_other(candidate);
     bool undo = rollout->row.kind == BSC_PLAN_ROLLBACK || rollout->row.kind == BSC_PLAN_REVERT;
     const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
-    if (bsc_rescues(service)) { /* no more, and what the proxies may have done about it ends */
+    if (bsc_rescues(service)) /* no more, and what the proxies may have done about it ends */
         service->row.generation++;
+    if (bsc_rescues(service) || bsc_analysis_watches(service))
         bsc_publish(engine, service, false);
-    }
+    bsc_analysis_end(rollout);
     service->row.stable = candidate;
     release_mark_live(engine, service, candidate, undo);
     bsc_record_go_live(&service->records[candidate],
@@ -169,6 +170,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         break;
     case BSC_STEP_BAKE:
         bsc_bake_run(engine, service);
+        bsc_analysis_step(service);
         break;
     case BSC_STEP_COMMIT:
         begin_commit(engine, service);
@@ -246,10 +248,9 @@ static enum bsc_verdict judge_bake(struct bsc_engine *engine, struct bsc_service
                              size);
         return bsc_step_fail_health(service);
     }
-    if (bsc_step_expired(engine, rollout))
-        return BSC_DONE;
-    snprintf(reason, size, "watching, %u of %u instances healthy", healthy, total);
-    return BSC_WAIT;
+    int used = snprintf(reason, size, "watching, %u of %u instances healthy", healthy, total);
+    return bsc_analysis_bake(engine, service, bsc_step_expired(engine, rollout), reason + used,
+                             size - (size_t)used);
 }
 
 /* On the way back there is no limit of time: the proxies are told until they take it. */

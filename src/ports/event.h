@@ -16,6 +16,8 @@
 #include "core/wish.h"
 
 struct bsc_config;       /* core/configuration.h */
+struct bsc_sample;       /* core/analysis/sample.h */
+struct bsc_baseline;     /* core/analysis/latency.h */
 struct bsc_stored_state; /* ports/store.h */
 struct bsc_engine;
 
@@ -56,6 +58,8 @@ enum bsc_event_kind {
     BSC_EVENT_RETURNED, /* router: service, id: it gets requests again; no service: all do */
     BSC_EVENT_TRIPPED,  /* router: id (of the service), generation, text: what could be rescued is
                          * used up, and everything went back to stable. May be told again. */
+    BSC_EVENT_COUNTED,  /* router: service, sample; baseline, when the live version was counted
+                         * before  the candidate got traffic. Every BSC_SAMPLE_MS; may be lost. */
     BSC_EVENT_CERTIFICATES, /* router: their files changed: text, and status when it can't use them
                              */
     BSC_EVENT_KIND_COUNT
@@ -96,6 +100,8 @@ struct bsc_event {
     int64_t duration_us;
     uint64_t generation; /* TRIPPED: of the split */
     bool full; /* COMMITTED: it went into the store's last reserve, or even that is gone */
+    const struct bsc_sample *sample;
+    const struct bsc_baseline *baseline;
     const struct bsc_stored_state *state;
     const struct bsc_found *found;
     unsigned found_count;

@@ -36,6 +36,9 @@ struct bsc_routing {
     enum bsc_slot stable;
     unsigned rescue_percent; /* of the requests; TRIPPED when that is used up */
     uint64_t rollout;        /* for which rescues are counted; 0: none is at work */
+    /* COUNTED is told while the candidate has weight. */
+    bool watch;
+    enum bsc_slot candidate;
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };

@@ -10,6 +10,7 @@
 #ifndef BASCULE_PORTS_STORE_H
 #define BASCULE_PORTS_STORE_H
 
+#include "core/analysis/latency.h"
 #include "core/record.h"
 #include "core/rollout.h"
 #include "ports/event.h"
@@ -94,7 +95,8 @@ struct bsc_rollout_row {
     char reason[BSC_REASON_BYTES]; /* why it failed, was aborted or rolled back */
     int64_t paused_ms;             /* since when (wall clock); 0: it is not paused */
     char paused_by[BSC_ACTOR_BYTES];
-    int64_t baked_ms; /* of the bake at the cursor, when it was paused last */
+    int64_t baked_ms;           /* of the bake at the cursor, when it was paused last */
+    struct bsc_baseline before; /* the live version before the candidate got traffic */
 };
 
 /* The audit: never changed, never deleted. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/charge.c - what a request leaves in the counters: one unit, when it ended. */
+#include "proxy/identity.h"
 #include "proxy/rescue.h"
 #include "proxy/worker.h"
 
@@ -21,6 +22,27 @@ static bsc_counter *counter_of(struct bsc_cell *cell, enum bsc_cause cause)
     return NULL;
 }
 
+/* Of a rescued one the head is stable's. */
+void bsc_exchange_charge_head(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    if (!exchange->charged || exchange->rescued || exchange->head_counted)
+        return;
+    exchange->head_counted = true;
+    bsc_counter_add(&worker->shard->cells[exchange->cell].answered, 1);
+}
+
+static void mark_user(struct bsc_worker *worker, const struct bsc_exchange *exchange)
+{
+    const struct bsc_local_service *service = exchange->service;
+    if (!exchange->identified || !service->shared->sticky)
+        return;
+    unsigned bucket = bsc_identity_bucket(service->split.key, exchange->identity);
+    bsc_counter *word = &worker->shard->bad[exchange->cell].words[bucket / 64];
+    uint64_t bit = (uint64_t)1 << bucket % 64;
+    if (!(bsc_counter_get(word) & bit))
+        bsc_counter_add(word, bit);
+}
+
 void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange)
 {
     if (!exchange->charged) {
@@ -37,8 +59,12 @@ void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *e
         bsc_rescue_count(worker, exchange);
     if (cause)
         bsc_counter_add(cause, 1);
-    if (cause || status_class == 5)
+    if (cause || status_class == 5) {
         bsc_counter_add(&cell->errors, 1);
+        mark_user(worker, exchange);
+    }
+    if (!exchange->head_counted)
+        bsc_counter_add(&cell->answered, 1);
     if (exchange->client_left && !rescued)
         bsc_counter_add(&cell->client_left, 1);
     bsc_counter_add(&cell->status[status_class], 1);

@@ -29,6 +29,7 @@ typedef _Atomic uint64_t bsc_counter;
 
 struct bsc_cell {
     bsc_counter claimed;  /* units begun: a request chose this cell; claimed - requests still run */
+    bsc_counter answered; /* units whose answer's head came, or that ended without */
     bsc_counter requests; /* units: charged when the request ended, after retries in the slot */
     bsc_counter errors;   /* of them: status >= 500, reset, time-out, no healthy instance */
     bsc_counter status[6]; /* by class: [2] is 2xx; [0] no answer was sent */
@@ -51,6 +52,14 @@ struct bsc_cell {
 /* In flight on an instance = started - finished, summed over shards (and over generations). */
 struct bsc_gauge {
     bsc_counter started, finished;
+    bsc_counter errors; /* of those that finished */
+};
+
+/* With affinity: a bit for each bucket of users that had an error in the cell of the same index. It
+ * is set once and never cleared: who reads it looks for new ones. */
+enum { BSC_BAD_WORDS = 157 }; /* for 10,000 buckets */
+struct bsc_bad_buckets {
+    bsc_counter words[BSC_BAD_WORDS];
 };
 
 struct bsc_shard {
@@ -68,6 +77,7 @@ struct bsc_shard {
     bsc_counter h2_refused_streams;  /* requests that came as no request of HTTP/2 may */
     _Alignas(64) struct bsc_gauge gauges[BSC_GAUGES];
     _Alignas(64) struct bsc_cell cells[BSC_CELLS];
+    _Alignas(64) struct bsc_bad_buckets bad[BSC_CELLS];
 };
 
 struct bsc_counters {

@@ -79,19 +79,20 @@ struct bsc_exchange {
     bool asked : 1;         /* it was */
     bool client_left : 1;   /* it went away first */
     bool identified : 1;
-    bool give_cookie : 1; /* the answer brings the client a cookie of ours */
-    bool placed : 1;      /* it has one of the instance's places (queue.h) */
-    bool client_id : 1;   /* its id is the client's own, not `id` */
-    bool streams : 1;     /* its body may come slowly: a stream of messages */
-    bool websocket : 1;   /* what it asks to upgrade to */
-    bool tcp : 1;         /* a connection of a TCP service: no heads, no answers (tunnel.h) */
-    bool cut : 1;         /* the client does not read: what it has must not look whole */
-    bool by_proxy : 1;    /* a trusted proxy passed it on ... */
-    int64_t body_us;      /* since when its body is waited for; 0: it was not */
-    struct bsc_ip behind; /* ... for this client */
-    int64_t stalled_us;   /* since when the answer waits for the client to read; 0: it does not */
-    int64_t slow_us;      /* how long it did before, and ... */
-    uint64_t slow_bytes;  /* ... what had been read when that began */
+    bool give_cookie : 1;  /* the answer brings the client a cookie of ours */
+    bool placed : 1;       /* it has one of the instance's places (queue.h) */
+    bool client_id : 1;    /* its id is the client's own, not `id` */
+    bool streams : 1;      /* its body may come slowly: a stream of messages */
+    bool websocket : 1;    /* what it asks to upgrade to */
+    bool head_counted : 1; /* its unit's `answered` */
+    bool tcp : 1;          /* a connection of a TCP service: no heads, no answers (tunnel.h) */
+    bool cut : 1;          /* the client does not read: what it has must not look whole */
+    bool by_proxy : 1;     /* a trusted proxy passed it on ... */
+    int64_t body_us;       /* since when its body is waited for; 0: it was not */
+    struct bsc_ip behind;  /* ... for this client */
+    int64_t stalled_us;    /* since when the answer waits for the client to read; 0: it does not */
+    int64_t slow_us;       /* how long it did before, and ... */
+    uint64_t slow_bytes;   /* ... what had been read when that began */
 };
 
 /* The client's next request is complete in worker->request. */
@@ -173,5 +174,7 @@ void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchang
 void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchange,
                           enum bsc_outcome outcome);
 void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange);
+/* The head of its answer is there. */
+void bsc_exchange_charge_head(struct bsc_worker *worker, struct bsc_exchange *exchange);
 
 #endif

@@ -52,6 +52,8 @@ void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *serv
     instance->active--;
     service->choices[instance->shared->slot].active--;
     bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].finished, 1);
+    if (outcome == BSC_OUTCOME_BAD)
+        bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].errors, 1);
     judge(worker, &service->shared->ejection, instance->shared, outcome);
     free_if_unused(instance);
 }

@@ -118,6 +118,7 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
     enum bsc_framing outgoing = bsc_response_framing(response, exchange->minor);
     exchange->status = response->status;
     exchange->answered_us = worker->now_us;
+    bsc_exchange_charge_head(worker, exchange);
     if (response->status == 101)
         return begin_tunnel(worker, exchange);
     exchange->reusable = response->head.keep_alive &&

@@ -68,6 +68,7 @@ bool bsc_tcp_connected(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     exchange->status = 200;
     exchange->answered_us = worker->now_us;
+    bsc_exchange_charge_head(worker, exchange);
     bsc_tunnel_begin(worker, exchange);
     return bsc_tunnel_run(worker, exchange);
 }

@@ -275,6 +275,7 @@ static void every_field_comes_back(void **unused)
     rows.rollout.error = BSC_UNHEALTHY;
     rows.rollout.passed = 1;
     rows.rollout.total = 2;
+    rows.rollout.before = (struct bsc_baseline){ 1000, 7, 990, { 1000, 2000, 30000 } };
     rows.record.error = BSC_NO_SWITCH;
     fill(rows.rollout.reason, sizeof rows.rollout.reason, "it's \"bad\";\n\t\x01 -- %s ");
     fill(rows.record.version, sizeof rows.record.version, "v1.0-");

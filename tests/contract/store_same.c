@@ -84,6 +84,7 @@ void assert_same_rollout(const struct bsc_rollout_row *got, const struct bsc_rol
     assert_field(got, want, error);
     assert_field(got, want, passed);
     assert_field(got, want, total);
+    assert_memory_equal(&got->before, &want->before, sizeof want->before);
     assert_field(got, want, plan.count);
     for (unsigned i = 0; i < want->plan.count; i++) {
         const struct bsc_step *a = &got->plan.steps[i], *b = &want->plan.steps[i];

@@ -103,7 +103,7 @@ static void a_database_of_a_newer_version_is_refused_and_left_alone(void **unuse
     execute("PRAGMA user_version = 99");
     refused(BSC_NEWER, "layout 99");
     refused(BSC_NEWER, "start the newer bascule again");
-    execute("PRAGMA user_version = 5");
+    execute("PRAGMA user_version = 6");
     open_store(directory);
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(n, 1);
@@ -125,7 +125,14 @@ static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
     /* As the first layout was. */
     execute(
         "ALTER TABLE rollouts DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN passed;"
-        "ALTER TABLE rollouts DROP COLUMN total; ALTER TABLE records DROP COLUMN error;"
+        "ALTER TABLE rollouts DROP COLUMN total;"
+        "ALTER TABLE rollouts DROP COLUMN before_units;"
+        "ALTER TABLE rollouts DROP COLUMN before_errors;"
+        "ALTER TABLE rollouts DROP COLUMN before_answers;"
+        "ALTER TABLE rollouts DROP COLUMN before_p50_us;"
+        "ALTER TABLE rollouts DROP COLUMN before_p90_us;"
+        "ALTER TABLE rollouts DROP COLUMN before_p99_us;"
+        "ALTER TABLE records DROP COLUMN error;"
         "ALTER TABLE events DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN paused_ms;"
         "ALTER TABLE rollouts DROP COLUMN paused_by; ALTER TABLE rollouts DROP COLUMN baked_ms;"
         "ALTER TABLE services DROP COLUMN affinity_key;"

@@ -44,7 +44,7 @@ struct bsc_judge_options {
 /* The defaults. */
 struct bsc_judge_options bsc_judge_options_default(void);
 
-enum bsc_ruling { BSC_RULING_INCONCLUSIVE, BSC_RULING_GOOD, BSC_RULING_HARM };
+enum bsc_finding { BSC_FINDING_INCONCLUSIVE, BSC_FINDING_GOOD, BSC_FINDING_HARM };
 /* How harm was found. */
 enum bsc_proof {
     BSC_PROOF_NONE,
@@ -98,7 +98,7 @@ bool bsc_judge_harm(const struct bsc_judge *judge);
 
 /* What there is to say, with its numbers. */
 struct bsc_judgement {
-    enum bsc_ruling ruling;
+    enum bsc_finding finding;
     enum bsc_proof proof;
     enum bsc_metric_kind proved; /* HARM: by what */
     bool coin;                   /* versions are compared at the same time */
@@ -122,7 +122,7 @@ void bsc_judge_rule(const struct bsc_judge *judge, struct bsc_judgement *out);
 void bsc_judgement_text(const struct bsc_judgement *judgement, const char *candidate,
                         const char *live, char *out, size_t size);
 
-const char *bsc_ruling_name(enum bsc_ruling ruling);      /* "harm" */
+const char *bsc_finding_name(enum bsc_finding finding);   /* "harm" */
 const char *bsc_proof_name(enum bsc_proof proof);         /* "steady" */
 const char *bsc_metric_name(enum bsc_metric_kind metric); /* "errors", "p99" */
 

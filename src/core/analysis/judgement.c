@@ -63,9 +63,9 @@ void bsc_judge_rule(const struct bsc_judge *judge, struct bsc_judgement *out)
     else if (judge->proof == BSC_PROOF_BEFORE)
         out->limit = bsc_judge_before_limit(judge);
     if (judge->proof != BSC_PROOF_NONE)
-        out->ruling = BSC_RULING_HARM;
+        out->finding = BSC_FINDING_HARM;
     else if (!out->needed_ms)
-        out->ruling = BSC_RULING_GOOD;
+        out->finding = BSC_FINDING_GOOD;
 }
 
 /* -- in words -------------------------------------------------------------------------------- */
@@ -168,9 +168,9 @@ static void text_good(const struct bsc_judgement *it, const char *candidate, con
 void bsc_judgement_text(const struct bsc_judgement *judgement, const char *candidate,
                         const char *live, char *out, size_t size)
 {
-    if (judgement->ruling == BSC_RULING_INCONCLUSIVE)
+    if (judgement->finding == BSC_FINDING_INCONCLUSIVE)
         text_needed(judgement, out, size);
-    else if (judgement->ruling == BSC_RULING_GOOD)
+    else if (judgement->finding == BSC_FINDING_GOOD)
         text_good(judgement, candidate, live, out, size);
     else if (judgement->proved == BSC_METRIC_ERRORS)
         text_errors(judgement, candidate, live, out, size);
@@ -178,10 +178,10 @@ void bsc_judgement_text(const struct bsc_judgement *judgement, const char *candi
         text_slow(judgement, candidate, live, out, size);
 }
 
-const char *bsc_ruling_name(enum bsc_ruling ruling)
+const char *bsc_finding_name(enum bsc_finding finding)
 {
     static const char *const names[] = { "inconclusive", "good", "harm" };
-    return names[ruling];
+    return names[finding];
 }
 
 const char *bsc_proof_name(enum bsc_proof proof)

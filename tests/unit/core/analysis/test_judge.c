@@ -91,7 +91,7 @@ static void no_data_is_inconclusive(void **unused)
 {
     (void)unused;
     begin(500);
-    assert_int_equal(ruling().ruling, BSC_RULING_INCONCLUSIVE);
+    assert_int_equal(ruling().finding, BSC_FINDING_INCONCLUSIVE);
     assert_int_equal(ruling().needed_ms, -1);
     says("0 of 100 requests, and none comes");
 }
@@ -103,7 +103,7 @@ static void little_data_says_how_much_is_missing_and_how_long_that_takes(void **
     for (unsigned i = 0; i < 20; i++)
         pass(i < 12, 0, NOBODY, 10, 0);
     struct bsc_judgement it = ruling();
-    assert_int_equal(it.ruling, BSC_RULING_INCONCLUSIVE);
+    assert_int_equal(it.finding, BSC_FINDING_INCONCLUSIVE);
     assert_int_equal(it.units.candidate, 12);
     assert_true(it.needed_ms > 7000 && it.needed_ms < 7500); /* 88 more, 12 a second */
     says("12 of 100 requests, about 8s at this rate");
@@ -119,7 +119,7 @@ static void enough_data_without_harm_is_good(void **unused)
     for (unsigned i = 0; i < 100; i++)
         pass(1, 0, NOBODY, 9, 0);
     struct bsc_judgement it = ruling();
-    assert_int_equal(it.ruling, BSC_RULING_GOOD);
+    assert_int_equal(it.finding, BSC_FINDING_GOOD);
     assert_int_equal(it.needed_ms, 0);
     assert_true(it.candidate.high > 0.05 && it.candidate.high < 0.1);
     says("no harm seen: v2 fails 0 % of 100 requests (at most 8.8 %), v1 fails 0 %");
@@ -132,7 +132,7 @@ static void a_version_that_fails_is_harm_by_the_fast_test(void **unused)
     for (unsigned i = 0; i < 60 && !bsc_judge_harm(&judge); i++)
         pass(2, 1, i % 2, 38, i % 3 == 0);
     struct bsc_judgement it = ruling();
-    assert_int_equal(it.ruling, BSC_RULING_HARM);
+    assert_int_equal(it.finding, BSC_FINDING_HARM);
     assert_int_equal(it.proof, BSC_PROOF_FAST);
     assert_int_equal(it.proved, BSC_METRIC_ERRORS);
     assert_true(it.slices >= it.slices_needed);
@@ -152,7 +152,7 @@ static void harm_once_found_stays(void **unused)
     assert_int_equal(ruling().proof, BSC_PROOF_FAST);
     for (unsigned i = 0; i < 2000; i++)
         pass(2, 0, NOBODY, 38, 20);
-    assert_int_equal(ruling().ruling, BSC_RULING_HARM);
+    assert_int_equal(ruling().finding, BSC_FINDING_HARM);
     assert_true(ruling().p < 0.005);
 }
 
@@ -251,7 +251,7 @@ static void a_tolerated_risk_is_no_harm(void **unused)
     begin_with(2500, &options);
     for (unsigned i = 0; i < 20 * 120; i++)
         pass(250, 5, 0, 750, 7 + i % 2);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 /* -- slow answers ---------------------------------------------------------------------------- */
@@ -284,7 +284,7 @@ static void what_slows_both_down_alarms_nobody(void **unused)
     begin(1000);
     for (unsigned i = 0; i < 20 * 60; i++)
         pass_slowly(2, 400000, 18, 400000);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 static void latency_can_be_left_out(void **unused)
@@ -295,7 +295,7 @@ static void latency_can_be_left_out(void **unused)
     begin_with(1000, &options);
     for (unsigned i = 0; i < 20 * 60; i++)
         pass_slowly(2, 400000, 18, 20000);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 static void without_a_known_latency_only_errors_are_judged(void **unused)
@@ -305,7 +305,7 @@ static void without_a_known_latency_only_errors_are_judged(void **unused)
     sample.live.latency = NULL;
     for (unsigned i = 0; i < 20 * 60; i++)
         pass_slowly(2, 400000, 18, 20000);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
     assert_int_equal(ruling().live_us[0], 0);
     struct bsc_judge_options options = bsc_judge_options_default();
     bsc_judge_init(&judge, &options, NULL);
@@ -313,7 +313,7 @@ static void without_a_known_latency_only_errors_are_judged(void **unused)
     sample.candidate.latency = NULL;
     for (unsigned i = 0; i < 20 * 60; i++)
         pass_slowly(2, 400000, 18, 20000);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
     assert_int_equal(ruling().candidate_us[0], 0);
 }
 
@@ -354,7 +354,7 @@ static void after_the_switch_a_little_more_is_no_harm(void **unused)
     begin(10000);
     for (unsigned i = 0; i < 20 * 60; i++)
         pass(50, i % 3 == 0 ? 2 : 0, 0, 0, 0); /* 1.3 % */
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
     says("no harm seen: v2 fails 1.3 % of 60000 requests");
     says("v1 failed before it 1 %");
 }
@@ -365,7 +365,7 @@ static void after_the_switch_one_burst_is_no_harm(void **unused)
     begin(10000);
     for (unsigned i = 0; i < 20 * 30; i++)
         pass(50, i < 6 ? 50 : 0, 0, 0, 0);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 static void after_the_switch_few_requests_say_nothing(void **unused)
@@ -374,7 +374,7 @@ static void after_the_switch_few_requests_say_nothing(void **unused)
     begin(10000);
     for (unsigned i = 0; i < 99; i++)
         pass(1, 1, 0, 0, 0);
-    assert_int_equal(ruling().ruling, BSC_RULING_INCONCLUSIVE);
+    assert_int_equal(ruling().finding, BSC_FINDING_INCONCLUSIVE);
 }
 
 static void after_the_switch_twice_the_latency_is_harm(void **unused)
@@ -395,7 +395,7 @@ static void after_the_switch_a_little_slower_is_no_harm(void **unused)
     begin(10000);
     for (unsigned i = 0; i < 20 * 30; i++)
         pass_slowly(5, 26000, 0, 0);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 static void where_users_are_chosen_by_rule_there_is_no_coin(void **unused)
@@ -407,7 +407,7 @@ static void where_users_are_chosen_by_rule_there_is_no_coin(void **unused)
     for (unsigned i = 0; i < 20 * 30; i++)
         pass(5, i % 50 == 0, 0, 95, 0); /* 0.4 %, less than before */
     assert_false(ruling().coin);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
     assert_int_equal(ruling().slices, 0);
 }
 
@@ -421,11 +421,11 @@ static void a_full_switch_begins_its_own_count(void **unused)
     sample.weight_bp = 10000;
     pass(0, 0, 0, 0, 0);
     assert_int_equal(ruling().units.candidate, 0);
-    assert_int_equal(ruling().ruling, BSC_RULING_INCONCLUSIVE);
+    assert_int_equal(ruling().finding, BSC_FINDING_INCONCLUSIVE);
     bsc_judge_step(&judge);
     for (unsigned i = 0; i < 100; i++)
         pass(1, 0, 0, 0, 0);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 static void a_ceiling_holds_whatever_the_live_version_does(void **unused)
@@ -442,7 +442,7 @@ static void a_ceiling_holds_whatever_the_live_version_does(void **unused)
     begin_with(5000, &options);
     for (unsigned i = 0; i < 20 * 30; i++)
         pass(50, i % 2, 0, 50, i % 2);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 /* -- affinity -------------------------------------------------------------------------------- */
@@ -479,7 +479,7 @@ static void with_affinity_users_are_counted_and_not_their_requests(void **unused
     pass(10, 0, 0, 90, 2);
     assert_true(ruling().e < 1);
     assert_int_equal(judge.metrics[0].steady.windows, 0);
-    assert_int_equal(ruling().ruling, BSC_RULING_GOOD);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
 }
 
 static void with_affinity_many_users_with_errors_are_harm(void **unused)
@@ -499,7 +499,7 @@ static void with_affinity_many_users_with_errors_are_harm(void **unused)
 static void names_are_told(void **unused)
 {
     (void)unused;
-    assert_string_equal(bsc_ruling_name(BSC_RULING_HARM), "harm");
+    assert_string_equal(bsc_finding_name(BSC_FINDING_HARM), "harm");
     assert_string_equal(bsc_proof_name(BSC_PROOF_BEFORE), "before");
     assert_string_equal(bsc_metric_name(BSC_METRIC_SLOW + 2), "p99");
 }
@@ -508,7 +508,7 @@ static void a_text_that_is_too_long_is_cut(void **unused)
 {
     (void)unused;
     char text[12];
-    struct bsc_judgement it = { .ruling = BSC_RULING_HARM, .proof = BSC_PROOF_FAST };
+    struct bsc_judgement it = { .finding = BSC_FINDING_HARM, .proof = BSC_PROOF_FAST };
     bsc_judgement_text(&it, "a-long-version", "v1", text, sizeof text);
     assert_string_equal(text, "a-long-vers");
     it.proved = BSC_METRIC_SLOW; /* nothing was counted, and nothing is divided by it */
@@ -526,7 +526,7 @@ static void huge_counts_stay_finite(void **unused)
     for (unsigned i = 0; i < 50; i++)
         pass(1u << 31, 1u << 31, 0, 1u << 31, 0);
     struct bsc_judgement it = ruling();
-    assert_int_equal(it.ruling, BSC_RULING_HARM);
+    assert_int_equal(it.finding, BSC_FINDING_HARM);
     assert_true(isfinite(it.e) && it.p >= 0 && it.p < 1e-6);
     assert_true(it.candidate.low > 0.99 && it.live.high < 0.01);
 }
