@@ -265,9 +265,10 @@ struct bsc_plan_capacity bsc_plan_capacity_after(const struct bsc_plan *plan, un
                                                  const unsigned whole[static BSC_SLOT_COUNT])
 {
     struct bsc_plan_capacity capacity = { 0 };
+    assert(index < plan->count);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
         capacity.instances[slot] = count_before(plan, (enum bsc_slot)slot, whole[slot]);
-    for (unsigned i = 0; i <= index && i < plan->count; i++) {
+    for (unsigned i = 0; i <= index; i++) {
         const struct bsc_step *step = &plan->steps[i];
         capacity.instances[step->slot] = count_after(step, capacity.instances[step->slot]);
         if (step->kind == BSC_STEP_SPLIT)

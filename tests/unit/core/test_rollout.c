@@ -435,6 +435,65 @@ static void a_full_promotion_skips_all_watching_and_no_check(void **unused)
         }
 }
 
+/* Bakes done, at the last of three splits; the first start has an undo, the second has none. */
+static struct bsc_plan of_three_splits(enum bsc_undo undo)
+{
+    return (struct bsc_plan){
+        .count = 6,
+        .steps = { { .kind = BSC_STEP_START, .state = BSC_STEP_DONE, .undo = BSC_UNDO_STOP },
+                   { .kind = BSC_STEP_SPLIT,
+                     .state = BSC_STEP_DONE,
+                     .undo = undo,
+                     .weight_bp = 100 },
+                   { .kind = BSC_STEP_SPLIT,
+                     .state = BSC_STEP_SKIPPED,
+                     .undo = undo,
+                     .weight_bp = 200 },
+                   { .kind = BSC_STEP_BAKE, .state = BSC_STEP_DONE },
+                   { .kind = BSC_STEP_SPLIT,
+                     .state = BSC_STEP_RUNNING,
+                     .undo = undo,
+                     .weight_bp = 10000 },
+                   { .kind = BSC_STEP_COMMIT } },
+    };
+}
+
+static void all_the_traffic_goes_back_in_one_undo(void **unused)
+{
+    (void)unused;
+    struct bsc_plan plan = of_three_splits(BSC_UNDO_SPLIT);
+    struct bsc_walk walk = { BSC_ROLLOUT_RUNNING, BSC_ROLLOUT_RUNNING, 4, false };
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_FAIL), BSC_ACT_UNDO);
+    assert_int_equal(walk.cursor, 4);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_UNDO);
+    assert_int_equal(walk.cursor, 0); /* the start: the splits before are undone with the last */
+    assert_int_equal(plan.steps[1].state, BSC_STEP_UNDONE);
+    assert_int_equal(plan.steps[2].state, BSC_STEP_SKIPPED);
+}
+
+static void shares_go_back_one_after_the_other(void **unused)
+{
+    (void)unused;
+    struct bsc_plan plan = of_three_splits(BSC_UNDO_SHARE);
+    struct bsc_walk walk = { BSC_ROLLOUT_RUNNING, BSC_ROLLOUT_RUNNING, 4, false };
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL), BSC_ACT_UNDO);
+    assert_int_equal(bsc_walk_handle(&walk, &plan, BSC_WALK_DONE), BSC_ACT_UNDO);
+    assert_int_equal(walk.cursor, 1);
+}
+
+static void a_full_promotion_skips_no_share_that_instances_go_for(void **unused)
+{
+    (void)unused;
+    struct bsc_plan plan = of_three_splits(BSC_UNDO_SHARE);
+    struct bsc_walk walk = { BSC_ROLLOUT_RUNNING, BSC_ROLLOUT_RUNNING, 0, false };
+    for (unsigned i = 0; i < plan.count; i++)
+        plan.steps[i].state = i ? BSC_STEP_PENDING : BSC_STEP_RUNNING;
+    bsc_walk_handle(&walk, &plan, BSC_WALK_PROMOTE_FULL);
+    assert_int_equal(plan.steps[1].state, BSC_STEP_PENDING);
+    assert_int_equal(plan.steps[2].state, BSC_STEP_PENDING);
+    assert_int_equal(plan.steps[3].state, BSC_STEP_SKIPPED);
+}
+
 static void names_are_read_as_they_are_written(void **unused)
 {
     (void)unused;
@@ -470,6 +529,9 @@ int main(void)
         cmocka_unit_test(a_stage_that_is_paused_in_its_last_step_ends),
         cmocka_unit_test(a_promotion_ends_the_watching_and_nothing_else),
         cmocka_unit_test(a_full_promotion_skips_all_watching_and_no_check),
+        cmocka_unit_test(all_the_traffic_goes_back_in_one_undo),
+        cmocka_unit_test(shares_go_back_one_after_the_other),
+        cmocka_unit_test(a_full_promotion_skips_no_share_that_instances_go_for),
         cmocka_unit_test(names_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

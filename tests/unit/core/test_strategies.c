@@ -252,6 +252,10 @@ static void too_many_batches_are_refused_and_a_way_back_is_not(void **unused)
     assert_non_null(strstr(error.text, "deploy.batch"));
     ask.kind = BSC_PLAN_REVERT;
     assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_OK);
+    spec.replicas = 4; /* within its limits it goes by them */
+    spec.deploy.batch.number = 0;
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_OK);
+    assert_int_equal(plan.steps[0].instances, 1);
     spec.replicas = 1;
     spec.deploy.max_surge = (struct bsc_amount){ 0, true };
     spec.deploy.max_unavailable = (struct bsc_amount){ 1, false };
@@ -291,6 +295,23 @@ static void nothing_is_staged_beside_what_is_replaced_in_place(void **unused)
         ask.kind = BSC_PLAN_STAGE;
         assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_INVALID);
         assert_non_null(strstr(error.text, bsc_strategy_name(in_place[i])));
+    }
+}
+
+/* It was staged as the first release, or by another strategy. */
+static void what_is_ready_is_switched_to_at_once_where_nothing_is_staged(void **unused)
+{
+    (void)unused;
+    static const enum bsc_strategy in_place[] = { BSC_STRATEGY_ROLLING, BSC_STRATEGY_RECREATE };
+    for (size_t i = 0; i < sizeof in_place / sizeof *in_place; i++) {
+        struct bsc_spec spec = spec_of(in_place[i]);
+        struct bsc_plan_ask ask = ask_of(&spec);
+        ask.kind = BSC_PLAN_SWITCH;
+        assert_plan(&ask, &ready,
+                    "4+4 0 check the health of green\n"
+                    "4+4 10000 give green 100 % of the traffic" BACK
+                    "4+4 10000 commit: green becomes stable\n"
+                    "4+4 10000 wait until nothing is in flight in blue\n");
     }
 }
 
@@ -359,6 +380,23 @@ static void what_lasts_in_the_old_version_shall_end_from_its_drain_on(void **unu
     }
 }
 
+static void stable_is_whole_while_all_of_it_is_only_drained(void **unused)
+{
+    (void)unused;
+    struct bsc_spec spec = spec_of(BSC_STRATEGY_RECREATE);
+    struct bsc_plan_ask ask = ask_of(&spec);
+    struct bsc_plan plan;
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, NULL), BSC_OK);
+    plan.steps[0].state = BSC_STEP_DONE;
+    plan.steps[1].state = BSC_STEP_FAILED; /* the drain of all: they go on running */
+    assert_false(bsc_plan_reduces(&plan, BSC_BLUE));
+    assert_int_equal(bsc_plan_instances(&plan, BSC_BLUE, 4), 4);
+    plan.steps[2].state = BSC_STEP_FAILED; /* the stop: until it is undone */
+    assert_true(bsc_plan_reduces(&plan, BSC_BLUE));
+    assert_false(bsc_plan_reduces(&plan, BSC_GREEN));
+    assert_int_equal(bsc_plan_instances(&plan, BSC_BLUE, 4), 0);
+}
+
 static void requests_are_held_from_the_hold_to_the_resume(void **unused)
 {
     (void)unused;
@@ -395,6 +433,8 @@ int main(void)
         cmocka_unit_test(too_many_batches_are_refused_and_a_way_back_is_not),
         cmocka_unit_test(recreate_holds_requests_while_nothing_runs),
         cmocka_unit_test(nothing_is_staged_beside_what_is_replaced_in_place),
+        cmocka_unit_test(what_is_ready_is_switched_to_at_once_where_nothing_is_staged),
+        cmocka_unit_test(stable_is_whole_while_all_of_it_is_only_drained),
         cmocka_unit_test(an_old_release_comes_back_as_the_one_that_leaves_came),
         cmocka_unit_test(what_counts_now_is_what_was_done_and_not_undone),
         cmocka_unit_test(what_lasts_in_the_old_version_shall_end_from_its_drain_on),
