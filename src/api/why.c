@@ -321,6 +321,8 @@ static void tell_staging(struct why *why)
     enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
     switch (service->row.slots.state[slot]) {
     case BSC_SLOT_READY:
+        if (service->rollout && !bsc_rollout_ended(service->rollout->row.walk.status))
+            break; /* the rollout is on its way there, and told */
         say(why,
             "%s is ready with %s: `bascule switch %s` gives it the traffic, `bascule cleanup %s` "
             "throws it away.",
