@@ -78,14 +78,22 @@ static bool same_address(const char *a, const char *b)
     return bsc_target_address_size(b) == size && !strncmp(a, b, size);
 }
 
-/* Where the address `index` of `slot` was before; NULL: it is there for the first time. */
-static const char *seen_in(const struct bsc_spec *spec, unsigned slot, unsigned index)
+/* Is the address one of the first `count` targets? */
+static bool is_among(const char *address, const struct bsc_strings *targets, unsigned count)
 {
-    for (unsigned other = 0; other <= slot; other++)
-        for (unsigned i = 0; i < (other < slot ? spec->targets[other].count : index); i++)
-            if (same_address(spec->targets[slot].items[index], spec->targets[other].items[i]))
-                return target_keys[other];
-    return NULL;
+    for (unsigned i = 0; i < count; i++)
+        if (same_address(address, targets->items[i]))
+            return true;
+    return false;
+}
+
+/* The key that has the address `index` of `slot` already; NULL: it is there for the first time. */
+static const char *seen_in(const struct bsc_spec *spec, enum bsc_slot slot, unsigned index)
+{
+    const struct bsc_strings *own = &spec->targets[slot], *blue = &spec->targets[BSC_BLUE];
+    if (slot != BSC_BLUE && is_among(own->items[index], blue, blue->count))
+        return target_keys[BSC_BLUE];
+    return is_among(own->items[index], own, index) ? target_keys[slot] : NULL;
 }
 
 static void check_targets(const struct service *service)

@@ -71,23 +71,34 @@ void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
               told ? bsc_rule_text(rule) : "", told ? ")" : "");
 }
 
-/* Why there is nothing to do it to, and what could be done instead. */
-static void nothing_error(const struct bsc_service *service, enum bsc_command_kind command,
+/* What of the rollout under way, or of the last one, stands against the command. */
+static void rollout_error(const struct bsc_service *service, const struct bsc_rollout_row *row,
+                          enum bsc_command_kind command, struct bsc_ruling ruling,
                           struct bsc_error *error)
 {
-    const struct bsc_rollout *rollout = service->rollout;
-    unsigned long long id = rollout ? rollout->row.id : 0;
-    if (bsc_rollout_open(service)) { /* promote, and nothing is watched */
-        const struct bsc_rollout_row *row = &rollout->row;
-        char step[160];
+    unsigned long long id = row->id;
+    char step[160];
+    if (ruling.rule == BSC_RULE_NOTHING) { /* promote, and nothing is watched */
         bsc_step_describe(&row->plan.steps[row->walk.cursor], step, sizeof step);
-        bsc_error_set(error, BSC_STATE,
+        bsc_error_set(error, ruling.status,
                       "r%llu watches nothing yet that could be ended: it is at step %u of %u, %s; "
                       "'bascule promote %s --full' leaves out what is to be watched later",
                       id, row->walk.cursor + 1, row->plan.count, step, service->name);
+    } else if (ruling.rule == BSC_RULE_COMMITTED) {
+        bsc_error_set(error, ruling.status,
+                      "%s has no rollout to %s: r%llu is promoted already; use rollback",
+                      service->name, bsc_command_name(command), id);
+    } else if (ruling.rule == BSC_RULE_WAITING) {
+        bsc_error_set(error, ruling.status,
+                      "requests wait for r%llu: it can be paused when it lets "
+                      "them go on, or taken back by 'bascule abort %s'",
+                      id, service->name);
+    } else if (ruling.status == BSC_BUSY) {
+        (void)!bsc_busy_error(service, error);
     } else {
-        bsc_error_set(error, BSC_STATE, "%s has no rollout to %s", service->name,
-                      bsc_command_name(command));
+        bsc_error_set(error, ruling.status, "r%llu %s, which nothing holds up", id,
+                      row->walk.status == BSC_ROLLOUT_UNDOING ? "is being taken back"
+                                                              : "is a rollback");
     }
 }
 
@@ -96,26 +107,13 @@ static void refusal_error(const struct bsc_service *service, enum bsc_command_ki
                           struct bsc_ruling ruling, struct bsc_error *error)
 {
     const struct bsc_rollout *rollout = service->rollout;
-    unsigned long long id = rollout ? rollout->row.id : 0;
     if (ruling.rule == BSC_RULE_LOCK)
         (void)!bsc_lock_check(service, error);
-    else if (ruling.rule == BSC_RULE_NOTHING)
-        nothing_error(service, command, error);
-    else if (ruling.rule == BSC_RULE_COMMITTED)
-        bsc_error_set(error, ruling.status,
-                      "%s has no rollout to %s: r%llu is promoted already; use rollback",
-                      service->name, bsc_command_name(command), id);
-    else if (ruling.rule == BSC_RULE_WAITING)
-        bsc_error_set(error, ruling.status,
-                      "requests wait for r%llu: it can be paused when it lets "
-                      "them go on, or taken back by 'bascule abort %s'",
-                      id, service->name);
-    else if (ruling.status == BSC_BUSY)
-        (void)!bsc_busy_error(service, error);
+    else if (!rollout || (ruling.rule == BSC_RULE_NOTHING && !bsc_rollout_open(service)))
+        bsc_error_set(error, ruling.status, "%s has no rollout to %s", service->name,
+                      bsc_command_name(command));
     else
-        bsc_error_set(error, ruling.status, "r%llu %s, which nothing holds up", id,
-                      rollout->row.walk.status == BSC_ROLLOUT_UNDOING ? "is being taken back"
-                                                                      : "is a rollback");
+        rollout_error(service, &rollout->row, command, ruling, error);
     error->status = ruling.status;
 }
 
@@ -407,16 +405,20 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
 }
 
 /* What the file says, as the command wishes it. The caller owns it. NULL: it can't be. */
-static struct bsc_spec *wished_spec(const struct bsc_service *service, const char *version,
-                                    const struct bsc_deploy_wish *wish, struct bsc_error *error)
+static enum bsc_status wished_spec(const struct bsc_service *service, const char *version,
+                                   const struct bsc_deploy_wish *wish, struct bsc_spec **out,
+                                   struct bsc_error *error)
 {
     struct bsc_spec *spec = NULL;
-    if (bsc_spec_for_version(service->row.spec, version ? version : "unnamed", &spec, error) ==
-            BSC_OK &&
-        bsc_deploy_wish_apply(wish, spec, error) == BSC_OK)
-        return spec;
-    bsc_spec_release(spec);
-    return NULL;
+    enum bsc_status status =
+        bsc_spec_for_version(service->row.spec, version ? version : "unnamed", &spec, error);
+    if (status == BSC_OK)
+        status = bsc_deploy_wish_apply(wish, spec, error);
+    if (status == BSC_OK)
+        *out = spec;
+    else
+        bsc_spec_release(spec);
+    return status;
 }
 
 static struct bsc_spec *acquire(const struct bsc_spec *spec)
@@ -425,9 +427,9 @@ static struct bsc_spec *acquire(const struct bsc_spec *spec)
 }
 
 /* The release that the command would put into the staging slot. The caller owns it. */
-static struct bsc_spec *planned_spec(const struct bsc_service *service, const char *version,
-                                     const struct bsc_deploy_wish *wish, struct bsc_planned *out,
-                                     struct bsc_error *error)
+static enum bsc_status planned_spec(const struct bsc_service *service, const char *version,
+                                    const struct bsc_deploy_wish *wish, struct bsc_planned *out,
+                                    struct bsc_spec **spec, struct bsc_error *error)
 {
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     const struct bsc_release *release;
@@ -435,14 +437,17 @@ static struct bsc_spec *planned_spec(const struct bsc_service *service, const ch
     case BSC_PLAN_ROLLBACK:
     case BSC_PLAN_REVERT:
         release = bsc_rollback_target(service, version, error);
-        if (release)
-            out->kind = bsc_rollback_kind(service, release);
-        return release ? acquire(release->row.spec) : NULL;
+        if (!release)
+            return BSC_NO_ROLLBACK;
+        out->kind = bsc_rollback_kind(service, release);
+        *spec = acquire(release->row.spec);
+        return BSC_OK;
     case BSC_PLAN_SWITCH:
         release = bsc_release_find(service, service->row.release[staging]);
-        return acquire(release ? release->row.spec : service->row.spec);
+        *spec = acquire(release ? release->row.spec : service->row.spec);
+        return BSC_OK;
     default:
-        return wished_spec(service, version, wish, error);
+        return wished_spec(service, version, wish, spec, error);
     }
 }
 
@@ -457,10 +462,10 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
         bsc_command_rule(BSC_COMMAND_DEPLOY, bsc_service_situation(service), false).status;
     if (status != BSC_OK)
         return bsc_busy_error(service, error);
-    struct bsc_error why;
-    struct bsc_spec *spec = planned_spec(service, version, wish, out, &why);
-    if (!spec)
-        return bsc_error_set(error, why.status, "%s", why.text);
+    struct bsc_spec *spec = NULL;
+    status = planned_spec(service, version, wish, out, &spec, error);
+    if (status != BSC_OK)
+        return status;
     struct bsc_plan_ask ask = plan_ask(service, out->kind, spec);
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     out->strategy = bsc_plan_strategy(&ask);

@@ -344,7 +344,7 @@ static bool set_name(SSL *ssl, const char *name)
         return true;
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1)
         return true;
-    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, (uintptr_t)name) == 1;
 }
 
 bool bsc_tls_connect(struct bsc_worker *worker, struct bsc_connection *connection,
