@@ -200,3 +200,18 @@ def test_a_service_of_tcp_takes_tls_off_and_puts_it_on(authority):
             site.service["timeouts"] = {"connect": timeout}
             site.daemon.configure(tls={"certificates": {"certificate": "web.pem", "key": "web.key"}})
             site.daemon.do("apply")
+
+
+def test_without_a_server_name_addresses_are_verified_and_sockets_are_localhost(authority):
+    with Site(authority, authority.sign("127.0.0.1"), authority.sign("app.test")) as site:
+        local = SecureOrigin(authority.sign("localhost"), answering(b"green"), path=str(site.daemon.folder / "app"))
+        site.origins.append(local)
+        site.daemon.folder.chmod(0o711)
+        site.service["upstream_tls"] = {"ca": "ca.pem"}
+        site.service["targets"]["green"] = local.address
+        site.daemon.configure()
+        site.daemon.do("apply")
+        for body in (b"green", b"blue"):
+            site.daemon.do("deploy", "web", "v1" if body == b"green" else "v2")
+            assert site.get() == (200, body)
+        assert {g.name for g in local.greetings} == {"localhost"} and site.origins[0].greetings[-1].name is None
