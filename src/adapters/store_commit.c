@@ -12,14 +12,17 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_COMMIT] = "COMMIT",
     [BSC_SQL_PUT_SERVICE] =
         "INSERT INTO services (name, spec, live, stable, traffic, generation, standby_until_ms,"
-        " removed, affinity_key, locked_ms, lock_actor, lock_reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " removed, affinity_key, locked_ms, lock_actor, lock_reason,"
+        " next_rollout, next_release, next_kind, next_actor)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
         " spec = excluded.spec,"
         " live = excluded.live, stable = excluded.stable, traffic = excluded.traffic,"
         " generation = excluded.generation, standby_until_ms = excluded.standby_until_ms,"
         " removed = excluded.removed, affinity_key = excluded.affinity_key,"
         " locked_ms = excluded.locked_ms, lock_actor = excluded.lock_actor,"
-        " lock_reason = excluded.lock_reason",
+        " lock_reason = excluded.lock_reason, next_rollout = excluded.next_rollout,"
+        " next_release = excluded.next_release, next_kind = excluded.next_kind,"
+        " next_actor = excluded.next_actor",
     [BSC_SQL_PUT_SLOT] =
         "INSERT INTO slots (service, slot, state, checked, weight_bp, release, record)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service, slot) DO UPDATE SET"
@@ -184,6 +187,10 @@ static int put_service(struct bsc_store_writer *writer, const struct bsc_service
     add_number(&call, row->lock.at_ms);
     add_text(&call, row->lock.actor);
     add_text(&call, row->lock.reason);
+    add_number(&call, (int64_t)row->next.rollout);
+    add_number(&call, (int64_t)row->next.release);
+    add_text(&call, bsc_plan_kind_name(row->next.kind));
+    add_text(&call, row->next.actor);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     for (unsigned slot = 0; !code && slot < BSC_SLOT_COUNT; slot++)

@@ -111,6 +111,10 @@ static enum bsc_status read_service(struct reading *reading, struct bsc_service_
     out->lock.at_ms = sqlite3_column_int64(row, 19);
     good = good && bsc_column_copy(row, 20, out->lock.actor, sizeof out->lock.actor) &&
            bsc_column_copy(row, 21, out->lock.reason, sizeof out->lock.reason);
+    out->next.rollout = (uint64_t)sqlite3_column_int64(row, 22);
+    out->next.release = (uint64_t)sqlite3_column_int64(row, 23);
+    good = good && bsc_plan_kind_parse(bsc_column_text(row, 24), &out->next.kind) &&
+           bsc_column_copy(row, 25, out->next.actor, sizeof out->next.actor);
     if (!good)
         return damaged(reading, "services", out->name);
     return read_spec(reading, 1, "services", out->name, &out->spec);
@@ -126,7 +130,8 @@ static enum bsc_status read_services(struct reading *reading)
                        " removed,"
                        " b.state, b.checked, b.weight_bp, b.release, b.record,"
                        " g.state, g.checked, g.weight_bp, g.release, g.record, affinity_key,"
-                       " locked_ms, lock_actor, lock_reason"
+                       " locked_ms, lock_actor, lock_reason,"
+                       " next_rollout, next_release, next_kind, next_actor"
                        " FROM services"
                        " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"
                        " LEFT JOIN slots g ON g.service = name AND g.slot = 'green'"
@@ -236,7 +241,8 @@ static enum bsc_status read_rollouts(struct reading *reading)
     unsigned count = 0;
     enum bsc_status status =
         begin(reading, "SELECT " BSC_ROLLOUT_COLUMNS " FROM rollouts WHERE id IN ("
-                       " SELECT (SELECT max(id) FROM rollouts WHERE service = name) FROM services"
+                       " SELECT (SELECT max(id) FROM rollouts WHERE service = name"
+                       " AND started_ms != 0) FROM services"
                        " UNION SELECT r.id FROM services JOIN rollouts r"
                        " ON r.service = name AND r.ended_ms = 0) ORDER BY id");
     while (next(reading, &status)) {

@@ -111,10 +111,16 @@ static const char layout_6[] =
     "ALTER TABLE rollouts ADD COLUMN before_p90_us INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE rollouts ADD COLUMN before_p99_us INTEGER NOT NULL DEFAULT 0;";
 
+/* What begins when the rollout under way is taken back. */
+static const char layout_7[] =
+    "ALTER TABLE services ADD COLUMN next_rollout INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN next_release INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN next_kind TEXT NOT NULL DEFAULT 'deploy';"
+    "ALTER TABLE services ADD COLUMN next_actor TEXT NOT NULL DEFAULT '';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = {
-    layout_1, layout_2, layout_3, layout_4, layout_5, layout_6
-};
+static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4,
+                                          layout_5, layout_6, layout_7 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

@@ -105,8 +105,10 @@ static void answer_rollout(struct bsc_api_request *request, const struct bsc_rep
         bsc_engine_service(request->api->options.engine, request->parameter);
     bool known = service && service->rollout && service->rollout->row.id == reply->rollout;
     bsc_api_answer_json(request, request->route->status,
-                        json_pack("{s:o, s:o}", "id", bsc_api_id('r', reply->rollout), "record",
-                                  bsc_api_id('d', known ? service->rollout->row.record : 0)));
+                        json_pack("{s:o, s:o, s:o}", "id", bsc_api_id('r', reply->rollout),
+                                  "record",
+                                  bsc_api_id('d', known ? service->rollout->row.record : 0), "done",
+                                  bsc_api_words(reply->text ? reply->text : "")));
 }
 
 static void on_reply(void *self, bsc_token token, const struct bsc_reply *reply)

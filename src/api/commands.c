@@ -34,6 +34,7 @@ void bsc_api_post_deploy(struct bsc_api_request *request)
                (struct bsc_event){ .kind = BSC_EVENT_DEPLOY,
                                    .version = version,
                                    .wish = wish,
+                                   .supersede = bsc_api_input_boolean(request, "supersede"),
                                    .stage = bsc_api_input_boolean(request, "stage") },
                NULL);
 }
@@ -93,6 +94,11 @@ static void answer_done(struct bsc_api_request *request, const struct bsc_reply 
 void bsc_api_post_cleanup(struct bsc_api_request *request)
 {
     submit(request, (struct bsc_event){ .kind = BSC_EVENT_CLEANUP }, answer_done);
+}
+
+void bsc_api_post_retry(struct bsc_api_request *request)
+{
+    submit(request, (struct bsc_event){ .kind = BSC_EVENT_RETRY }, NULL);
 }
 
 void bsc_api_post_promote(struct bsc_api_request *request)

@@ -76,6 +76,12 @@ static void view_rollout(struct bsc_api_request *request, const struct bsc_engin
                                 bsc_api_view_newest_rollout(service, &figures));
             return;
         }
+    for (const struct bsc_service *service = bsc_engine_services(engine); service && id;
+         service = service->next)
+        if (service->rollout && service->row.next.rollout == id) {
+            bsc_api_answer_json(request, MHD_HTTP_OK, bsc_api_view_successor(service));
+            return;
+        }
     struct bsc_error error;
     enum bsc_status status =
         id ? reads->rollout(reads->self, id, answer_rollout, request, &error) : BSC_NOT_FOUND;

@@ -86,6 +86,7 @@ void bsc_api_post_rollback(struct bsc_api_request *request);
 void bsc_api_post_abort(struct bsc_api_request *request);
 void bsc_api_post_check(struct bsc_api_request *request);
 void bsc_api_post_cleanup(struct bsc_api_request *request);
+void bsc_api_post_retry(struct bsc_api_request *request);
 void bsc_api_post_promote(struct bsc_api_request *request);
 void bsc_api_post_pause(struct bsc_api_request *request);
 void bsc_api_post_resume(struct bsc_api_request *request);

@@ -26,6 +26,8 @@ static const struct bsc_api_field nothing[] = { { 0 } };
 static const struct bsc_api_field deploy[] = {
     { "version", BSC_API_STRING, .summary = "the version to deploy" },
     { "stage", BSC_API_BOOLEAN, BSC_API_OPTIONAL, .summary = "stop before the switch" },
+    { "supersede", BSC_API_BOOLEAN, BSC_API_OPTIONAL,
+      .summary = "take back the rollout that is under way, then begin" },
     WISH_FIELDS,
     { 0 },
 };
@@ -120,6 +122,8 @@ const struct bsc_api_route bsc_api_routes[] = {
          bsc_api_post_rollback, 404, 409, 413, 415, 422),
     POST(SERVICE "/abort", "abort", "Undo the rollout at work", nothing, 202, "Started",
          bsc_api_post_abort, 404, 409, 413, 415),
+    POST(SERVICE "/retry", "retry", "Release again what failed or was taken back", nothing, 202,
+         "Started", bsc_api_post_retry, 404, 409, 413, 415),
     POST(SERVICE "/promote", "promote", "End the watching and go on with the next step", promote,
          200, "Done", bsc_api_post_promote, 404, 409, 413, 415),
     POST(SERVICE "/pause", "pause", "Hold before the next step; a bake's clock stands still",

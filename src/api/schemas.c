@@ -80,6 +80,8 @@ static const struct bsc_api_field service[] = {
       .summary = "who refuses what is new" },
     { "rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
       .summary = "the rollout at work" },
+    { "next", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "the rollout that begins when that one is taken back, \"r13\"" },
     { "last_rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout",
       .summary = "the newest rollout when it is over" },
     { "figures", BSC_API_OBJECT, .of = "ServiceFigures",
@@ -315,6 +317,7 @@ static const struct bsc_api_field why[] = {
 static const struct bsc_api_field started[] = {
     { "id", BSC_API_STRING, BSC_API_NULLABLE, .summary = "the rollout's id" },
     { "record", BSC_API_STRING, BSC_API_NULLABLE, .summary = "the deployment's id" },
+    { "done", BSC_API_STRING, .summary = "what was done, and by which rule it won" },
     { 0 },
 };
 

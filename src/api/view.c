@@ -200,6 +200,28 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
     return json;
 }
 
+/* As it will be: nothing of it has begun. */
+json_t *bsc_api_view_successor(const struct bsc_service *service)
+{
+    const struct bsc_successor *next = &service->row.next;
+    char waiting[96];
+    struct bsc_rollout_row row = {
+        .id = next->rollout,
+        .service = service->name,
+        .kind = next->kind,
+        .release = next->release,
+        .slot = bsc_slot_other(service->row.stable),
+    };
+    for (size_t i = 0; i < service->release_count; i++)
+        if (service->releases[i].row.id == next->release)
+            row.strategy = service->releases[i].row.spec->deploy.strategy;
+    snprintf(row.actor, sizeof row.actor, "%s", next->actor);
+    snprintf(waiting, sizeof waiting, "begins when r%llu is taken back",
+             (unsigned long long)service->rollout->row.id);
+    return bsc_api_view_rollout(&row, bsc_api_release_version(service, next->release), waiting,
+                                NULL, NULL);
+}
+
 json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
                                     const struct bsc_router_service_figures *figures)
 {
@@ -224,13 +246,13 @@ json_t *bsc_api_view_service(const struct bsc_service *service,
     const struct bsc_rollout *rollout = service->rollout;
     bool at_work = rollout && !bsc_walk_over(&rollout->row.walk, &rollout->row.plan);
     json_t *newest = bsc_api_view_newest_rollout(service, figures);
-    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o, s:o, s:o}", "name",
-                     service->name, "live", bsc_slot_name(row->slots.live), "slots", "blue",
-                     view_slot(service, BSC_BLUE), "green", view_slot(service, BSC_GREEN),
-                     "traffic", bsc_traffic_name(row->traffic), "removed", (int)row->removed,
-                     "lock", lock_or_null(&row->lock), "rollout", at_work ? newest : json_null(),
-                     "last_rollout", at_work ? json_null() : newest, "figures",
-                     bsc_api_view_service_figures(figures));
+    return json_pack(
+        "{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", service->name,
+        "live", bsc_slot_name(row->slots.live), "slots", "blue", view_slot(service, BSC_BLUE),
+        "green", view_slot(service, BSC_GREEN), "traffic", bsc_traffic_name(row->traffic),
+        "removed", (int)row->removed, "lock", lock_or_null(&row->lock), "rollout",
+        at_work ? newest : json_null(), "next", bsc_api_id('r', row->next.rollout), "last_rollout",
+        at_work ? json_null() : newest, "figures", bsc_api_view_service_figures(figures));
 }
 
 json_t *bsc_api_view_listener(const struct bsc_router_listener *listener)

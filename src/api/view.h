@@ -26,6 +26,8 @@ json_t *bsc_api_view_service(const struct bsc_service *service,
 json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,
                              const char *waiting, const struct bsc_judgement *judgement,
                              const struct bsc_router_service_figures *figures);
+/* The rollout that begins when the newest one is taken back. */
+json_t *bsc_api_view_successor(const struct bsc_service *service);
 /* The same of a service's newest rollout, or null. */
 json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
                                     const struct bsc_router_service_figures *figures);

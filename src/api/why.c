@@ -248,6 +248,12 @@ static void tell_rollout(struct why *why)
         tell_pause(why, row);
         tell_step(why, rollout);
         tell_rescues(why, row);
+        if (why->service->row.next.rollout)
+            say(why,
+                "Then r%llu begins, %s, asked for by %s; `bascule abort %s` keeps it from that.",
+                (unsigned long long)why->service->row.next.rollout,
+                bsc_api_release_version(why->service, why->service->row.next.release),
+                why->service->row.next.actor, why->service->name);
         if (row->walk.status == BSC_ROLLOUT_RUNNING && !rollout->step_unknown)
             say(why, "`bascule abort %s` takes it back.", why->service->name);
         return;

@@ -4,6 +4,7 @@
 
 #include "cli/json.h"
 #include "cli/progress.h"
+#include "cli/run.h"
 
 enum { FULL_BP = 10000, BAR_MOST_CELLS = 48, SPIN_MS = 100 };
 
@@ -63,6 +64,17 @@ static bool is_paused(const struct bsc_progress *progress)
     return json_is_object(json_object_get(progress->rollout, "paused"));
 }
 
+/* "  paused by anna since 13:00:00": the day is in `bascule status`. */
+static void add_pause(const struct bsc_output *output, const json_t *pause, struct bsc_text *out)
+{
+    enum { DATE_BYTES = 11 };
+    char time[32];
+    bsc_cli_time(bsc_json_text(pause, "at"), time);
+    bsc_output_printf(output, out, BSC_STYLE_YELLOW, "  paused by %s since %s",
+                      bsc_json_text(pause, "actor"),
+                      strlen(time) > DATE_BYTES ? time + DATE_BYTES : time);
+}
+
 static void add_header(const struct bsc_progress *progress, int64_t now_ms, unsigned columns,
                        struct bsc_text *out)
 {
@@ -78,8 +90,7 @@ static void add_header(const struct bsc_progress *progress, int64_t now_ms, unsi
     bsc_output_printf(output, out, BSC_STYLE_DIM, "  %s  %s", bsc_json_text(rollout, "strategy"),
                       bsc_json_text(rollout, "id"));
     if (is_paused(progress) && !progress->ended_ms)
-        bsc_output_printf(output, out, BSC_STYLE_YELLOW, "  paused by %s",
-                          bsc_json_text(json_object_get(rollout, "paused"), "actor"));
+        add_pause(output, json_object_get(rollout, "paused"), out);
     bsc_output_elapsed(&elapsed,
                        (progress->ended_ms ? progress->ended_ms : now_ms) - progress->began_ms);
     end_line(output, out, from, columns, bsc_text_get(&elapsed));

@@ -190,7 +190,8 @@ void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json
 {
     json_t *old = progress->rollout;
     progress->rollout = take_rollout;
-    if (!progress->from && take_service) {
+    bool begun = json_array_size(json_object_get(take_rollout, "steps")) != 0;
+    if (!progress->from && take_service && begun) {
         const json_t *slots = json_object_get(take_service, "slots");
         const char *live = bsc_json_text(take_service, "live");
         progress->from = bsc_copy(bsc_json_text(json_object_get(slots, live), "version"));

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/release.c - the commands that begin, end or await a rollout. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/json.h"
 #include "cli/run.h"
 #include "cli/watch.h"
+
+/* What is more than a word says over what the command won. */
+static void say_done(const struct bsc_cli *cli, const char *done)
+{
+    struct bsc_text out = { 0 };
+    if (cli->output.json || cli->output.quiet || !strchr(done, ' '))
+        return;
+    bsc_output_add(&cli->output, &out, BSC_STYLE_DIM, done);
+    printf("%s\n", bsc_text_get(&out));
+    bsc_text_deinit(&out);
+}
 
 /* Sends the command and, unless --no-wait is given, watches the rollout that it names. */
 static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_body,
@@ -26,6 +38,7 @@ static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_b
             printf("%s\n", id);
         exit_status = BSC_EXIT_DONE;
     } else {
+        say_done(cli, bsc_json_text(answer, "done"));
         exit_status = bsc_watch(
             cli, &(struct bsc_watch_spec){ .service = service,
                                            .rollout = id,
@@ -40,11 +53,17 @@ int bsc_run_deploy(struct bsc_cli *cli)
 {
     return begin_rollout(
         cli, "/deploy",
-        json_pack("{s:s, s:b, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1], "stage",
-                  bsc_cli_given(cli, BSC_OPTION_STAGE), "strategy",
+        json_pack("{s:s, s:b, s:b, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1], "stage",
+                  (int)bsc_cli_given(cli, BSC_OPTION_STAGE), "supersede",
+                  (int)bsc_cli_given(cli, BSC_OPTION_SUPERSEDE), "strategy",
                   cli->call.text[BSC_OPTION_STRATEGY], "steps", cli->call.text[BSC_OPTION_STEPS],
                   "bake", cli->call.text[BSC_OPTION_BAKE]),
         false);
+}
+
+int bsc_run_retry(struct bsc_cli *cli)
+{
+    return begin_rollout(cli, "/retry", json_object(), false);
 }
 
 int bsc_run_switch(struct bsc_cli *cli)

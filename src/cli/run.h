@@ -58,6 +58,7 @@ int bsc_run_abort(struct bsc_cli *cli);
 int bsc_run_wait(struct bsc_cli *cli);
 int bsc_run_check(struct bsc_cli *cli);
 int bsc_run_cleanup(struct bsc_cli *cli);
+int bsc_run_retry(struct bsc_cli *cli);
 int bsc_run_promote(struct bsc_cli *cli);
 int bsc_run_pause(struct bsc_cli *cli);
 int bsc_run_resume(struct bsc_cli *cli);

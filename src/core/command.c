@@ -102,10 +102,15 @@ static const char *const command_names[BSC_COMMAND_KIND_COUNT] = {
 };
 
 static const char *const situation_names[BSC_SITUATION_COUNT] = {
-    [BSC_AT_REST] = "at rest",    [BSC_AT_WORK] = "at work",
-    [BSC_BAKING] = "baking",      [BSC_PAUSED] = "paused",
-    [BSC_UNDOING] = "undoing",    [BSC_GOING_BACK] = "going back",
-    [BSC_TIDYING] = "tidying up", [BSC_TIDYING_HOOK] = "tidying up, a hook runs",
+    [BSC_AT_REST] = "at rest",
+    [BSC_AT_WORK] = "at work",
+    [BSC_HOLDING] = "requests wait",
+    [BSC_BAKING] = "baking",
+    [BSC_PAUSED] = "paused",
+    [BSC_GOING_BACK] = "going back",
+    [BSC_UNDOING] = "undoing",
+    [BSC_TIDYING] = "tidying up",
+    [BSC_TIDYING_HOOK] = "tidying up, a hook runs",
 };
 
 static const struct {

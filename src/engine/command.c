@@ -117,6 +117,18 @@ static void refusal_error(const struct bsc_service *service, enum bsc_command_ki
     error->status = ruling.status;
 }
 
+/* Both versions are named, and what would put the one in the place of the other. */
+static void add_way_out(const struct bsc_service *service, const struct bsc_event *event,
+                        struct bsc_error *error)
+{
+    const struct bsc_release *release = bsc_release_find(service, service->rollout->row.release);
+    size_t used = strlen(error->text);
+    snprintf(error->text + used, sizeof error->text - used,
+             "; 'bascule deploy %s %s --supersede' takes %s back first", service->name,
+             event->version ? event->version : "VERSION",
+             release ? bsc_version_text(release->row.spec) : "it");
+}
+
 static bool occupied(const struct bsc_service *service)
 {
     return bsc_instances_count(service, bsc_slots_staging(&service->row.slots)) != 0;
@@ -172,20 +184,17 @@ static void take_slot(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch_row(engine, service);
 }
 
-void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
-                       enum bsc_plan_kind kind, const struct bsc_release *release,
-                       const struct bsc_event *event)
+enum bsc_status bsc_rollout_start(struct bsc_engine *engine, struct bsc_service *service,
+                                  enum bsc_plan_kind kind, const struct bsc_release *release,
+                                  uint64_t rollout, const char *actor, struct bsc_error *error)
 {
     struct bsc_plan plan;
-    struct bsc_error error;
     struct bsc_plan_ask ask = plan_ask(service, kind, release->row.spec);
     enum bsc_strategy strategy = bsc_plan_strategy(&ask);
-    if (bsc_plan_compile(&ask, &service->row.slots, &plan, &error) != BSC_OK) {
-        bsc_reply(engine, event->token, error.status, 0, "%s: %s", service->name, error.text);
-        return;
-    }
-    uint64_t cut = bsc_service_busy(service) ? service->rollout->row.id : 0;
-    if (cut)
+    enum bsc_status status = bsc_plan_compile(&ask, &service->row.slots, &plan, error);
+    if (status != BSC_OK)
+        return bsc_error_wrap(error, "%s", service->name);
+    if (bsc_service_busy(service))
         bsc_rollout_event(engine, service, BSC_WALK_CUT, NULL);
     if (service->check_reply)
         bsc_reply(engine, service->check_reply, BSC_BUSY, 0, "a rollout of %s has begun",
@@ -195,14 +204,25 @@ void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
         (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_DEPLOY, NULL);
     if (kind != BSC_PLAN_SWITCH)
         take_slot(engine, service, release);
-    struct bsc_rollout *rollout =
-        bsc_rollout_begin(engine, service, kind, release, &plan, event->actor);
-    rollout->row.strategy = strategy;
-    bsc_reply_ruled(engine, event, BSC_OK, rollout->row.id, cut ? BSC_RULE_NEWER : BSC_RULE_FREE,
-                    cut ? "%s: the rest of r%llu is left" : "%s", bsc_plan_kind_name(kind),
-                    (unsigned long long)cut);
+    bsc_rollout_begin(engine, service, kind, release, &plan, rollout, actor)->row.strategy =
+        strategy;
     bsc_rollout_event(engine, service, BSC_WALK_BEGIN, NULL);
     bsc_releases_prune(engine, service); /* not earlier: the new release has no name before */
+    return BSC_OK;
+}
+
+void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
+                       enum bsc_plan_kind kind, const struct bsc_release *release,
+                       const struct bsc_event *event)
+{
+    struct bsc_error error;
+    unsigned long long cut = bsc_service_busy(service) ? service->rollout->row.id : 0;
+    if (bsc_rollout_start(engine, service, kind, release, 0, event->actor, &error) != BSC_OK)
+        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
+    else
+        bsc_reply_ruled(
+            engine, event, BSC_OK, service->rollout->row.id, cut ? BSC_RULE_NEWER : BSC_RULE_FREE,
+            cut ? "%s: the rest of r%llu is left" : "%s", bsc_plan_kind_name(kind), cut);
 }
 
 /* What can't be planned is refused before anything is made of it. */
@@ -323,7 +343,9 @@ static enum bsc_command_kind kind_of(const struct bsc_event *event)
 {
     switch (event->kind) {
     case BSC_EVENT_DEPLOY:
-        return BSC_COMMAND_DEPLOY;
+        return event->supersede ? BSC_COMMAND_SUPERSEDE : BSC_COMMAND_DEPLOY;
+    case BSC_EVENT_RETRY:
+        return BSC_COMMAND_RETRY;
     case BSC_EVENT_SWITCH:
         return BSC_COMMAND_SWITCH;
     case BSC_EVENT_PROMOTE:
@@ -360,12 +382,24 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
     if (ruling.status != BSC_OK) {
         struct bsc_error error;
         refusal_error(service, command, ruling, &error);
+        if (command == BSC_COMMAND_DEPLOY && bsc_rollout_open(service) &&
+            ruling.rule == BSC_RULE_ONE)
+            add_way_out(service, event, &error);
         bsc_reply_ruled(engine, event, error.status, 0, ruling.rule, "%s", error.text);
         return;
     }
     switch (command) {
     case BSC_COMMAND_DEPLOY:
         deploy(engine, service, event);
+        break;
+    case BSC_COMMAND_SUPERSEDE:
+        if (bsc_rollout_open(service))
+            bsc_supersede_command(engine, service, event, ruling.rule);
+        else
+            deploy(engine, service, event);
+        break;
+    case BSC_COMMAND_RETRY:
+        bsc_retry_command(engine, service, event);
         break;
     case BSC_COMMAND_SWITCH:
         switch_over(engine, service, event);

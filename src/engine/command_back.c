@@ -67,23 +67,21 @@ void bsc_rollback_command(struct bsc_engine *engine, struct bsc_service *service
                           const struct bsc_event *event, enum bsc_rule rule)
 {
     struct bsc_error error;
-    if (bsc_rollout_open(service) && !event->version) {
-        uint64_t id = service->rollout->row.id;
-        char reason[BSC_ACTOR_BYTES + 32];
-        if (rule == BSC_RULE_ALREADY) {
-            bsc_reply(engine, event->token, BSC_OK, id, "r%llu is rolling back already",
-                      (unsigned long long)id);
-            return;
-        }
-        snprintf(reason, sizeof reason, "rolled back by %s", event->actor ? event->actor : "?");
-        bsc_reply_ruled(engine, event, BSC_OK, id, rule, "rolling back r%llu",
-                        (unsigned long long)id);
-        bsc_rollout_event(engine, service, BSC_WALK_ROLL_BACK, reason);
+    char reason[BSC_ACTOR_BYTES + 32];
+    if (bsc_rollout_open(service) && event->version) {
+        bsc_rollback_over(engine, service, event, rule);
         return;
     }
     if (bsc_rollout_open(service)) {
-        bsc_busy_error(service, &error);
-        bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
+        unsigned long long id = service->rollout->row.id;
+        snprintf(reason, sizeof reason, "rolled back by %s", event->actor ? event->actor : "?");
+        (void)bsc_successor_drop(engine, service, BSC_ROLLOUT_CANCELLED, reason);
+        if (rule == BSC_RULE_ALREADY) {
+            bsc_reply(engine, event->token, BSC_OK, id, "r%llu is rolling back already", id);
+            return;
+        }
+        bsc_reply_ruled(engine, event, BSC_OK, id, rule, "rolling back r%llu", id);
+        bsc_rollout_event(engine, service, BSC_WALK_ROLL_BACK, reason);
         return;
     }
     const struct bsc_release *target = bsc_rollback_target(service, event->version, &error);
@@ -96,14 +94,17 @@ void bsc_rollback_command(struct bsc_engine *engine, struct bsc_service *service
 void bsc_abort_command(struct bsc_engine *engine, struct bsc_service *service,
                        const struct bsc_event *event, enum bsc_rule rule)
 {
-    uint64_t id = service->rollout->row.id;
+    unsigned long long id = service->rollout->row.id;
     char reason[BSC_ACTOR_BYTES + 32];
     snprintf(reason, sizeof reason, "aborted by %s", event->actor ? event->actor : "?");
-    if (rule == BSC_RULE_ALREADY)
-        bsc_reply(engine, event->token, BSC_OK, id, "r%llu is being taken back already",
-                  (unsigned long long)id);
+    unsigned long long dropped = bsc_successor_drop(engine, service, BSC_ROLLOUT_CANCELLED, reason);
+    if (dropped)
+        bsc_reply_ruled(engine, event, BSC_OK, id, BSC_RULE_WAY_BACK,
+                        "r%llu is being taken back already, r%llu does not begin", id, dropped);
+    else if (rule == BSC_RULE_ALREADY)
+        bsc_reply(engine, event->token, BSC_OK, id, "r%llu is being taken back already", id);
     else
-        bsc_reply_ruled(engine, event, BSC_OK, id, rule, "aborting r%llu", (unsigned long long)id);
+        bsc_reply_ruled(engine, event, BSC_OK, id, rule, "aborting r%llu", id);
     bsc_audit(engine, service, id, "abort", event->actor, "asked for");
     bsc_rollout_event(engine, service, BSC_WALK_CANCEL, reason);
 }

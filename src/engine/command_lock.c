@@ -64,10 +64,17 @@ void bsc_lock_command(struct bsc_engine *engine, struct bsc_service *service,
         bsc_audit(engine, service, 0, "lock", actor, "%s", reason);
         bsc_touch_row(engine, service);
     }
-    if (bsc_rollout_open(service))
+    char why[BSC_ACTOR_BYTES + BSC_LOCK_REASON_BYTES + 32];
+    snprintf(why, sizeof why, "locked by %s: %s", actor, reason);
+    unsigned long long dropped = bsc_successor_drop(engine, service, BSC_ROLLOUT_CANCELLED, why);
+    if (dropped)
+        bsc_reply(engine, event->token, BSC_OK, dropped, "%s is locked; r%llu does not begin",
+                  service->name, dropped);
+    else if (bsc_rollout_open(service))
         bsc_reply(engine, event->token, BSC_OK, service->rollout->row.id,
-                  "%s is locked; r%llu goes on: 'bascule abort %s' takes it back", service->name,
-                  (unsigned long long)service->rollout->row.id, service->name);
+                  "%s is locked; r%llu %s: 'bascule abort %s' takes it back", service->name,
+                  (unsigned long long)service->rollout->row.id,
+                  service->rollout->row.walk.paused ? "stays paused" : "goes on", service->name);
     else
         bsc_reply(engine, event->token, BSC_OK, 0, "%s is locked", service->name);
 }

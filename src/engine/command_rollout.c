@@ -40,7 +40,7 @@ static void describe_pause(const struct bsc_rollout *rollout, char *out, size_t 
     else if (baking(rollout))
         snprintf(out, size, "paused in step %u of %u, %s: its clock stands still at %s",
                  row->walk.cursor + 1, row->plan.count, text,
-                 bsc_duration_format(row->baked_ms, baked));
+                 bsc_duration_format(row->baked_ms > 0 ? row->baked_ms : 0, baked));
     else
         snprintf(out, size, "paused: step %u of %u, %s, ends, the next one is not begun",
                  row->walk.cursor + 1, row->plan.count, text);

@@ -268,7 +268,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);
 /* rollout.c */
 struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_service *service,
                                       enum bsc_plan_kind kind, const struct bsc_release *release,
-                                      const struct bsc_plan *plan, const char *actor);
+                                      const struct bsc_plan *plan, uint64_t id, const char *actor);
 void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
                        enum bsc_walk_event event, const char *reason);
 /* The proxies gave the traffic back to stable, because too much had to be rescued. */
@@ -356,10 +356,28 @@ enum bsc_status bsc_busy_error(const struct bsc_service *service, struct bsc_err
 void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
                      enum bsc_status status, uint64_t rollout, enum bsc_rule rule,
                      const char *format, ...) BSC_PRINTF(6, 7);
-/* Begins a rollout of `release`, and answers. */
+/* Begins a rollout of `release` with the id `rollout`, 0: the next. Or says why that can't be. */
+enum bsc_status bsc_rollout_start(struct bsc_engine *engine, struct bsc_service *service,
+                                  enum bsc_plan_kind kind, const struct bsc_release *release,
+                                  uint64_t rollout, const char *actor, struct bsc_error *error);
+/* The same, and answers. */
 void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
                        enum bsc_plan_kind kind, const struct bsc_release *release,
                        const struct bsc_event *event);
+
+/* command_next.c */
+void bsc_supersede_command(struct bsc_engine *engine, struct bsc_service *service,
+                           const struct bsc_event *event, enum bsc_rule rule);
+/* A rollback to a version while a rollout is open. */
+void bsc_rollback_over(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_event *event, enum bsc_rule rule);
+void bsc_retry_command(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_event *event);
+/* Whatever was to begin next does not. Returns its id; 0: there was none. */
+uint64_t bsc_successor_drop(struct bsc_engine *engine, struct bsc_service *service,
+                            enum bsc_rollout_status status, const char *reason);
+/* Begins it when nothing is open any more; true: it is under way. */
+bool bsc_successor_begin(struct bsc_engine *engine, struct bsc_service *service);
 
 /* command_back.c */
 void bsc_rollback_command(struct bsc_engine *engine, struct bsc_service *service,

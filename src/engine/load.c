@@ -101,7 +101,8 @@ static void load_rest(struct bsc_engine *engine, const struct bsc_stored_state *
     }
     for (unsigned i = 0; i < state->rollout_count; i++) {
         struct bsc_service *service = bsc_service_find(engine, state->rollouts[i].service);
-        if (!service || (service->rollout && service->rollout->row.id > state->rollouts[i].id))
+        if (!service || !state->rollouts[i].started_ms ||
+            (service->rollout && service->rollout->row.id > state->rollouts[i].id))
             continue;
         bsc_rollout_free(service->rollout);
         service->rollout = bsc_alloc(sizeof *service->rollout);

@@ -189,6 +189,8 @@ static bool named(const struct bsc_service *service, uint64_t release)
     for (size_t i = 0; i < service->instance_count; i++)
         if (service->instances[i].row.release == release)
             return true;
+    if (service->row.next.rollout && service->row.next.release == release)
+        return true;
     return service->rollout && service->rollout->row.release == release;
 }
 

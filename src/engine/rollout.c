@@ -26,7 +26,7 @@ static const char *rollout_version(const struct bsc_service *service)
 
 struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_service *service,
                                       enum bsc_plan_kind kind, const struct bsc_release *release,
-                                      const struct bsc_plan *plan, const char *actor)
+                                      const struct bsc_plan *plan, uint64_t id, const char *actor)
 {
     struct bsc_rollout *old = service->rollout;
     if (old && old->dirty) { /* its tail was cut just now */
@@ -38,7 +38,7 @@ struct bsc_rollout *bsc_rollout_begin(struct bsc_engine *engine, struct bsc_serv
     enum bsc_slot slot = bsc_slots_staging(&service->row.slots);
     struct bsc_rollout *rollout = service->rollout = bsc_alloc(sizeof *rollout);
     rollout->row = (struct bsc_rollout_row){
-        .id = bsc_id_next(engine),
+        .id = id ? id : bsc_id_next(engine),
         .service = service->name,
         .kind = kind,
         .strategy = release->row.spec->deploy.strategy,
@@ -68,7 +68,8 @@ static void leave_slot(struct bsc_engine *engine, struct bsc_service *service,
                        const struct bsc_rollout_row *row)
 {
     struct bsc_slots *slots = &service->row.slots;
-    bool cancelled = row->walk.status == BSC_ROLLOUT_CANCELLED;
+    bool cancelled =
+        row->walk.status == BSC_ROLLOUT_CANCELLED || row->walk.status == BSC_ROLLOUT_SUPERSEDED;
     enum bsc_slot staging = bsc_slots_staging(slots);
     if (row->kind == BSC_PLAN_ROLLBACK) { /* the standby is what it was, its time begins anew */
         bsc_standby_begin(engine, service, bsc_slots_staging(&service->row.slots));
@@ -105,6 +106,9 @@ static void leave_record(struct bsc_engine *engine, struct bsc_service *service,
         break;
     case BSC_ROLLOUT_CANCELLED:
         record->status = row->kind == BSC_PLAN_SWITCH ? BSC_RECORD_READY : BSC_RECORD_FAILED;
+        break;
+    case BSC_ROLLOUT_SUPERSEDED:
+        record->status = row->kind == BSC_PLAN_SWITCH ? BSC_RECORD_READY : BSC_RECORD_REPLACED;
         break;
     default:
         return;
@@ -266,7 +270,7 @@ static enum bsc_verdict judge(struct bsc_engine *engine, struct bsc_service *ser
     return bsc_step_judge(engine, service, reason, size);
 }
 
-void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service)
+static void walk_on(struct bsc_engine *engine, struct bsc_service *service)
 {
     while (bsc_service_busy(service)) {
         struct bsc_rollout *rollout = service->rollout;
@@ -292,6 +296,13 @@ void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service
         bsc_rollout_event(engine, service, verdict == BSC_DONE ? BSC_WALK_DONE : BSC_WALK_FAIL,
                           verdict == BSC_FAIL ? reason : NULL);
     }
+}
+
+void bsc_rollout_progress(struct bsc_engine *engine, struct bsc_service *service)
+{
+    do
+        walk_on(engine, service);
+    while (bsc_successor_begin(engine, service));
 }
 
 void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service)

@@ -26,12 +26,13 @@ typedef uint64_t bsc_token; /* 0: nobody waits for an answer */
 enum bsc_event_kind {
     /* commands */
     BSC_EVENT_APPLY,     /* a new configuration */
-    BSC_EVENT_DEPLOY,    /* service, version; stage, wish */
+    BSC_EVENT_DEPLOY,    /* service, version; supersede, stage, wish */
     BSC_EVENT_SWITCH,    /* service */
     BSC_EVENT_ROLLBACK,  /* service; version or NULL */
     BSC_EVENT_ABORT,     /* service */
     BSC_EVENT_CHECK,     /* service */
     BSC_EVENT_CLEANUP,   /* service */
+    BSC_EVENT_RETRY,     /* service */
     BSC_EVENT_PROMOTE,   /* service; to_end */
     BSC_EVENT_PAUSE,     /* service */
     BSC_EVENT_RESUME,    /* service */
@@ -85,7 +86,8 @@ struct bsc_event {
     const char *version;
     bool stage;
     struct bsc_deploy_wish wish;
-    bool to_end; /* PROMOTE: nothing more is watched */
+    bool supersede; /* DEPLOY: take back what is under way first */
+    bool to_end;    /* PROMOTE: nothing more is watched */
     enum bsc_traffic traffic;
     const struct bsc_config *config;
     void (*query)(struct bsc_engine *engine, void *argument);

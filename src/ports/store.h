@@ -33,6 +33,14 @@ struct bsc_lock {
     char reason[BSC_LOCK_REASON_BYTES];
 };
 
+/* What begins when the open rollout is taken back. */
+struct bsc_successor {
+    uint64_t rollout; /* the id that it will have; 0: there is none */
+    uint64_t release;
+    enum bsc_plan_kind kind;
+    char actor[BSC_ACTOR_BYTES];
+};
+
 struct bsc_service_row {
     const char *name;
     const struct bsc_spec *spec; /* as the file says */
@@ -47,6 +55,7 @@ struct bsc_service_row {
     enum bsc_slot stable;
     bool removed; /* left the configuration: drains, stops, then disappears */
     struct bsc_lock lock;
+    struct bsc_successor next;
 };
 
 struct bsc_release_row {
@@ -88,7 +97,7 @@ struct bsc_rollout_row {
     enum bsc_slot slot; /* the candidate */
     struct bsc_plan plan;
     struct bsc_walk walk;
-    int64_t started_ms, ended_ms; /* wall clock; ended: 0 while it runs */
+    int64_t started_ms, ended_ms; /* wall clock; 0: never began, while it runs */
     char actor[BSC_ACTOR_BYTES];
     enum bsc_status error;         /* what made it fail; BSC_OK: nothing, or somebody's wish */
     unsigned passed, total;        /* of BSC_UNHEALTHY: healthy instances, of how many */
@@ -147,8 +156,8 @@ struct bsc_change {
     };
 };
 
-/* All that lives; ended rollouts only where a service has no newer one, records only those that a
- * slot names. Valid during the LOADED event. */
+/* All that lives; ended rollouts only where a service has no newer one that began, records only
+ * those that a slot names. Valid during the LOADED event. */
 struct bsc_stored_state {
     struct bsc_settings settings;
     const struct bsc_service_row *services;

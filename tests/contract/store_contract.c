@@ -233,7 +233,8 @@ static const struct all_rows full_rows = {
                  .weight_bp = { 1, 9999 },
                  .affinity_key = "0123456789abcdef0123456789abcdef",
                  .stable = BSC_GREEN,
-                 .lock = { 1769860800000, "anna", "incident 42" } },
+                 .lock = { 1769860800000, "anna", "incident 42" },
+                 .next = { UINT64_C(1) << 51, 11, BSC_PLAN_REVERT, "anna" } },
     .release = { 11, "web", NULL, 1769860800001, 1769860800002, true },
     .instance = { .service = "web",
                   .release = 11,
@@ -303,8 +304,7 @@ static void every_field_comes_back(void **unused)
     snprintf(rows.record.reason, sizeof rows.record.reason, "%s", "");
     rows.rollout.plan.count = 1;
     rows.rollout.walk.cursor = 0;
-    rows.rollout.walk.paused = false;
-    rows.rollout.paused_ms = 0;
+    rows.rollout.paused_ms = rows.rollout.walk.paused = 0;
     rows.rollout.plan.steps[0].state = BSC_STEP_UNDONE;
     rows.rollout.ended_ms = 0;
     commit_all(&rows, &rows.rollout);
@@ -413,7 +413,7 @@ static void a_deleted_service_takes_its_releases_and_instances_and_leaves_its_hi
 {
     (void)unused;
     struct bsc_rollout_row rollout = {
-        .id = 9, .service = "web", .walk.status = BSC_ROLLOUT_FAILED, .ended_ms = 1
+        .id = 9, .service = "web", .walk.status = BSC_ROLLOUT_FAILED, .started_ms = 1, .ended_ms = 1
     };
     put_service("web", 1);
     put_service("api", 2);
@@ -466,14 +466,17 @@ static void of_ended_rollouts_the_newest_of_each_service_is_loaded(void **unused
         uint64_t id;
         const char *service;
         int64_t ended_ms;
-    } cases[] = { { 3, "web", 30 }, { 4, "api", 40 }, { 5, "web", 0 },
-                  { 6, "web", 60 }, { 7, "web", 70 }, { 8, "gone", 0 } };
+    } cases[] = {
+        { 3, "web", 30 }, { 4, "api", 40 }, { 5, "web", 0 }, { 6, "web", 60 },
+        { 7, "web", 70 }, { 8, "gone", 0 }, { 9, "web", 90 }
+    }; /* the last one never began */
     put_service("web", 1);
     put_service("api", 2);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct bsc_rollout_row row = { .id = cases[i].id,
                                        .service = cases[i].service,
                                        .walk.status = BSC_ROLLOUT_FAILED,
+                                       .started_ms = cases[i].id == 9 ? 0 : 1,
                                        .ended_ms = cases[i].ended_ms };
         commit_one((struct bsc_change){ BSC_PUT_ROLLOUT, .rollout = &row });
     }

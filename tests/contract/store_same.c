@@ -39,6 +39,10 @@ void assert_same_service(const struct bsc_service_row *got, const struct bsc_ser
     assert_field(got, want, lock.at_ms);
     assert_string_equal(got->lock.actor, want->lock.actor);
     assert_string_equal(got->lock.reason, want->lock.reason);
+    assert_field(got, want, next.rollout);
+    assert_field(got, want, next.release);
+    assert_field(got, want, next.kind);
+    assert_string_equal(got->next.actor, want->next.actor);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         assert_field(got, want, slots.state[slot]);
         assert_field(got, want, slots.checked[slot]);

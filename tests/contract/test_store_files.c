@@ -103,7 +103,7 @@ static void a_database_of_a_newer_version_is_refused_and_left_alone(void **unuse
     execute("PRAGMA user_version = 99");
     refused(BSC_NEWER, "layout 99");
     refused(BSC_NEWER, "start the newer bascule again");
-    execute("PRAGMA user_version = 6");
+    execute("PRAGMA user_version = 7");
     open_store(directory);
     assert_int_equal(numbered_load(&client, &n), BSC_OK);
     assert_int_equal(n, 1);
@@ -137,7 +137,11 @@ static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
         "ALTER TABLE rollouts DROP COLUMN paused_by; ALTER TABLE rollouts DROP COLUMN baked_ms;"
         "ALTER TABLE services DROP COLUMN affinity_key;"
         "ALTER TABLE services DROP COLUMN locked_ms; ALTER TABLE services DROP COLUMN lock_actor;"
-        "ALTER TABLE services DROP COLUMN lock_reason; PRAGMA user_version = 1");
+        "ALTER TABLE services DROP COLUMN lock_reason;"
+        "ALTER TABLE services DROP COLUMN next_rollout; ALTER TABLE services DROP COLUMN "
+        "next_release;"
+        "ALTER TABLE services DROP COLUMN next_kind; ALTER TABLE services DROP COLUMN next_actor; "
+        "PRAGMA user_version = 1");
     for (unsigned i = 0; i < 2; i++) { /* the second time there is nothing left to do */
         open_store(directory);
         assert_int_equal(numbered_load(&client, &n), BSC_OK);

@@ -80,7 +80,7 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         assert daemon.end_of(switched)["status"] == "promoted"
         assert daemon.end_of(ask("POST", service + "/rollback", {"version": None}, status=202))["status"] == "promoted"
         ask("POST", service + "/cleanup", {})
-        for steer in ("promote", "pause", "resume"):
+        for steer in ("promote", "pause", "resume", "retry"):
             problem(ask("POST", service + "/" + steer, {}, status=409), 409, "invalid-state")
         problem(ask("POST", service + "/lock", {"reason": " "}, status=422), 422, "invalid")
         assert "is locked" in ask("POST", service + "/lock", {"reason": "incident 42"}).json["done"]

@@ -14,11 +14,11 @@ import pytest
 BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2] / "build"))
 BASCULE = BUILD / "src" / "bascule"
 
-COMMANDS = ["deploy", "check", "switch", "rollback", "promote", "pause", "resume", "abort", "wait", "plan", "status", "history", "events", "logs",
+COMMANDS = ["deploy", "check", "switch", "rollback", "retry", "promote", "pause", "resume", "abort", "wait", "plan", "status", "history", "events", "logs",
             "why", "serve", "apply", "traffic", "lock", "unlock", "cleanup", "upgrade", "config", "version", "help", "completion"]
 CLIENTS = [["deploy", "web", "v1"], ["check", "web"], ["switch", "web"], ["rollback", "web"], ["abort", "web"],
            ["wait", "r1"], ["plan", "web", "v1"], ["status"], ["history", "web"], ["events"], ["logs", "web"],
-           ["why", "web"], ["apply"], ["traffic", "web", "hold"], ["promote", "web"],
+           ["why", "web"], ["apply"], ["traffic", "web", "hold"], ["promote", "web"], ["retry", "web"],
            ["pause", "web"], ["resume", "web"], ["lock", "web", "incident 42"],
            ["unlock", "web"], ["cleanup", "web"], ["upgrade"]]
 

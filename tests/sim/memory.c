@@ -22,7 +22,8 @@ static bool same_service(const struct bsc_service_row *a, const struct bsc_servi
 {
     return same_slots(a, b) && a->spec == b->spec && a->standby_until_ms == b->standby_until_ms &&
            a->traffic == b->traffic && a->generation == b->generation && a->removed == b->removed &&
-           a->lock.at_ms == b->lock.at_ms;
+           a->lock.at_ms == b->lock.at_ms && a->next.rollout == b->next.rollout &&
+           a->next.release == b->next.release && a->next.kind == b->next.kind;
 }
 
 static bool same_instance(const struct bsc_instance_row *a, const struct bsc_instance_row *b)

@@ -80,6 +80,20 @@ static void check_abort(struct sim *sim, const struct bsc_rollout_row *row)
                  bsc_rollout_status_name(status));
 }
 
+/* What was superseded has a successor: one that began, is about to, or was taken back before. */
+static void check_superseded(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    const struct bsc_service_row *service = service_row(sim, row->service);
+    bool found = service == NULL || service->next.rollout > row->id;
+    if (row->walk.status != BSC_ROLLOUT_SUPERSEDED)
+        return;
+    for (unsigned i = 0; i < state->rollout_count && !found; i++)
+        found = state->rollouts[i].id > row->id && state->rollouts[i].service == row->service;
+    if (!found)
+        sim_fail(sim, "rollout %llu is superseded by nothing", (unsigned long long)row->id);
+}
+
 void sim_aborted(struct sim *sim, uint64_t rollout)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
@@ -94,8 +108,10 @@ void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
     check_starts(sim);
-    for (unsigned i = 0; i < state->rollout_count; i++)
+    for (unsigned i = 0; i < state->rollout_count; i++) {
         check_abort(sim, &state->rollouts[i]);
+        check_superseded(sim, &state->rollouts[i]);
+    }
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];
         unsigned live = 0, records = 0;

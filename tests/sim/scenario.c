@@ -226,8 +226,8 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 static void command(struct sim *sim, struct bsc_event *event)
 {
     static const char *const commands[] = {
-        "apply",   "deploy", "switch", "rollback", "abort",  "check",   "cleanup",
-        "promote", "pause",  "resume", "lock",     "unlock", "traffic",
+        "apply", "deploy",  "switch", "rollback", "abort", "check",  "cleanup",
+        "retry", "promote", "pause",  "resume",   "lock",  "unlock", "traffic",
     };
     bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && sim_engine_free(sim);
     event->token = sim->next_command++;
@@ -239,7 +239,9 @@ static void command(struct sim *sim, struct bsc_event *event)
     sim_say(sim, "user: %s %s %s%s",
             event->kind == BSC_EVENT_TERMINATE ? "terminate" : commands[event->kind],
             event->service ? event->service : "", event->version ? event->version : "",
-            event->stage ? " --stage" : "");
+            event->supersede ? " --supersede"
+            : event->stage   ? " --stage"
+                             : "");
     bsc_engine_handle(sim->engine, event);
 }
 
@@ -252,6 +254,7 @@ static void draw_command(struct sim *sim, struct bsc_event *event, char *version
         event->kind = BSC_EVENT_DEPLOY;
         event->version = version;
         event->stage = sim_random(sim, 3) == 0;
+        event->supersede = sim_random(sim, 3) == 0;
     } else if (dice < 8) {
         event->kind = BSC_EVENT_SWITCH;
     } else if (dice < 10) {
@@ -267,8 +270,9 @@ static void draw_command(struct sim *sim, struct bsc_event *event, char *version
         event->text = "incident";
     } else if (dice < 20) {
         static const enum bsc_event_kind steers[] = { BSC_EVENT_PROMOTE, BSC_EVENT_PAUSE,
-                                                      BSC_EVENT_PAUSE, BSC_EVENT_RESUME };
-        event->kind = steers[sim_random(sim, 4)];
+                                                      BSC_EVENT_PAUSE, BSC_EVENT_RESUME,
+                                                      BSC_EVENT_RETRY };
+        event->kind = steers[sim_random(sim, 5)];
         event->to_end = sim_random(sim, 2);
     } else if (dice < 21) {
         event->kind = BSC_EVENT_TRAFFIC;
@@ -320,7 +324,7 @@ struct line {
     int64_t pause_ms; /* after the answer to the line before */
     enum bsc_event_kind kind;
     const char *version;
-    bool stage;
+    bool stage, supersede;
 };
 
 static const struct story {
@@ -366,6 +370,11 @@ static const struct story {
       BSC_STRATEGY_RECREATE },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
         { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 7000, BSC_EVENT_DEPLOY, "v5", false, true } },
+      "v5",
+      BSC_STRATEGY_BLUE_GREEN },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
         { 7000, BSC_EVENT_PAUSE, NULL, false },
         { 15000, BSC_EVENT_RESUME, NULL, false } },
       "v2",
@@ -401,7 +410,11 @@ void sim_script_turn(struct sim *sim)
     if (sim->now_ms < sim->script_ms)
         return;
     struct bsc_event event = {
-        .kind = line->kind, .service = "s1", .version = line->version, .stage = line->stage
+        .kind = line->kind,
+        .service = "s1",
+        .version = line->version,
+        .stage = line->stage,
+        .supersede = line->supersede,
     };
     command(sim, &event);
 }

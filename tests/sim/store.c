@@ -131,7 +131,7 @@ static void put_instance(struct sim_row_list *rows, const struct bsc_instance_ro
 static void check_lock(struct sim *sim, const struct bsc_rollout_row *row)
 {
     const struct sim_row_list *rows = sim->rows;
-    if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT)
+    if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT || !row->started_ms)
         return;
     for (size_t i = 0; i < rows->service_count; i++)
         if (!strcmp(rows->services[i].name, row->service) && rows->services[i].lock.at_ms)

@@ -328,6 +328,151 @@ static void a_full_promotion_from_a_pause_before_the_split_watches_nothing(void 
     assert_string_equal(live_version("s0"), "v2");
 }
 
+static enum bsc_status supersede(const char *version)
+{
+    return sim_ask(sim, (struct bsc_event){ .kind = BSC_EVENT_DEPLOY,
+                                            .service = "s0",
+                                            .version = version,
+                                            .supersede = true });
+}
+
+static const struct bsc_rollout_row *stored(uint64_t id)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->rollout_count; i++)
+        if (state->rollouts[i].id == id)
+            return &state->rollouts[i];
+    fail_msg("rollout %llu is not stored", (unsigned long long)id);
+    return NULL;
+}
+
+static void finish_all(void)
+{
+    for (unsigned i = 0; i < TURNS && (service("s0")->row.next.rollout ||
+                                       bsc_service_busy(service("s0")) || !sim_engine_free(sim));
+         i++)
+        sim_turn(sim);
+}
+
+static void a_newer_version_supersedes_one_in_any_step_and_only_when_asked_to(void **unused)
+{
+    (void)unused;
+    static const enum bsc_step_kind steps[] = { BSC_STEP_START, BSC_STEP_CHECK, BSC_STEP_SPLIT,
+                                                BSC_STEP_BAKE };
+    deploy("s0", "v1");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+        until_step("s0", steps[i]);
+        uint64_t old = rollout()->row.id;
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v5"), BSC_BUSY);
+        assert_said("'bascule deploy s0 v5 --supersede' takes v2 back first");
+        assert_int_equal(supersede("v5"), BSC_OK);
+        assert_said("begins when r");
+        finish_all();
+        assert_int_equal(stored(old)->walk.status, BSC_ROLLOUT_SUPERSEDED);
+        assert_string_equal(live_version("s0"), "v5");
+        assert_true(rollout()->row.id > old);
+        assert_int_equal(rollout()->row.walk.status, BSC_ROLLOUT_PROMOTED);
+        deploy("s0", "v1");
+    }
+}
+
+static void a_third_version_supersedes_the_second_before_it_began(void **unused)
+{
+    (void)unused;
+    until_bake();
+    uint64_t first = rollout()->row.id;
+    assert_int_equal(supersede("v5"), BSC_OK);
+    uint64_t second = service("s0")->row.next.rollout;
+    assert_int_equal(supersede("v6"), BSC_OK);
+    uint64_t third = service("s0")->row.next.rollout;
+    assert_true(third > second && second > first);
+    finish_all();
+    assert_int_equal(stored(first)->walk.status, BSC_ROLLOUT_SUPERSEDED);
+    assert_int_equal(stored(second)->walk.status, BSC_ROLLOUT_SUPERSEDED);
+    assert_int_equal(stored(third)->walk.status, BSC_ROLLOUT_PROMOTED);
+    assert_string_equal(live_version("s0"), "v6");
+}
+
+static void an_abort_a_lock_or_a_rollback_keeps_the_successor_from_beginning(void **unused)
+{
+    (void)unused;
+    static const enum bsc_rollout_status ends[] = { BSC_ROLLOUT_CANCELLED, BSC_ROLLOUT_ROLLED_BACK,
+                                                    BSC_ROLLOUT_SUPERSEDED };
+    deploy("s0", "v1");
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
+        until_step("s0", BSC_STEP_BAKE);
+        uint64_t old = rollout()->row.id;
+        assert_int_equal(supersede("v5"), BSC_OK);
+        uint64_t next = service("s0")->row.next.rollout;
+        assert_true(next > old);
+        assert_int_equal(i == 0   ? ask(BSC_EVENT_ABORT, "s0", NULL)
+                         : i == 1 ? ask(BSC_EVENT_ROLLBACK, "s0", NULL)
+                                  : lock("incident 42"),
+                         BSC_OK);
+        finish_all();
+        sim_crash(sim); /* what never began is not taken for the newest rollout */
+        (void)ask(BSC_EVENT_UNLOCK, "s0", NULL);
+        assert_int_equal(rollout()->row.id, old);
+        assert_int_equal(rollout()->row.walk.status, ends[i]);
+        assert_int_equal(stored(next)->walk.status, BSC_ROLLOUT_CANCELLED);
+        assert_string_equal(live_version("s0"), "v1");
+    }
+}
+
+static void a_successor_outlives_the_controller(void **unused)
+{
+    (void)unused;
+    until_bake();
+    uint64_t old = rollout()->row.id;
+    assert_int_equal(supersede("v5"), BSC_OK);
+    sim_crash(sim);
+    (void)ask(BSC_EVENT_UNLOCK, "s0", NULL);
+    finish_all();
+    assert_int_equal(stored(old)->walk.status, BSC_ROLLOUT_SUPERSEDED);
+    assert_string_equal(live_version("s0"), "v5");
+}
+
+static void a_rollback_to_a_version_wins_over_a_rollout_and_goes_there(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    deploy("s0", "v2");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v5"), BSC_OK);
+    until_step("s0", BSC_STEP_BAKE);
+    uint64_t old = rollout()->row.id;
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", "v9"), BSC_NO_ROLLBACK);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", "v1"), BSC_OK);
+    finish_all();
+    assert_int_equal(stored(old)->walk.status, BSC_ROLLOUT_ROLLED_BACK);
+    assert_string_equal(live_version("s0"), "v1");
+
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v6"), BSC_OK);
+    until_step("s0", BSC_STEP_BAKE);
+    assert_int_equal(ask(BSC_EVENT_ROLLBACK, "s0", "v1"), BSC_OK); /* that is the way back itself */
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_string_equal(live_version("s0"), "v1");
+}
+
+static void a_retry_releases_again_what_was_taken_back(void **unused)
+{
+    (void)unused;
+    assert_int_equal(ask(BSC_EVENT_RETRY, "s0", NULL), BSC_STATE);
+    assert_said("has no rollout to retry");
+    until_bake();
+    uint64_t release = rollout()->row.release, first = rollout()->row.id;
+    assert_int_equal(ask(BSC_EVENT_ABORT, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_CANCELLED);
+    assert_int_equal(ask(BSC_EVENT_RETRY, "s0", NULL), BSC_OK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(rollout()->row.release, release);
+    assert_true(rollout()->row.id > first);
+    assert_string_equal(live_version("s0"), "v2");
+    assert_int_equal(ask(BSC_EVENT_RETRY, "s0", NULL), BSC_STATE);
+    assert_said("was promoted");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -345,6 +490,12 @@ int main(void)
         TEST(a_version_that_fails_is_taken_back_while_it_is_paused),
         TEST(a_promotion_cuts_the_bake_short_and_says_so),
         TEST(a_full_promotion_from_a_pause_before_the_split_watches_nothing),
+        TEST(a_newer_version_supersedes_one_in_any_step_and_only_when_asked_to),
+        TEST(a_third_version_supersedes_the_second_before_it_began),
+        TEST(an_abort_a_lock_or_a_rollback_keeps_the_successor_from_beginning),
+        TEST(a_successor_outlives_the_controller),
+        TEST(a_rollback_to_a_version_wins_over_a_rollout_and_goes_there),
+        TEST(a_retry_releases_again_what_was_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
