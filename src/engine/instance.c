@@ -330,6 +330,8 @@ void bsc_instances_drain_anew(struct bsc_engine *engine, struct bsc_service *ser
 {
     for (size_t i = 0; i < service->instance_count; i++) {
         struct bsc_instance *instance = &service->instances[i];
+        if (instance->leaving_ms) /* it may have been in what was refused */
+            instance->leaving_ms = bsc_now(engine);
         if (instance->row.phase != BSC_INSTANCE_DRAINING ||
             bsc_published(service, instance->drain_publish))
             continue;
