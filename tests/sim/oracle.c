@@ -104,6 +104,36 @@ void sim_aborted(struct sim *sim, uint64_t rollout)
         }
 }
 
+static const struct bsc_spec *release_spec(struct sim *sim, uint64_t id)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->release_count; i++)
+        if (state->releases[i].id == id)
+            return state->releases[i].spec;
+    return NULL;
+}
+
+/* No data is not success: a watch that leaves the live version some of the traffic does not end
+ * well when nobody asked the candidate anything. */
+static void check_evidence(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    const struct bsc_spec *spec = release_spec(sim, row->release);
+    unsigned weight_bp = BSC_WEIGHT_FULL_BP;
+    if (!spec || !spec->deploy.analysis.enabled || sim->fate.script ||
+        sim_trial_of(sim, row->id) != SIM_TRIAL_SILENT ||
+        (row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH))
+        return;
+    for (unsigned i = 0; i < row->plan.count; i++) {
+        const struct bsc_step *step = &row->plan.steps[i];
+        if (step->kind == BSC_STEP_SPLIT)
+            weight_bp = step->weight_bp;
+        if (step->kind == BSC_STEP_BAKE && step->state == BSC_STEP_DONE &&
+            weight_bp < BSC_WEIGHT_FULL_BP)
+            sim_fail(sim, "invariant 4: r%llu passed step %u without a request",
+                     (unsigned long long)row->id, i + 1);
+    }
+}
+
 void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
@@ -111,6 +141,7 @@ void sim_check_durable(struct sim *sim)
     for (unsigned i = 0; i < state->rollout_count; i++) {
         check_abort(sim, &state->rollouts[i]);
         check_superseded(sim, &state->rollouts[i]);
+        check_evidence(sim, &state->rollouts[i]);
     }
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];
@@ -164,15 +195,6 @@ static const struct bsc_rollout_row *rollout_row(struct sim *sim, const char *se
         if (!strcmp(state->rollouts[i].service, service) &&
             !bsc_rollout_ended(state->rollouts[i].walk.status))
             return &state->rollouts[i];
-    return NULL;
-}
-
-static const struct bsc_spec *release_spec(struct sim *sim, uint64_t id)
-{
-    const struct bsc_stored_state *state = sim_store_state(sim);
-    for (unsigned i = 0; i < state->release_count; i++)
-        if (state->releases[i].id == id)
-            return state->releases[i].spec;
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/analysis/sample.h"
 #include "world.h"
 
 static void adopt_later(struct sim *sim, unsigned generation, unsigned service)
@@ -81,6 +82,9 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     wanted->generation = routing->generation;
     wanted->rescue = routing->rescue;
     wanted->stable = routing->stable;
+    wanted->watch = routing->watch;
+    wanted->candidate = routing->candidate;
+    wanted->rollout = routing->rollout;
     snprintf(wanted->name, sizeof wanted->name, "%s", routing->spec->name);
     memcpy(wanted->weight_bp, routing->weight_bp, sizeof wanted->weight_bp);
     if (routing->endpoint_count > SIM_ENDPOINTS) {
@@ -309,6 +313,41 @@ static bool wait_over(const struct sim *sim, const struct sim_wait *wait)
     return true;
 }
 
+enum sim_trial sim_trial_of(const struct sim *sim, uint64_t rollout)
+{
+    uint64_t drawn = (sim->seed + rollout) * 0x9e3779b97f4a7c15;
+    static const enum sim_trial trials[] = { SIM_TRIAL_GOOD, SIM_TRIAL_GOOD, SIM_TRIAL_BAD,
+                                             SIM_TRIAL_SILENT };
+    return trials[drawn >> 62];
+}
+
+/* Requests of half a second, and what the controller hears of them, if one is there. */
+static void count(struct sim *sim, unsigned s)
+{
+    const struct sim_route *wanted = &sim->wanted[s];
+    struct sim_counted *counted = &sim->counted[s];
+    if (sim->fate.script || !sim->published[s] || !wanted->watch ||
+        !wanted->weight_bp[wanted->candidate] || counted->told_ms + 500 > sim->now_ms)
+        return;
+    if (counted->generation != wanted->generation)
+        *counted = (struct sim_counted){ .generation = wanted->generation };
+    counted->told_ms = sim->now_ms;
+    enum sim_trial trial = sim_trial_of(sim, wanted->rollout);
+    counted->units[0] += trial == SIM_TRIAL_SILENT ? 0 : 50;
+    counted->units[1] += 50;
+    counted->errors += trial == SIM_TRIAL_BAD ? 25 : 0;
+    struct bsc_sample sample = { .at_ms = sim->now_ms,
+                                 .generation = wanted->generation,
+                                 .weight_bp = wanted->weight_bp[wanted->candidate],
+                                 .candidate = { counted->units[0], counted->errors },
+                                 .live = { counted->units[1] } };
+    struct bsc_baseline before = { .units = 5000 };
+    bsc_engine_handle(sim->engine, &(struct bsc_event){ .kind = BSC_EVENT_COUNTED,
+                                                        .service = wanted->name,
+                                                        .sample = &sample,
+                                                        .baseline = &before });
+}
+
 void sim_router_turn(struct sim *sim)
 {
     end_requests(sim);
@@ -328,6 +367,7 @@ void sim_router_turn(struct sim *sim)
             if (takes && !sim->calm)
                 request(sim, g, s);
         }
+        count(sim, s);
         if (sim->snapshot_at_ms[s] && sim->snapshot_at_ms[s] <= sim->now_ms) {
             sim->snapshot_at_ms[s] = 0;
             if (sim->published[s])

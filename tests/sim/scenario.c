@@ -99,6 +99,14 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     spec->deploy.bake_ms = sim_random(sim, 2) ? 3000 : 0;
     draw_strategy(sim, &spec->deploy);
     spec->deploy.rescue = sim_random(sim, 3) != 0;
+    spec->deploy.analysis = (struct bsc_analysis_spec){ .enabled = sim_random(sim, 3) != 0,
+                                                        .alpha_bp = 100,
+                                                        .tolerated = 100,
+                                                        .slower = 125,
+                                                        .before_errors = 200,
+                                                        .before_latency = 150,
+                                                        .minimum_requests = 100,
+                                                        .wait_ms = 3000 };
     spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
     if (sim_random(sim, 3) == 0)
         add_hooks(spec, sim_random(sim, 4), sim_random(sim, 2), sim_random(sim, 2));

@@ -62,7 +62,9 @@ struct sim_route {
     uint64_t generation; /* of the split */
     unsigned weight_bp[BSC_SLOT_COUNT];
     bool rescue, tripped; /* tripped: the weights are the proxy's own, all to `stable` */
-    enum bsc_slot stable;
+    enum bsc_slot stable, candidate;
+    bool watch;
+    uint64_t rollout;
     enum bsc_traffic traffic;
     unsigned endpoint_count;
     struct sim_endpoint {
@@ -70,6 +72,15 @@ struct sim_route {
         enum bsc_slot slot;
         bool healthy, leaving;
     } endpoints[SIM_ENDPOINTS];
+};
+
+/* What requests make of a candidate: drawn once for a rollout. */
+enum sim_trial { SIM_TRIAL_GOOD, SIM_TRIAL_BAD, SIM_TRIAL_SILENT };
+
+/* What the proxies counted of a split. */
+struct sim_counted {
+    uint64_t generation, units[2], errors; /* of the candidate, of the live slot */
+    int64_t told_ms;
 };
 
 struct sim_generation {
@@ -140,6 +151,7 @@ struct sim {
                                        none */
     int64_t drain_ms[SIM_SERVICES]; /* the least that any of its releases gives to requests */
     struct sim_generation generations[SIM_GENERATIONS];
+    struct sim_counted counted[SIM_SERVICES];
     struct sim_wait {
         bsc_token token; /* 0: free */
         bool drain;
@@ -230,6 +242,7 @@ int64_t sim_router_next_ms(const struct sim *sim);
 void sim_router_controller_lost(struct sim *sim);
 void sim_router_stop(struct sim *sim); /* the whole system goes down in order */
 /* May a new request be sent to this instance by any live generation? */
+enum sim_trial sim_trial_of(const struct sim *sim, uint64_t rollout);
 bool sim_router_reaches(const struct sim *sim, const struct sim_id *id);
 
 /* oracle.c */
