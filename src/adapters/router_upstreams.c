@@ -98,9 +98,9 @@ struct bsc_upstream_way *bsc_upstream_way_acquire(struct bsc_router_proxy *route
     return way;
 }
 
+/* It is in no list any more. */
 static void way_destroy(struct bsc_upstream_way *way)
 {
-    bsc_list_remove(&way->link);
     json_decref(way->object);
     bsc_arena_deinit(&way->arena);
     free(way);
@@ -110,14 +110,15 @@ void bsc_upstream_way_release(struct bsc_router_proxy *router, struct bsc_upstre
 {
     if (!way || --way->holders)
         return;
+    bsc_list_remove(&way->link);
     way_destroy(way);
     router->tls.unsaid = true;
 }
 
 void bsc_upstream_ways_deinit(struct bsc_router_tls *tls)
 {
-    while (!bsc_list_empty(&tls->ways))
-        way_destroy(BSC_CONTAINER(tls->ways.next, struct bsc_upstream_way, link));
+    for (struct bsc_list *link; (link = bsc_list_pop(&tls->ways));)
+        way_destroy(BSC_CONTAINER(link, struct bsc_upstream_way, link));
     json_decref(tls->restored);
 }
 

@@ -9,8 +9,10 @@
 static double remainder_of(double x)
 {
     double shift = 0;
-    for (; x < 10; x += 1) /* remainder(x) = remainder(x + 1) + (x + 1/2) ln(1 + 1/x) - 1 */
+    while (x < 10) { /* remainder(x) = remainder(x + 1) + (x + 1/2) ln(1 + 1/x) - 1 */
         shift += (x + 0.5) * log1p(1 / x) - 1;
+        x += 1;
+    }
     double y = 1 / (x * x);
     return shift + (1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y * (1.0 / 1680)))) / x;
 }

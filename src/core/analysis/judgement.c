@@ -98,22 +98,22 @@ static void text_errors(const struct bsc_judgement *it, const char *candidate, c
     percent(it->candidate.rate, rate);
     percent(it->live.rate, other);
     percent(it->limit, limit);
-    int used = snprintf(out, size, "%s fails %s of its requests (%" PRIu64 " of %" PRIu64 "), ",
-                        candidate, rate, it->errors.candidate, it->units.candidate);
-    if (used < 0 || (size_t)used >= size)
+    size_t used =
+        (size_t)snprintf(out, size, "%s fails %s of its requests (%" PRIu64 " of %" PRIu64 "), ",
+                         candidate, rate, it->errors.candidate, it->units.candidate);
+    if (used >= size)
         return;
     if (it->proof == BSC_PROOF_CEILING)
-        snprintf(out + used, size - (size_t)used, "the ceiling is %s", limit);
+        snprintf(out + used, size - used, "the ceiling is %s", limit);
     else if (it->proof == BSC_PROOF_BEFORE)
-        snprintf(out + used, size - (size_t)used, "%s failed %s before it; the limit is %s", live,
-                 other, limit);
+        snprintf(out + used, size - used, "%s failed %s before it; the limit is %s", live, other,
+                 limit);
     else if (it->proof == BSC_PROOF_FAST)
-        snprintf(out + used, size - (size_t)used, "%s fails %s at the same time (p = %.2g)", live,
-                 other, it->p);
+        snprintf(out + used, size - used, "%s fails %s at the same time (p = %.2g)", live, other,
+                 it->p);
     else
-        snprintf(out + used, size - (size_t)used,
-                 "%s fails %s at the same time, over %" PRIu64 " seconds", live, other,
-                 it->windows);
+        snprintf(out + used, size - used, "%s fails %s at the same time, over %" PRIu64 " seconds",
+                 live, other, it->windows);
 }
 
 static void text_slow(const struct bsc_judgement *it, const char *candidate, const char *live,

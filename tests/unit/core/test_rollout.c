@@ -212,8 +212,9 @@ static void an_event_that_does_not_exist_changes_nothing(void **unused)
         if (i == 2)
             bsc_walk_handle(&walk, &plan, BSC_WALK_CANCEL);
         before = walk;
-        assert_int_equal(bsc_walk_handle(&walk, &plan, (enum bsc_walk_event)EVENTS),
-                         BSC_ACT_NOTHING);
+        for (unsigned event = EVENTS; event < EVENTS + 2; event++)
+            assert_int_equal(bsc_walk_handle(&walk, &plan, (enum bsc_walk_event)event),
+                             BSC_ACT_NOTHING);
         assert_memory_equal(&walk, &before, sizeof walk);
     }
 }

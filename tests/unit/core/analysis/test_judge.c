@@ -389,6 +389,17 @@ static void after_the_switch_twice_the_latency_is_harm(void **unused)
          "answers take longer than 31 ms");
 }
 
+static void after_the_switch_latency_is_not_judged_where_it_was_not_known(void **unused)
+{
+    (void)unused;
+    begin(10000);
+    struct bsc_judge_options options = bsc_judge_options_default();
+    bsc_judge_init(&judge, &options, NULL);
+    for (unsigned i = 0; i < 20 * 30; i++)
+        pass_slowly(5, 40000, 0, 0);
+    assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
+}
+
 static void after_the_switch_a_little_slower_is_no_harm(void **unused)
 {
     (void)unused;
@@ -409,6 +420,17 @@ static void where_users_are_chosen_by_rule_there_is_no_coin(void **unused)
     assert_false(ruling().coin);
     assert_int_equal(ruling().finding, BSC_FINDING_GOOD);
     assert_int_equal(ruling().slices, 0);
+}
+
+static void without_a_share_of_the_traffic_there_is_no_coin(void **unused)
+{
+    (void)unused;
+    begin(500);
+    assert_true(ruling().coin);
+    sample.generation++;
+    sample.weight_bp = 0;
+    pass(0, 0, 0, 95, 0);
+    assert_false(ruling().coin);
 }
 
 static void a_full_switch_begins_its_own_count(void **unused)
@@ -556,8 +578,10 @@ int main(void)
         cmocka_unit_test(after_the_switch_one_burst_is_no_harm),
         cmocka_unit_test(after_the_switch_few_requests_say_nothing),
         cmocka_unit_test(after_the_switch_twice_the_latency_is_harm),
+        cmocka_unit_test(after_the_switch_latency_is_not_judged_where_it_was_not_known),
         cmocka_unit_test(after_the_switch_a_little_slower_is_no_harm),
         cmocka_unit_test(where_users_are_chosen_by_rule_there_is_no_coin),
+        cmocka_unit_test(without_a_share_of_the_traffic_there_is_no_coin),
         cmocka_unit_test(a_full_switch_begins_its_own_count),
         cmocka_unit_test(a_ceiling_holds_whatever_the_live_version_does),
         cmocka_unit_test(with_affinity_users_are_counted_and_not_their_requests),

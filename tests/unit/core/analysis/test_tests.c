@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tests of core/analysis: eprocess.h, interval.h, steady.h, runs.h, latency.h, metric.h. The
- * numbers are those of tests/stat/reference.py, which shares no code and no shortcut with them. */
+ * Tests of core/analysis: eprocess.h, interval.h, steady.h, runs.h, latency.h, metric.h, overdue.h.
+ * The numbers are those of tests/stat/reference.py, which shares no code and no shortcut with them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "core/analysis/latency.h"
 #include "core/analysis/metric.h"
+#include "core/analysis/overdue.h"
 
 static double log_e(double weight, double tolerated, uint64_t candidate, uint64_t live)
 {
@@ -296,6 +298,25 @@ static void windows_of_both_versions_are_compared(void **unused)
     assert_int_equal(metric.steady.windows, 1);
 }
 
+static void what_began_in_time_and_has_no_answer_is_overdue(void **unused)
+{
+    (void)unused;
+    struct bsc_overdue overdue = { 0 };
+    const struct bsc_tally answered = { 4, 30 };
+    assert_int_equal(bsc_overdue_of(&overdue, 1000, &answered).live, 0); /* nothing was noted */
+    for (unsigned i = 0; i < BSC_OVERDUE_SAMPLES + 10; i++)
+        bsc_overdue_note(&overdue, 50 * i, &(struct bsc_tally){ i, 10 * i });
+    struct bsc_tally found = bsc_overdue_of(&overdue, 1020, &answered); /* 20 * 50 */
+    assert_int_equal(found.candidate, 20 - 4);
+    assert_int_equal(found.live, 200 - 30);
+    found = bsc_overdue_of(&overdue, 1000, &(struct bsc_tally){ 21, 200 });
+    assert_int_equal(found.candidate, 0); /* later ones were answered, too */
+    assert_int_equal(found.live, 0);
+    found = bsc_overdue_of(&overdue, 9 * 50, &(struct bsc_tally){ 0 });
+    assert_int_equal(found.candidate, 0); /* that is forgotten */
+    assert_int_equal(bsc_overdue_of(&overdue, 10 * 50, &(struct bsc_tally){ 0 }).candidate, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +341,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_slow_above_the_edge_of_the_limit),
         cmocka_unit_test(what_lasts_is_without_the_two_worst_windows),
         cmocka_unit_test(windows_of_both_versions_are_compared),
+        cmocka_unit_test(what_began_in_time_and_has_no_answer_is_overdue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
