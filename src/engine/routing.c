@@ -129,34 +129,36 @@ bool bsc_stable_is_whole(const struct bsc_service *service)
            !bsc_plan_reduces(&service->rollout->row.plan, service->row.stable);
 }
 
-bool bsc_rescues(const struct bsc_service *service)
+/* The release whose failures the live version answers; NULL: there is none. */
+static const struct bsc_spec *rescued(const struct bsc_service *service)
 {
     if (!bsc_rollout_open(service))
-        return false;
+        return NULL;
     const struct bsc_rollout_row *row = &service->rollout->row;
     const struct bsc_release *release = bsc_release_find(service, row->release);
     if ((row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH) || !release ||
         !release->row.spec->deploy.rescue || row->slot == service->row.stable ||
         !bsc_stable_is_whole(service))
-        return false;
+        return NULL;
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance_row *instance = &service->instances[i].row;
         if (instance->slot == service->row.stable && instance->healthy &&
             instance->phase == BSC_INSTANCE_RUNNING)
-            return true;
+            return release->row.spec;
     }
-    return false;
+    return NULL;
 }
 
-static unsigned rescue_percent(const struct bsc_service *service)
+bool bsc_rescues(const struct bsc_service *service)
 {
-    return bsc_release_find(service, service->rollout->row.release)
-        ->row.spec->deploy.rescue_percent;
+    return rescued(service) != NULL;
 }
 
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
 {
     const struct bsc_service *service = effect->service;
+    const struct bsc_rollout *rollout = service->rollout;
+    const struct bsc_spec *release = rescued(service);
     struct bsc_endpoint *endpoints = bsc_alloc((service->instance_count + 1) * sizeof *endpoints);
     struct bsc_routing routing = {
         .spec = service->row.spec,
@@ -164,16 +166,14 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .generation = service->row.generation,
         .weight_bp = { service->row.weight_bp[BSC_BLUE], service->row.weight_bp[BSC_GREEN] },
         .affinity_key = service->row.affinity_key,
-        .rescue = bsc_rescues(service),
+        .rescue = release != NULL,
+        .rescue_percent = release ? release->deploy.rescue_percent : 0,
         .stable = service->row.stable,
         .watch = bsc_analysis_watches(service),
-        .candidate = service->rollout ? service->rollout->row.slot : BSC_BLUE,
+        .candidate = rollout ? rollout->row.slot : BSC_BLUE,
+        .rollout = rollout && bsc_service_busy(service) ? rollout->row.id : 0,
         .endpoints = endpoints,
     };
-    if (bsc_service_busy(service))
-        routing.rollout = service->rollout->row.id;
-    if (routing.rescue)
-        routing.rescue_percent = rescue_percent(service);
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
         if (!routed(instance))
