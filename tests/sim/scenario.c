@@ -378,7 +378,7 @@ static const struct story {
       BSC_STRATEGY_RECREATE },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
         { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 7000, BSC_EVENT_DEPLOY, "v5", false, true } },
+        { 3000, BSC_EVENT_DEPLOY, "v5", false, true } },
       "v5",
       BSC_STRATEGY_BLUE_GREEN },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
