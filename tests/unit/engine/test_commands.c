@@ -455,6 +455,36 @@ static void a_rollback_to_a_version_wins_over_a_rollout_and_goes_there(void **un
     assert_string_equal(live_version("s0"), "v1");
 }
 
+/* The plan of such a command on s0. */
+static enum bsc_status plan(enum bsc_plan_kind kind, const char *version, struct bsc_planned *out)
+{
+    struct bsc_error error;
+    *out = (struct bsc_planned){ .kind = kind };
+    return bsc_engine_plan(sim->engine, "s0", version, &(struct bsc_deploy_wish){ 0 }, out, &error);
+}
+
+static void a_plan_is_told_and_nothing_happens(void **unused)
+{
+    (void)unused;
+    struct bsc_planned out;
+    struct bsc_error error;
+    assert_int_equal(bsc_engine_plan(sim->engine, "nobody", "v1", NULL, &out, &error),
+                     BSC_NOT_FOUND);
+    deploy("s0", "v1");
+    uint64_t before = service("s0")->rollout->row.id;
+    assert_int_equal(plan(BSC_PLAN_DEPLOY, "v2", &out), BSC_OK);
+    assert_int_equal(out.strategy, BSC_STRATEGY_BLUE_GREEN);
+    assert_int_equal(out.plan.steps[0].kind, BSC_STEP_START);
+    assert_int_equal(plan(BSC_PLAN_ROLLBACK, "v9", &out), BSC_NO_ROLLBACK);
+    assert_int_equal(service("s0")->rollout->row.id, before);
+    deploy("s0", "v2");
+    assert_int_equal(plan(BSC_PLAN_ROLLBACK, "v1", &out), BSC_OK);
+    assert_int_equal(out.plan.steps[0].kind, BSC_STEP_SPLIT); /* it stands by */
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v3"), BSC_OK);
+    assert_int_equal(plan(BSC_PLAN_DEPLOY, "v4", &out), BSC_BUSY);
+    finish_all();
+}
+
 static void a_retry_releases_again_what_was_taken_back(void **unused)
 {
     (void)unused;
@@ -495,6 +525,7 @@ int main(void)
         TEST(an_abort_a_lock_or_a_rollback_keeps_the_successor_from_beginning),
         TEST(a_successor_outlives_the_controller),
         TEST(a_rollback_to_a_version_wins_over_a_rollout_and_goes_there),
+        TEST(a_plan_is_told_and_nothing_happens),
         TEST(a_retry_releases_again_what_was_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
