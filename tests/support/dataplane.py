@@ -257,7 +257,8 @@ class Proxy:
     # --- counters (src/proxy/counters.h)
 
     GAUGES, CELLS, BUCKETS = 65536, 65536, 464
-    NAMES = ["claimed", "requests", "errors", "s0", "s1", "s2", "s3", "s4", "s5", "no_instance",
+    GAUGE_BYTES = 8 * len(["started", "finished", "errors"])
+    NAMES = ["claimed", "answered", "requests", "errors", "s0", "s1", "s2", "s3", "s4", "s5", "no_instance",
              "connect_failed", "reset", "timed_out", "client_left", "retries",
              "rescued_status", "rescued_no_instance", "rescued_connect", "rescued_reset",
              "rescued_timeout", "rescue_failed", "rescue_refused", "queued", "queue_refused", "queue_timed_out",
@@ -276,8 +277,6 @@ class Proxy:
 
     def _shards(self):
         cell_bytes = 8 * (len(self.NAMES) + self.BUCKETS)
-        shard = self.SHARD_BYTES + 16 * self.GAUGES + cell_bytes * self.CELLS
-        shard += -shard % 4096  # shards are an array of structs aligned to 64 only
         size = os.fstat(self.counters_fd).st_size
         stride = (size - 4096) // self.workers
         return [(4096 + i * stride, cell_bytes) for i in range(self.workers)]
@@ -291,7 +290,7 @@ class Proxy:
         started = finished = 0
         number = self.gauges[(name, slot, address)]
         for at, _ in self._shards():
-            pair = self._words(at + self.SHARD_BYTES + 16 * number, 2)
+            pair = self._words(at + self.SHARD_BYTES + self.GAUGE_BYTES * number, 2)
             started, finished = started + pair[0], finished + pair[1]
         return started, finished
 
@@ -299,7 +298,7 @@ class Proxy:
         self.ping()
         number, total = self.cells[(name, slot)], [0] * len(self.NAMES)
         for at, cell_bytes in self._shards():
-            words = self._words(at + self.SHARD_BYTES + 16 * self.GAUGES + cell_bytes * number, len(total))
+            words = self._words(at + self.SHARD_BYTES + self.GAUGE_BYTES * self.GAUGES + cell_bytes * number, len(total))
             total = [a + b for a, b in zip(total, words)]
         return dict(zip(self.NAMES, total))
 
