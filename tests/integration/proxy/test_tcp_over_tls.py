@@ -80,7 +80,7 @@ def test_bytes_go_both_ways(proxy, authority, app, outside, inside):
             talks(port.connect(authority.client() if outside else None))
         if inside:
             assert origin.greetings[0].name == "app.test" and origin.greetings[0].protocol is None
-    port.counted(requests=3, errors=0)
+        port.counted(requests=3, errors=0)
 
 
 def test_no_protocol_is_agreed_on_with_clients(proxy, authority, app):
