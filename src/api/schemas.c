@@ -74,6 +74,8 @@ static const struct bsc_api_field service[] = {
     { "slots", BSC_API_OBJECT, .of = "Slots", .summary = "both environments" },
     { "traffic", BSC_API_STRING, .of = "serve|hold|maintenance|stop",
       .summary = "what the proxy does with requests" },
+    { "held", BSC_API_BOOLEAN,
+      .summary = "a rollout lets requests wait although `traffic` is serve" },
     { "removed", BSC_API_BOOLEAN,
       .summary = "it left the configuration and disappears when it is stopped" },
     { "lock", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Lock",

@@ -239,6 +239,13 @@ static json_t *lock_or_null(const struct bsc_lock *lock)
                      bsc_api_words(lock->actor), "reason", bsc_api_words(lock->reason));
 }
 
+bool bsc_api_is_held(const struct bsc_service *service)
+{
+    return service->row.traffic == BSC_TRAFFIC_SERVE && service->rollout &&
+           !bsc_rollout_ended(service->rollout->row.walk.status) &&
+           bsc_plan_holds(&service->rollout->row.plan);
+}
+
 json_t *bsc_api_view_service(const struct bsc_service *service,
                              const struct bsc_router_service_figures *figures)
 {
@@ -247,12 +254,13 @@ json_t *bsc_api_view_service(const struct bsc_service *service,
     bool at_work = rollout && !bsc_walk_over(&rollout->row.walk, &rollout->row.plan);
     json_t *newest = bsc_api_view_newest_rollout(service, figures);
     return json_pack(
-        "{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", service->name,
+        "{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "name", service->name,
         "live", bsc_slot_name(row->slots.live), "slots", "blue", view_slot(service, BSC_BLUE),
-        "green", view_slot(service, BSC_GREEN), "traffic", bsc_traffic_name(row->traffic),
-        "removed", (int)row->removed, "lock", lock_or_null(&row->lock), "rollout",
-        at_work ? newest : json_null(), "next", bsc_api_id('r', row->next.rollout), "last_rollout",
-        at_work ? json_null() : newest, "figures", bsc_api_view_service_figures(figures));
+        "green", view_slot(service, BSC_GREEN), "traffic", bsc_traffic_name(row->traffic), "held",
+        (int)bsc_api_is_held(service), "removed", (int)row->removed, "lock",
+        lock_or_null(&row->lock), "rollout", at_work ? newest : json_null(), "next",
+        bsc_api_id('r', row->next.rollout), "last_rollout", at_work ? json_null() : newest,
+        "figures", bsc_api_view_service_figures(figures));
 }
 
 json_t *bsc_api_view_listener(const struct bsc_router_listener *listener)

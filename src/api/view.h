@@ -19,6 +19,8 @@ json_t *bsc_api_id(char letter, uint64_t id);
 /* The number of "r12"; 0 when it is none. */
 uint64_t bsc_api_id_parse(char letter, const char *text);
 
+/* A rollout lets the requests wait; what users set by `traffic` is another thing. */
+bool bsc_api_is_held(const struct bsc_service *service);
 json_t *bsc_api_view_service(const struct bsc_service *service,
                              const struct bsc_router_service_figures *figures);
 /* `waiting` "": it waits for nothing. `version` NULL: not known. `judgement` NULL: none. `figures`

@@ -99,13 +99,6 @@ static void tell_live(struct why *why)
     say(why, "No instance of the live version is healthy: requests are answered with 503.");
 }
 
-/* By a rollout; what users asked for is another thing. */
-static bool is_held(const struct bsc_service *service)
-{
-    return service->rollout && !bsc_rollout_ended(service->rollout->row.walk.status) &&
-           bsc_plan_holds(&service->rollout->row.plan);
-}
-
 static void tell_traffic(struct why *why)
 {
     static const char *const effects[] = {
@@ -117,7 +110,7 @@ static void tell_traffic(struct why *why)
     const char *effect = effects[why->service->row.traffic];
     if (why->service->row.removed)
         say(why, "It left the configuration: what runs is drained and stopped.");
-    if (!effect && is_held(why->service)) {
+    if (bsc_api_is_held(why->service)) {
         why->quiet = false;
         say(why, "Requests wait in the proxy while no version runs: the rollout lets them go on.");
     }

@@ -101,7 +101,7 @@ enum bsc_style bsc_style_of(const char *word)
         { "ill", BSC_STYLE_RED },          { "idle", BSC_STYLE_DIM },
         { "standby", BSC_STYLE_DIM },      { "replaced", BSC_STYLE_DIM },
         { "superseded", BSC_STYLE_DIM },   { "blue", BSC_STYLE_BLUE },
-        { "green", BSC_STYLE_GREEN },
+        { "green", BSC_STYLE_GREEN },      { "held", BSC_STYLE_YELLOW },
     };
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
         if (!strcmp(styles[i].word, word))

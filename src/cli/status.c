@@ -30,12 +30,18 @@ static struct health health_of(const json_t *slot)
     return health;
 }
 
+/* What becomes of requests now: a rollout may let them wait although users set `serve`. */
+static const char *traffic_of(const json_t *service)
+{
+    return json_is_true(json_object_get(service, "held")) ? "held"
+                                                          : bsc_json_text(service, "traffic");
+}
+
 /* What --strict demands: traffic is served, by healthy instances only. */
 static bool serves(const json_t *service)
 {
     struct health health = health_of(slot_of(service, bsc_json_text(service, "live")));
-    return health.total && health.healthy == health.total &&
-           !strcmp(bsc_json_text(service, "traffic"), "serve");
+    return health.total && health.healthy == health.total && !strcmp(traffic_of(service), "serve");
 }
 
 static const char *other_slot(const char *name)
@@ -50,7 +56,7 @@ static void add_row(struct bsc_grid *grid, const json_t *service)
     const json_t *slot = slot_of(service, live), *other = slot_of(service, other_slot(live));
     const json_t *rollout = json_object_get(service, "rollout");
     struct health health = health_of(slot);
-    const char *traffic = bsc_json_text(service, "traffic");
+    const char *traffic = traffic_of(service);
     const char *state = bsc_json_text(other, "state");
     bsc_grid_add(grid, BSC_STYLE_BOLD, bsc_json_text(service, "name"));
     bsc_grid_add(grid, BSC_STYLE_PLAIN, bsc_json_text(slot, "version"));
@@ -200,7 +206,7 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
     const struct bsc_output *output = &cli->output;
     struct bsc_text out = { 0 };
     json_t *rollout = json_object_get(service, "rollout");
-    const char *traffic = bsc_json_text(service, "traffic");
+    const char *traffic = traffic_of(service);
     bsc_output_add(output, &out, BSC_STYLE_BOLD, bsc_json_text(service, "name"));
     bsc_output_add(output, &out, bsc_style_of(traffic), "  traffic: ");
     bsc_output_add(output, &out, bsc_style_of(traffic), traffic);

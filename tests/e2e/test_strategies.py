@@ -178,11 +178,12 @@ def test_a_recreated_version_that_does_not_come_up_gives_way_to_the_old_one(star
                    more={"health": {"path": "/health", "interval": "100ms", "deadline": "2s"}})
     daemon.release("v2", health=500)
     with Client(daemon.port) as client:
-        result = daemon.run("deploy", "web", "v2")
+        daemon.do("deploy", "web", "v2", "--no-wait")
+        wait_until(lambda: "traffic: held" in daemon.do("status", "web"), "status says that requests wait")
+        assert daemon.settled()["status"] == "failed"
         time.sleep(0.2)
-    assert result.returncode == 1, result.stdout
     assert not client.failed(), client.failed()[:5]
-    assert daemon.live() == "v1" and daemon.settled()["status"] == "failed"
+    assert daemon.live() == "v1" and "traffic: serve" in daemon.do("status", "web")
     assert {answer.version for answer in client.answers} == {"v1"}
 
 

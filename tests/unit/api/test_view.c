@@ -164,6 +164,7 @@ static void a_service_shows_both_slots_and_its_rollout(void **unused)
     assert_string_equal(text_at(json, "slots.green.record"), "d6");
     assert_string_equal(text_at(json, "slots.green.instances.0.health"), "unknown");
     assert_string_equal(text_at(json, "traffic"), "serve");
+    assert_true(json_is_false(at(json, "held")));
     assert_string_equal(text_at(json, "rollout.id"), "r12");
     assert_string_equal(text_at(json, "rollout.version"), "v2");
     assert_string_equal(text_at(json, "rollout.status"), "running");
@@ -174,6 +175,25 @@ static void a_service_shows_both_slots_and_its_rollout(void **unused)
     assert_true(json_is_null(at(json, "rollout.ended_at")));
     assert_true(json_is_null(at(json, "rollout.reason")));
     json_decref(json);
+}
+
+static void a_rollout_that_holds_the_requests_is_told_beside_the_traffic_mode(void **unused)
+{
+    (void)unused;
+    struct world world;
+    make_world(&world);
+    struct bsc_plan *plan = &world.rollout.row.plan;
+    plan->steps[0] = (struct bsc_step){ .kind = BSC_STEP_HOLD, .state = BSC_STEP_DONE };
+    assert_true(bsc_api_is_held(&world.service));
+    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    assert_true(json_is_true(at(json, "held")));
+    assert_string_equal(text_at(json, "traffic"), "serve");
+    json_decref(json);
+    world.service.row.traffic = BSC_TRAFFIC_STOP; /* then nobody waits */
+    assert_false(bsc_api_is_held(&world.service));
+    world.service.row.traffic = BSC_TRAFFIC_SERVE;
+    plan->steps[1] = (struct bsc_step){ .kind = BSC_STEP_RESUME, .state = BSC_STEP_DONE };
+    assert_false(bsc_api_is_held(&world.service));
 }
 
 static void instances_come_by_position(void **unused)
@@ -345,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_shows_both_slots_and_its_rollout),
+        cmocka_unit_test(a_rollout_that_holds_the_requests_is_told_beside_the_traffic_mode),
         cmocka_unit_test(instances_come_by_position),
         cmocka_unit_test(a_rollout_that_is_over_is_no_longer_the_rollout),
         cmocka_unit_test(rescues_are_those_of_the_rollout),
