@@ -121,7 +121,8 @@ const struct bsc_cli_command bsc_commands[] = {
           "Starts VERSION in the environment that is not live, checks its health and gives it the "
           "traffic, as the service's strategy says: at once with the old version kept warm, in "
           "steps, batch by batch, or with requests held. A version that does not become healthy "
-          "never gets a request, and what goes wrong later is taken back.\n\n"
+          "never gets a request; one that falls ill later, or fails more often or is slower than "
+          "the version before, is taken back.\n\n"
           "Waits until the rollout ended. Ctrl-C stops the watching, not the rollout.",
       .arguments = { SERVICE_ARGUMENT,
                      { .name = "VERSION",
@@ -243,7 +244,9 @@ const struct bsc_cli_command bsc_commands[] = {
     { .name = "status",
       .group = BSC_GROUP_LOOK,
       .summary = "show what is live, and how it does",
-      .description = "One line a service; with SERVICE its environments, instances and rollout.",
+      .description = "One line a service, and where clients are served; with SERVICE its "
+                     "environments, instances and rollout. `held` in place of the traffic mode: a "
+                     "rollout lets requests wait.",
       .arguments = { SERVICE_OPTIONAL },
       .options = OPT(STRICT),
       .examples = { { "bascule status", "all services" },
@@ -325,9 +328,10 @@ const struct bsc_cli_command bsc_commands[] = {
       .group = BSC_GROUP_OPERATE,
       .summary = "refuse new versions of a service, and say why",
       .description =
-          "Until `bascule unlock` nothing new is released: deploy, switch, promote, resume and "
-          "cleanup are refused with REASON and who locked it when. Rollback and abort work all the "
-          "time. A rollout that is under way goes on. The lock survives restarts of the daemon.",
+          "Until `bascule unlock` nothing new is released: deploy, switch, retry, promote, resume "
+          "and cleanup are refused with REASON and who locked it when. Rollback and abort work all "
+          "the time. A rollout that is under way goes on. The lock survives restarts of the "
+          "daemon.",
       .arguments = { SERVICE_ARGUMENT,
                      { .name = "REASON",
                        .value = BSC_VALUE_WORDS,
