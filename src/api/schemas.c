@@ -45,7 +45,8 @@ static const struct bsc_api_field processes[] = {
 
 static const struct bsc_api_field proxy[] = {
     { "connections", BSC_API_INTEGER, .summary = "clients' connections that are open now" },
-    { "held", BSC_API_INTEGER, .summary = "requests that wait now for `traffic serve`" },
+    { "held", BSC_API_INTEGER,
+      .summary = "requests that wait now for `traffic serve` or a rollout" },
     { "connections_opened", BSC_API_INTEGER, .summary = "clients' connections, ever" },
     { "connections_refused", BSC_API_INTEGER,
       .summary = "reset: their address had enough, or no valid PROXY protocol" },

@@ -491,7 +491,8 @@ static const struct bsc_section service_sections[] = {
     { "limits", "What a request may be." },
     { "rate_limit", "How often one client may ask." },
     { "retry", "When a request that an instance failed is sent to another one." },
-    { "hold", "Requests wait in the proxy while `bascule traffic SERVICE hold` is in force." },
+    { "hold", "Requests wait in the proxy while `bascule traffic SERVICE hold` is in force, or a "
+              "version is recreated." },
     { "health", "How bascule knows that an instance works. It is always checked: without this "
                 "section by an HTTP request for `/`." },
     { "deploy", "How a new version takes over." },
