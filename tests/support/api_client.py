@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import time
 
 SLOW = 20.0 * float(os.environ.get("BASCULE_SLOW", 1))  # a bound for what takes milliseconds when the machine is free
 
@@ -62,7 +63,9 @@ class Events:
 
     def next(self):
         number, event, data = None, "message", None
+        until = time.monotonic() + 3 * SLOW
         while True:
+            assert time.monotonic() < until, "nothing but heartbeats"
             line = self.response.readline().decode().rstrip("\n")
             if line.startswith("id: "):
                 number = int(line[4:])
