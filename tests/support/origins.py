@@ -185,13 +185,14 @@ class SecureOrigin(Origin):
         self.open.discard(sock)
         try:
             secure = self.context.wrap_socket(sock, server_side=True)
+            greeting = types.SimpleNamespace(
+                resumed=secure.session_reused, name=getattr(secure, "asked_for", None),
+                protocol=secure.selected_alpn_protocol(), peer=secure.getpeercert())
         except OSError as error:
             self.failures.append(error)
             sock.close()
             return
-        self.greetings.append(types.SimpleNamespace(
-            resumed=secure.session_reused, name=getattr(secure, "asked_for", None),
-            protocol=secure.selected_alpn_protocol(), peer=secure.getpeercert()))
+        self.greetings.append(greeting)
         self.open.add(secure)
         super()._serve(secure)
 

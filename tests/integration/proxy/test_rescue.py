@@ -86,7 +86,9 @@ def test_the_access_log_says_what_was_rescued_and_how_often_it_was_tried(site, r
     site.proxy.log_to(tmp_path / "log")
     client = site.client(site.get())
     for _ in range(3):
-        rollout.candidate.accept().reset()
+        instance = rollout.candidate.accept()
+        instance.head()  # before that it would be a connection that failed
+        instance.reset()
     answer(rollout.stable)
     check(client)
     client = site.client(site.get())
