@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What follows from the counters of a candidate: harm takes it back at once, a canary without
  * evidence waits and fails. Told in the simulator's world, with every invariant looked at. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "core/analysis/sample.h"
-#include "world.h"
-
 enum { TURNS = 200000 };
 
-static struct sim *sim;
+#include "core/analysis/sample.h"
+#include "stage.h"
+
 static struct bsc_sample sample;
 static uint64_t latency[2][BSC_HISTOGRAM_BUCKETS];
 static struct bsc_baseline before;
@@ -22,9 +13,7 @@ static struct bsc_baseline before;
 static int set_up(void **unused)
 {
     (void)unused;
-    sim = sim_open(1, &(struct sim_fate){ .script = SIM_DRIVEN }, false);
-    struct bsc_spec *spec = sim_spec(sim, 0);
-    spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
+    struct bsc_spec *spec = stage_open();
     spec->deploy.bake_ms = 30000;
     spec->deploy.analysis = (struct bsc_analysis_spec){ .enabled = true,
                                                         .latency = true,
@@ -40,63 +29,28 @@ static int set_up(void **unused)
                                   .candidate.latency = latency[0],
                                   .live.latency = latency[1] };
     before = (struct bsc_baseline){ .units = 10000 };
-    while (!bsc_engine_services(sim->engine) || !sim_engine_free(sim))
-        sim_turn(sim);
+    stage_begin();
     return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    if (sim->failure[0])
-        print_error("%s\n", sim->failure);
-    bool ok = !sim->failure[0];
-    sim_close(sim);
-    return ok ? 0 : -1;
-}
-
-static const struct bsc_service *service(void)
-{
-    const struct bsc_service *found = bsc_engine_service(sim->engine, "s0");
-    assert_non_null(found);
-    return found;
 }
 
 static const struct bsc_rollout_row *rollout(void)
 {
-    return &service()->rollout->row;
-}
-
-static enum bsc_rollout_status finish(void)
-{
-    for (unsigned i = 0; i < TURNS && bsc_service_busy(service()); i++)
-        sim_turn(sim);
-    assert_false(bsc_service_busy(service()));
-    return rollout()->walk.status;
-}
-
-static void deploy(const char *version)
-{
-    assert_int_equal(sim_ask(sim, (struct bsc_event){ .kind = BSC_EVENT_DEPLOY,
-                                                      .service = "s0",
-                                                      .version = version }),
-                     BSC_OK);
+    return &service("s0")->rollout->row;
 }
 
 /* v2 is watched beside v1, or after it. */
 static void watch_v2(void)
 {
-    deploy("v1");
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
-    deploy("v2");
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
     for (unsigned i = 0; i < TURNS; i++) {
         if (rollout()->plan.steps[rollout()->walk.cursor].kind == BSC_STEP_BAKE &&
             sim_engine_free(sim))
             break;
         sim_turn(sim);
     }
-    sample.generation = service()->row.generation;
-    sample.weight_bp = service()->row.weight_bp[rollout()->slot];
+    sample.generation = service("s0")->row.generation;
+    sample.weight_bp = service("s0")->row.weight_bp[rollout()->slot];
 }
 
 static void watch_a_canary(void)
@@ -138,20 +92,20 @@ static void after_a_switch_harm_takes_the_rollout_back_at_once(void **unused)
     watch_v2();
     pass(10, 50, 0);
     assert_int_equal(rollout()->before.units, 10000);
-    assert_int_equal(finish(), BSC_ROLLOUT_ROLLED_BACK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
     assert_non_null(strstr(rollout()->reason, "v2 fails 5 % of its requests"));
     assert_non_null(strstr(rollout()->reason, "v1 failed 0 % before it"));
     assert_int_equal(rollout()->error, BSC_FAILED);
-    assert_int_equal(service()->row.weight_bp[service()->row.stable], BSC_WEIGHT_FULL_BP);
-    assert_null(service()->rollout->judge);
-    assert_int_equal(service()->rollout->judgement->finding, BSC_FINDING_HARM);
+    assert_int_equal(service("s0")->row.weight_bp[service("s0")->row.stable], BSC_WEIGHT_FULL_BP);
+    assert_null(service("s0")->rollout->judge);
+    assert_int_equal(service("s0")->rollout->judgement->finding, BSC_FINDING_HARM);
 }
 
 static void after_a_switch_no_harm_is_enough(void **unused)
 {
     (void)unused;
     watch_v2();
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
 }
 
 static void harm_beside_the_live_version_takes_a_canary_back(void **unused)
@@ -159,7 +113,7 @@ static void harm_beside_the_live_version_takes_a_canary_back(void **unused)
     (void)unused;
     watch_a_canary();
     pass(20, 500, 0);
-    assert_int_equal(finish(), BSC_ROLLOUT_ROLLED_BACK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
     assert_non_null(strstr(rollout()->reason, "at the same time (p = "));
 }
 
@@ -168,7 +122,7 @@ static void a_canary_with_enough_requests_and_no_harm_is_promoted(void **unused)
     (void)unused;
     watch_a_canary();
     pass(10, 10, 10);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
 }
 
 static void a_canary_that_nobody_asks_waits_and_fails(void **unused)
@@ -176,7 +130,7 @@ static void a_canary_that_nobody_asks_waits_and_fails(void **unused)
     (void)unused;
     watch_a_canary();
     int64_t began_ms = sim->now_ms;
-    assert_int_equal(finish(), BSC_ROLLOUT_ROLLED_BACK);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
     assert_true(sim->now_ms - began_ms >= 50000); /* the bake and the wait */
     assert_non_null(strstr(rollout()->reason, "nothing was counted yet"));
     assert_int_equal(rollout()->error, BSC_TIMEOUT);
@@ -189,9 +143,9 @@ static void a_canary_whose_requests_come_late_is_promoted_then(void **unused)
     int64_t until_ms = sim->now_ms + 40000;
     while (sim->now_ms < until_ms)
         sim_turn(sim);
-    assert_true(service()->rollout->overtime);
+    assert_true(service("s0")->rollout->overtime);
     pass(2, 0, 0);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
 }
 
 static void counters_of_others_change_nothing(void **unused)
@@ -201,9 +155,9 @@ static void counters_of_others_change_nothing(void **unused)
     tell("nobody");
     sample.generation--; /* of an older split */
     pass(10, 500, 0);
-    assert_null(service()->rollout->judge);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
-    sample.generation = service()->row.generation; /* too late */
+    assert_null(service("s0")->rollout->judge);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    sample.generation = service("s0")->row.generation; /* too late */
     pass(10, 500, 0);
     assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_PROMOTED);
 }
@@ -214,7 +168,7 @@ static void without_analysis_counters_change_nothing(void **unused)
     sim_spec(sim, 0)->deploy.analysis.enabled = false;
     watch_a_canary();
     pass(10, 500, 0);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,97 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The commands that people give while a rollout is under way, told in the simulator's world with
  * nothing left to chance. Every invariant of the simulator is looked at all the while. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "world.h"
-
 enum { TURNS = 20000 };
 
-static struct sim *sim;
+#include "stage.h"
 
 static int set_up(void **unused)
 {
     (void)unused;
-    sim = sim_open(1, &(struct sim_fate){ .script = SIM_DRIVEN }, false);
-    struct bsc_spec *spec = sim_spec(sim, 0); /* s0 has no hooks, s1 has all of them */
-    spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
-    while (!bsc_engine_services(sim->engine) || !sim_engine_free(sim))
-        sim_turn(sim);
+    stage_open();
+    stage_begin();
     return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    if (sim->failure[0])
-        print_error("%s\n", sim->failure);
-    bool ok = !sim->failure[0];
-    sim_close(sim);
-    return ok ? 0 : -1;
-}
-
-static const struct bsc_service *service(const char *name)
-{
-    const struct bsc_service *found = bsc_engine_service(sim->engine, name);
-    assert_non_null(found);
-    return found;
-}
-
-static enum bsc_status ask(enum bsc_event_kind kind, const char *name, const char *version)
-{
-    return sim_ask(sim, (struct bsc_event){ .kind = kind, .service = name, .version = version });
 }
 
 static enum bsc_status lock(const char *reason)
 {
     return sim_ask(sim,
                    (struct bsc_event){ .kind = BSC_EVENT_LOCK, .service = "s0", .text = reason });
-}
-
-static void pass_ms(int64_t ms)
-{
-    for (int64_t until_ms = sim->now_ms + ms; sim->now_ms < until_ms;)
-        sim_turn(sim);
-}
-
-static enum bsc_rollout_status finish(const char *name)
-{
-    for (unsigned i = 0; i < TURNS && bsc_service_busy(service(name)); i++)
-        sim_turn(sim);
-    assert_false(bsc_service_busy(service(name)));
-    return service(name)->rollout->row.walk.status;
-}
-
-static void until_step(const char *name, enum bsc_step_kind kind)
-{
-    for (unsigned i = 0; i < TURNS; i++) {
-        const struct bsc_rollout_row *row = &service(name)->rollout->row;
-        if (row->walk.cursor < row->plan.count && row->plan.steps[row->walk.cursor].kind == kind)
-            return;
-        sim_turn(sim);
-    }
-    fail_msg("the rollout of %s never comes to the step %s", name, bsc_step_kind_name(kind));
-}
-
-static const char *live_version(const char *name)
-{
-    const struct bsc_service *of = service(name);
-    const struct bsc_release *release =
-        bsc_service_release(of, of->row.release[of->row.slots.live]);
-    return release ? release->row.spec->version : "none";
-}
-
-static void deploy(const char *name, const char *version)
-{
-    assert_int_equal(ask(BSC_EVENT_DEPLOY, name, version), BSC_OK);
-    assert_int_equal(finish(name), BSC_ROLLOUT_PROMOTED);
-    assert_string_equal(live_version(name), version);
 }
 
 static void assert_said(const char *part)

@@ -1,68 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A proxy says that it has used up what may be rescued: in time it takes the rollout back, and too
  * late it changes nothing. Told in the simulator's world, with every invariant looked at. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "world.h"
-
 enum { TURNS = 20000, LONG_MS = 200 };
 
-static struct sim *sim;
+#include "stage.h"
 
 /* v1 is live, what a candidate fails is rescued, and it is watched. */
 static int set_up(void **unused)
 {
     (void)unused;
-    sim = sim_open(1, &(struct sim_fate){ .script = SIM_DRIVEN }, false);
-    struct bsc_spec *spec = sim_spec(sim, 0);
-    spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
+    struct bsc_spec *spec = stage_open();
     spec->deploy.rescue = true;
     spec->deploy.bake_ms = 3000;
-    while (!bsc_engine_services(sim->engine) || !sim_engine_free(sim))
-        sim_turn(sim);
+    stage_begin();
     return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    if (sim->failure[0])
-        print_error("%s\n", sim->failure);
-    bool ok = !sim->failure[0];
-    sim_close(sim);
-    return ok ? 0 : -1;
-}
-
-static const struct bsc_service *service(void)
-{
-    const struct bsc_service *found = bsc_engine_service(sim->engine, "s0");
-    assert_non_null(found);
-    return found;
 }
 
 static const struct bsc_rollout_row *rollout(void)
 {
-    assert_non_null(service()->rollout);
-    return &service()->rollout->row;
-}
-
-static enum bsc_status ask(enum bsc_event_kind kind, const char *version)
-{
-    return sim_ask(sim, (struct bsc_event){ .kind = kind, .service = "s0", .version = version });
-}
-
-static enum bsc_rollout_status finish(void)
-{
-    for (unsigned i = 0; i < TURNS && bsc_service_busy(service()); i++)
-        sim_turn(sim);
-    assert_false(bsc_service_busy(service()));
-    return rollout()->walk.status;
+    assert_non_null(service("s0")->rollout);
+    return &service("s0")->rollout->row;
 }
 
 static void until(enum bsc_step_kind kind)
@@ -84,37 +41,30 @@ static void trip(uint64_t generation)
                                   .id = "s0",
                                   .generation = generation,
                                   .text = "9 of 9 requests failed" });
-    for (int64_t until_ms = sim->now_ms + LONG_MS; sim->now_ms < until_ms;)
-        sim_turn(sim);
-}
-
-static void deploy(const char *version)
-{
-    assert_int_equal(ask(BSC_EVENT_DEPLOY, version), BSC_OK);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    pass_ms(LONG_MS);
 }
 
 static void watch_v2(void)
 {
-    deploy("v1");
-    assert_int_equal(ask(BSC_EVENT_DEPLOY, "v2"), BSC_OK);
+    deploy("s0", "v1");
+    assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
     until(BSC_STEP_BAKE);
 }
 
 static unsigned weight(enum bsc_slot slot)
 {
-    return service()->row.weight_bp[slot];
+    return service("s0")->row.weight_bp[slot];
 }
 
 static void a_trip_of_the_split_in_force_takes_the_rollout_back(void **unused)
 {
     (void)unused;
     watch_v2();
-    trip(service()->row.generation);
-    assert_int_equal(finish(), BSC_ROLLOUT_ROLLED_BACK);
+    trip(service("s0")->row.generation);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
     assert_string_equal(rollout()->reason, "rescue budget used up: 9 of 9 requests failed");
     assert_int_equal(rollout()->error, BSC_FAILED);
-    assert_int_equal(weight(service()->row.stable), BSC_WEIGHT_FULL_BP);
+    assert_int_equal(weight(service("s0")->row.stable), BSC_WEIGHT_FULL_BP);
 }
 
 static void a_trip_of_an_older_split_changes_nothing(void **unused)
@@ -122,14 +72,14 @@ static void a_trip_of_an_older_split_changes_nothing(void **unused)
     (void)unused;
     watch_v2();
     enum bsc_slot candidate = rollout()->slot;
-    uint64_t generation = service()->row.generation;
+    uint64_t generation = service("s0")->row.generation;
     trip(generation - 1);
     trip(generation + 1); /* nobody can have seen that one */
     trip(0);
     assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_RUNNING);
-    assert_int_equal(service()->row.generation, generation);
+    assert_int_equal(service("s0")->row.generation, generation);
     assert_int_equal(weight(candidate), BSC_WEIGHT_FULL_BP);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
 }
 
 /* The proxies' trip ended with the split of the commit; the version is live and stays so. */
@@ -138,18 +88,18 @@ static void a_trip_behind_the_commit_is_told_and_changes_nothing(void **unused)
     (void)unused;
     watch_v2();
     enum bsc_slot candidate = rollout()->slot;
-    uint64_t tried = service()->row.generation;
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
-    uint64_t generation = service()->row.generation;
+    uint64_t tried = service("s0")->row.generation;
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+    uint64_t generation = service("s0")->row.generation;
     assert_int_equal(generation, tried + 1);
     for (uint64_t split = tried - 1; split <= generation + 1; split++) {
         trip(split);
         assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_PROMOTED);
         assert_string_equal(rollout()->reason, "");
         assert_int_equal(rollout()->error, BSC_OK);
-        assert_int_equal(service()->row.slots.live, candidate);
-        assert_int_equal(service()->row.stable, candidate);
-        assert_int_equal(service()->row.generation, generation);
+        assert_int_equal(service("s0")->row.slots.live, candidate);
+        assert_int_equal(service("s0")->row.stable, candidate);
+        assert_int_equal(service("s0")->row.generation, generation);
         assert_int_equal(weight(candidate), BSC_WEIGHT_FULL_BP);
     }
 }
@@ -158,11 +108,11 @@ static void a_trip_while_it_is_taken_back_anyway_changes_no_ending(void **unused
 {
     (void)unused;
     watch_v2();
-    uint64_t generation = service()->row.generation;
-    assert_int_equal(ask(BSC_EVENT_ABORT, NULL), BSC_OK);
+    uint64_t generation = service("s0")->row.generation;
+    assert_int_equal(ask(BSC_EVENT_ABORT, "s0", NULL), BSC_OK);
     trip(generation);
-    assert_int_equal(finish(), BSC_ROLLOUT_CANCELLED);
-    trip(service()->row.generation);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_CANCELLED);
+    trip(service("s0")->row.generation);
     assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_CANCELLED);
     assert_string_equal(rollout()->reason, "aborted by user");
 }
@@ -171,13 +121,13 @@ static void a_trip_of_nobody_changes_nothing(void **unused)
 {
     (void)unused;
     trip(1); /* nothing was ever deployed */
-    deploy("v1");
-    enum bsc_slot live = service()->row.slots.live;
-    trip(service()->row.generation); /* the first release: there is nothing to go back to */
+    deploy("s0", "v1");
+    enum bsc_slot live = service("s0")->row.slots.live;
+    trip(service("s0")->row.generation); /* the first release: there is nothing to go back to */
     assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_PROMOTED);
-    assert_int_equal(service()->row.slots.live, live);
+    assert_int_equal(service("s0")->row.slots.live, live);
     sim_send(sim, 1, &(struct bsc_event){ .kind = BSC_EVENT_TRIPPED, .id = "nobody" });
-    deploy("v2");
+    deploy("s0", "v2");
 }
 
 static void without_rescue_there_is_no_trip(void **unused)
@@ -187,9 +137,9 @@ static void without_rescue_there_is_no_trip(void **unused)
     assert_int_equal(
         sim_ask(sim, (struct bsc_event){ .kind = BSC_EVENT_APPLY, .config = sim->config }), BSC_OK);
     watch_v2();
-    trip(service()->row.generation);
+    trip(service("s0")->row.generation);
     assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_RUNNING);
-    assert_int_equal(finish(), BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
 }
 
 #define trip_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
