@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from certificates import Authority, tls_line, upstream
-from dataplane import Proxy, ask, eventually, read_answer
+from dataplane import ask, eventually, read_answer
 from origins import Origin, SecureOrigin
 from programs import program
 
@@ -30,14 +30,6 @@ def other(tmp_path_factory):
 @pytest.fixture(scope="module")
 def app(authority):
     return authority.sign("app.test", "127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def proxy():
-    with Proxy(workers=1) as proxy:
-        proxy.begin([])
-        proxy.expect("ready")
-        yield proxy
 
 
 class Site:
