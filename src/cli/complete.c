@@ -21,7 +21,7 @@ struct line {
     bool only_arguments;
 };
 
-static uint32_t allowed(const struct bsc_call *call)
+static uint64_t allowed(const struct bsc_call *call)
 {
     return bsc_options_everywhere | (call->command ? call->command->options : 0);
 }

@@ -58,7 +58,7 @@ static void add_entry(const char *label, const char *text, unsigned columns, str
     bsc_text_deinit(&wrapped);
 }
 
-static void add_options(uint32_t options, unsigned columns, struct bsc_text *out)
+static void add_options(uint64_t options, unsigned columns, struct bsc_text *out)
 {
     for (unsigned i = 0; i < BSC_OPTION_COUNT; i++) {
         if (!(options & BSC_OPTION_BIT(i)) || bsc_options[i].hidden)
@@ -74,7 +74,7 @@ static void add_options(uint32_t options, unsigned columns, struct bsc_text *out
     }
 }
 
-static void add_option_names(uint32_t options, unsigned columns, struct bsc_text *out)
+static void add_option_names(uint64_t options, unsigned columns, struct bsc_text *out)
 {
     struct bsc_text names = { 0 };
     for (unsigned i = 0; i < BSC_OPTION_COUNT; i++)

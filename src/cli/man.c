@@ -29,7 +29,7 @@ static void add_text(struct bsc_text *out, const char *text)
     }
 }
 
-static void add_options(struct bsc_text *out, uint32_t options)
+static void add_options(struct bsc_text *out, uint64_t options)
 {
     for (unsigned i = 0; i < BSC_OPTION_COUNT; i++) {
         const struct bsc_option_entry *option = &bsc_options[i];

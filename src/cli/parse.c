@@ -19,7 +19,7 @@ struct parser {
 };
 
 /* The options that go with the command, as far as it is known. */
-static uint32_t allowed(const struct parser *parser)
+static uint64_t allowed(const struct parser *parser)
 {
     return bsc_options_everywhere | (parser->call->command ? parser->call->command->options : 0);
 }

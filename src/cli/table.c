@@ -96,7 +96,7 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
     [BSC_OPTION_MAN] = { .name = "man", .hidden = true, .help = "print the manual page instead" },
 };
 
-const uint32_t bsc_options_everywhere =
+const uint64_t bsc_options_everywhere =
     OPT(STATE) | OPT(CONFIG) | OPT(JSON) | OPT(NO_COLOR) | OPT(QUIET) | OPT(HELP) | OPT(VERSION);
 
 /* How one deployment differs from what the file says. */

@@ -41,7 +41,7 @@ enum bsc_option {
     BSC_OPTION_COUNT
 };
 
-#define BSC_OPTION_BIT(option) (UINT32_C(1) << (option))
+#define BSC_OPTION_BIT(option) (UINT64_C(1) << (option))
 
 /* What a value is: how it is checked and how it is completed. */
 enum bsc_value {
@@ -100,7 +100,7 @@ struct bsc_cli_command {
     const char *summary;     /* one line, no full stop */
     const char *description; /* paragraphs separated by empty lines */
     struct bsc_argument arguments[BSC_ARGUMENTS_MAX + 1];
-    uint32_t options; /* BSC_OPTION_BIT of those besides the ones that work everywhere */
+    uint64_t options; /* BSC_OPTION_BIT of those besides the ones that work everywhere */
     struct bsc_example examples[BSC_EXAMPLES_MAX + 1];
     int (*run)(struct bsc_cli *cli); /* returns the exit status */
 };
@@ -108,7 +108,7 @@ struct bsc_cli_command {
 extern const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT];
 extern const struct bsc_cli_command bsc_commands[];
 extern const size_t bsc_command_count;
-extern const uint32_t bsc_options_everywhere;
+extern const uint64_t bsc_options_everywhere;
 
 const struct bsc_cli_command *bsc_command_find(const char *name); /* NULL: none */
 const char *bsc_group_title(enum bsc_group group);

@@ -36,7 +36,7 @@ static void every_command_says_what_it_does_and_shows_it(void **unused)
 
 static void every_option_is_documented_and_belongs_to_a_command(void **unused)
 {
-    uint32_t used = bsc_options_everywhere;
+    uint64_t used = bsc_options_everywhere;
     (void)unused;
     for (size_t i = 0; i < bsc_command_count; i++) {
         assert_int_equal(bsc_commands[i].options & bsc_options_everywhere, 0);
@@ -55,7 +55,7 @@ static void no_command_has_two_options_of_one_letter(void **unused)
     (void)unused;
     for (size_t c = 0; c < bsc_command_count; c++) {
         char seen[BSC_OPTION_COUNT + 1] = "";
-        uint32_t options = bsc_commands[c].options | bsc_options_everywhere;
+        uint64_t options = bsc_commands[c].options | bsc_options_everywhere;
         for (unsigned i = 0; i < BSC_OPTION_COUNT; i++) {
             if (!(options & BSC_OPTION_BIT(i)) || !bsc_options[i].letter)
                 continue;
