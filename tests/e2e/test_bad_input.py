@@ -316,8 +316,8 @@ def test_an_application_that_ignores_sigterm_is_killed_after_the_grace(web):
 
 def test_an_instances_port_that_somebody_has_is_left_to_them(make_daemon):
     daemon = make_daemon()
-    first = int(daemon.ports.split("-")[0])
-    daemon.ports = f"{first}-{first + 5}"
+    first = daemon.ports.first
+    daemon.configure(ports=f"{first}-{first + 5}")
     daemon.start()
     daemon.do("deploy", "web", "v1")
     used = {int(i["address"].rpartition(":")[2]) for i in daemon.slot()["instances"]}

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tour of README.md does what it says: its file and its commands, as they stand there."""
+"""The tour of README.md does what it says: its file and its commands, as they stand there but for the ports."""
 import os
 import pathlib
 import re
 import subprocess
 
-from daemon import free_port
+from daemon import PortRange, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("BASCULE_BUILD", ROOT / "build")).resolve() / "src"
@@ -19,12 +19,12 @@ def blocks():
     return [(language, text) for language, text in found if "meson" not in text]
 
 
-def script(port):
+def script(port, ports):
     """Every line of the tour, and after it a line "@@ STATUS LINE"."""
     lines = ["set -m"]
     for language, text in blocks():
         if language == "yaml":
-            lines.append(f"cat >bascule.yaml <<'END'\n{text}END")
+            lines.append(f"cat >bascule.yaml <<'END'\n{text}ports: {ports}\nEND")
             continue
         for line in text.splitlines():
             lines.append(line)
@@ -40,13 +40,14 @@ def quoted(text):
 
 
 def test_the_tour_of_the_readme_does_what_it_says(tmp_path):
-    port = free_port()
+    ports = PortRange()
     environment = dict(os.environ, PATH=f"{PROGRAMS}:{os.environ['PATH']}")
-    done = subprocess.run(["bash", "-c", script(port)], cwd=tmp_path, env=environment, timeout=120,
+    done = subprocess.run(["bash", "-c", script(free_port(), ports)], cwd=tmp_path, env=environment, timeout=120,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     results = re.findall(r"^@@ (\d+) (.*)$", done.stdout, re.M)
     assert len(results) > 20, done.stdout
     for status, line in results:
         assert int(status) == MUST_FAIL.get(line, 0), f"{line}: status {status}\n{done.stdout}"
     assert re.search(r"^hello from v1\n@@ 0 curl", done.stdout, re.M), done.stdout
+    ports.close()
     assert not (tmp_path / "shop/state/api.sock").exists(), "the daemon has stopped"

@@ -1,121 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line against the running daemon: what it prints, how it exits, how it looks on a terminal."""
-import fcntl
+"""The command line against the running daemon: what it prints, how it exits."""
 import json
 import os
-import pty
 import re
 import select
-import signal
-import struct
 import subprocess
-import sys
-import termios
-import time
 
 import pytest
 
-from daemon import BASCULE, free_port
-
-SLOW = float(os.environ.get("BASCULE_SLOW", 1))
-HIDE, SHOW = b"\033[?25l", b"\033[?25h"
-
-# Versions that begin with "bad" never become healthy; "slow" ones do after a while.
-APP = """\
-import http.server, os, time
-version, began = os.environ["VERSION"], time.monotonic()
-print("begin", version, "\\033[2J", flush=True)
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        ill = version.startswith("bad") or version.startswith("slow") and time.monotonic() < began + 3
-        body = b"not ready" if ill else version.encode()
-        self.send_response(503 if ill and self.path == "/health" else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *words):
-        pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"""
-CONFIG = """\
-listen: {{ http: "127.0.0.1:{port}" }}
-proxy: {{ workers: 1 }}
-services:
-  web:
-    command: [{python}, {folder}/app.py]
-    replicas: 2
-    route: {{ path: / }}
-    health: {{ path: /health, interval: {interval}, rise: 2, fall: 3, deadline: 5s }}
-    deploy: {{ bake: 0s, standby: 10m, drain: 1s }}
-"""
-
-
-class Daemon:
-    def __init__(self, folder):
-        self.folder = folder
-        self.state = folder / "state"
-        self.port = free_port()
-        (folder / "app.py").write_text(APP)
-        self.configure("200ms")
-        self.log = open(folder / "serve.log", "wb")
-        self.process = subprocess.Popen([BASCULE, "serve", "--config", folder / "bascule.yaml", "--state", self.state],
-                                        stdout=self.log, stderr=self.log, env=self.environment())
-        self.wait_for(lambda: self.run("status").returncode == 0, "the daemon answers")
-
-    def environment(self):
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "TERM": "xterm-256color",
-                "TZ": "UTC", "BASCULE_STATE": str(self.state)}
-
-    def configure(self, interval):
-        (self.folder / "bascule.yaml").write_text(CONFIG.format(
-            port=self.port, python=sys.executable, folder=self.folder, interval=interval))
-
-    def wait_for(self, condition, what, seconds=30 * SLOW):
-        until = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None, (self.folder / "serve.log").read_text()
-            assert time.monotonic() < until, f"never: {what}\n{(self.folder / 'serve.log').read_text()}"
-            time.sleep(0.05)
-
-    def run(self, *words, **more):
-        return subprocess.run([BASCULE, *map(str, words)], env=self.environment(), capture_output=True, text=True,
-                              timeout=60 * SLOW, **more)
-
-    def json(self, *words):
-        answer = self.run(*words, "--json")
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout)
-
-    def web(self):
-        return self.json("status", "web")
-
-    def live(self):
-        web = self.web()
-        return web["slots"][web["live"]]["version"]
-
-    def settle(self):
-        """Back to a quiet service: no rollout, traffic served."""
-        if self.web()["rollout"]:
-            self.run("abort", "web")
-        self.wait_for(lambda: self.web()["rollout"] is None, "the rollout is over")
-        self.run("traffic", "web", "serve")
-
-    def make_live(self, version):
-        self.settle()
-        if self.live() != version:
-            deployed = self.run("deploy", "web", version)
-            assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-            self.settle()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self.log.close()
+from cli_daemon import Daemon
+from daemon import BASCULE
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +83,11 @@ def test_a_rollback_goes_back_at_once_and_history_tells_it(daemon):
 
 
 def test_a_version_that_never_becomes_healthy_is_taken_back_and_everything_is_said(daemon):
+    daemon.configure(deadline="2s")
+    assert daemon.run("apply").returncode == 0
     failed = daemon.run("deploy", "web", "bad1")
+    daemon.configure()
+    assert daemon.run("apply").returncode == 0
     assert failed.returncode == 1
     assert "v1 is still live" in failed.stderr
     assert "503" in failed.stderr
@@ -225,6 +123,7 @@ def test_a_time_limit_ends_the_waiting_and_not_the_rollout(daemon):
     assert late.returncode == 5
     assert "the rollout goes on" in late.stderr
     rollout = daemon.web()["rollout"]
+    daemon.open_gate("slow3")
     assert daemon.run("wait", rollout["id"]).returncode == 0
     assert daemon.live() == "slow3"
 
@@ -277,7 +176,7 @@ def test_plan_why_events_and_logs_say_what_is_so(daemon):
 
 
 def test_apply_prints_what_changed_or_every_problem(daemon):
-    daemon.configure("300ms")
+    daemon.configure(interval="300ms")
     changed = daemon.run("apply")
     assert changed.returncode == 0, changed.stderr
     assert "health.interval" in changed.stdout
@@ -288,7 +187,7 @@ def test_apply_prints_what_changed_or_every_problem(daemon):
     assert "services.web.comand" in wrong.stderr and "services.web.helth" in wrong.stderr
     missing = daemon.run("apply", "-f", daemon.folder / "missing.yaml")
     assert missing.returncode == 2 and "missing.yaml" in missing.stderr
-    daemon.configure("200ms")
+    daemon.configure()
     assert daemon.run("apply").returncode == 0
 
 
@@ -315,98 +214,3 @@ def test_followed_events_come_as_they_happen_one_object_a_line(daemon):
             follower.kill()
     assert second["sequence"] > first["sequence"]
     assert "hold" in json.dumps(second)
-
-
-class Terminal:
-    """A command on a pseudo-terminal of its own."""
-
-    def __init__(self, daemon, *words, columns=80, rows=24):
-        self.seen = b""
-        pid, self.fd = pty.fork()
-        if pid == 0:
-            os.execve(BASCULE, [str(BASCULE), *words], daemon.environment())
-        self.pid = pid
-        self.resize(columns, rows)
-
-    def resize(self, columns, rows):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def read(self, seconds):
-        """False when the other side has closed."""
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:
-            return False
-        self.seen += data
-        return bool(data)
-
-    def expect(self, text, seconds=30 * SLOW):
-        until = time.monotonic() + seconds
-        while text not in self.seen:
-            assert time.monotonic() < until, self.seen
-            assert self.read(0.2) or text in self.seen, self.seen
-
-    def end(self, seconds=30 * SLOW):
-        until = time.monotonic() + seconds
-        while self.read(0.2):
-            assert time.monotonic() < until, self.seen
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
-
-
-def test_a_terminal_shows_the_steps_and_gets_its_cursor_back(daemon):
-    terminal = Terminal(daemon, "deploy", "web", "v10")
-    assert terminal.end() == 0
-    assert terminal.seen.count(HIDE) == terminal.seen.count(SHOW) == 1
-    shown = terminal.seen.split(SHOW)[0]
-    assert "✓".encode() in shown and b"blue" in shown and b"100 %" in shown
-    assert "v10 is live" in re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", terminal.seen.decode())
-    assert b"\033[32m" in terminal.seen
-
-
-def test_no_colour_is_obeyed_on_a_terminal(daemon):
-    terminal = Terminal(daemon, "deploy", "web", "v11", "--no-color")
-    assert terminal.end() == 0
-    assert not re.search(rb"\033\[[0-9;]*m", terminal.seen)
-
-
-def test_ctrl_c_leaves_the_rollout_alone_and_the_terminal_whole(daemon):
-    terminal = Terminal(daemon, "deploy", "web", "slow4")
-    terminal.expect(HIDE)
-    os.write(terminal.fd, b"\003")
-    assert terminal.end() == -signal.SIGINT
-    assert terminal.seen.count(HIDE) == terminal.seen.count(SHOW)
-    assert b"The rollout goes on" in terminal.seen and b"bascule abort web" in terminal.seen
-    assert daemon.web()["rollout"]["status"] == "running"
-    assert daemon.run("wait", daemon.web()["rollout"]["id"]).returncode == 0
-
-
-def test_a_terminated_watcher_gives_the_cursor_back_too(daemon):
-    terminal = Terminal(daemon, "deploy", "web", "slow5")
-    terminal.expect(HIDE)
-    os.kill(terminal.pid, signal.SIGTERM)
-    assert terminal.end() == -signal.SIGTERM
-    assert terminal.seen.count(HIDE) == terminal.seen.count(SHOW)
-
-
-def test_no_line_is_wider_than_a_terminal_that_shrank(daemon):
-    terminal = Terminal(daemon, "deploy", "web", "slow6", columns=120)
-    terminal.expect(HIDE)
-    terminal.resize(30, 10)
-    terminal.read(1)
-    before = len(terminal.seen)
-    assert terminal.end() == 0
-    text = terminal.seen[before:].split(SHOW)[0].decode(errors="ignore")
-    lines = re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "").split("\n")
-    assert all(len(line) <= 30 for line in lines[1:]), lines
-
-
-def test_a_watcher_outlives_a_restart_of_the_controller(daemon):
-    terminal = Terminal(daemon, "deploy", "web", "slow7")
-    terminal.expect(HIDE)
-    os.kill(daemon.json("status")["processes"]["controller"], signal.SIGKILL)
-    assert terminal.end(60) == 0
-    assert daemon.live() == "slow7"

@@ -346,7 +346,7 @@ def test_an_instance_that_fails_far_more_often_than_the_others_is_ejected(proxy)
             connection.answer(b"x", status="200 OK" if count[0] % 2 else "503 Busy")
     with Origin(half) as bad, Origin(answering(b"a")) as a, Origin(answering(b"b")) as b:
         proxy.route("web", {"blue": [bad.address, a.address, b.address]},
-                    ejection={**EJECTION, "min_requests": 20, "interval_ms": 200, "time_ms": 60000})
+                    ejection={**EJECTION, "min_requests": 20, "interval_ms": 1000, "time_ms": 60000})
         eventually(lambda: b"x" not in shares(proxy, 120))
         assert "far more than the others" in reports(proxy, "ejected")["reason"]
 

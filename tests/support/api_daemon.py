@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from api_client import SLOW, request
-from daemon import BASCULE, free_port, wait_until
+from daemon import BASCULE, PortRange, free_port, wait_until
 
 APP = """\
 import http.server, os, sys
@@ -24,6 +24,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 CONFIG = """\
 listen: {{ http: "127.0.0.1:{port}" }}
 proxy: {{ workers: 1 }}
+ports: {ports}
 services:
   web:
     command: [{python}, {folder}/app.py]
@@ -40,10 +41,11 @@ services:
 class Daemon:
     def __init__(self, folder):
         self.folder = folder
-        self.port = free_port()
+        self.port, self.ports = free_port(), PortRange()
         self.socket = folder / "state" / "api.sock"
         (folder / "app.py").write_text(APP)
-        self.text = CONFIG.format(port=self.port, other=free_port(), python=sys.executable, folder=folder)
+        self.text = CONFIG.format(port=self.port, ports=self.ports, other=free_port(), python=sys.executable,
+                                  folder=folder)
         (folder / "bascule.yaml").write_text(self.text)
         self.log = open(folder / "serve.log", "wb")
         self.process = subprocess.Popen(
@@ -91,3 +93,4 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             self.log.close()
+            self.ports.close()

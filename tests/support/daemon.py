@@ -26,17 +26,50 @@ ENDED = ("promoted", "staged", "rolled-back", "failed", "cancelled", "superseded
 taken_ports = []  # a name each, which no other test on this machine can have while this process lives
 
 
+def reserved(name):
+    """The socket that holds `name` for this process until it is closed; None when another test has it."""
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0bascule-test-{name}")
+    except OSError:
+        holder.close()
+        return None
+    return holder
+
+
 def free_port():
     """Below the range that the kernel takes outgoing connections from, so that nobody else takes it by chance."""
     while True:
-        name = socket.socket(socket.AF_UNIX)
+        port = random.randint(10000, 20999)
+        if not (holder := reserved(f"port-{port}")):
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
-            port = random.randint(10000, 20999)
-            name.bind(f"\0bascule-test-port-{port}")
             probe.bind(("127.0.0.1", port))
-            taken_ports.append(name)
+            taken_ports.append(holder)
             return port
-        name.close()
+        holder.close()
+
+
+class PortRange:
+    """Ports for the instances of one daemon, as its configuration says them ("21000-21099"), from bascule's default
+    range. Two daemons with the same ports would have the health checks of one answered by an instance of the other."""
+
+    SIZE = 100
+
+    def __init__(self):
+        blocks = list(range(21000, 32000, self.SIZE))
+        random.shuffle(blocks)
+        for self.first in blocks:
+            if holder := reserved(f"instances-{self.first}"):
+                self.holder = holder
+                return
+        raise RuntimeError("other daemons have all ports")
+
+    def __str__(self):
+        return f"{self.first}-{self.first + self.SIZE - 1}"
+
+    def close(self):
+        self.holder.close()
 
 
 def wait_until(condition, what, seconds=PATIENCE_S, pause_s=0.02):
@@ -86,8 +119,7 @@ class Daemon:
         self.file = self.folder / "bascule.yaml"
         self.log = self.folder / "serve.log"
         self.port, self.workers, self.user = free_port(), workers, user
-        first = random.randrange(21000, 31800)
-        self.ports = f"{first}-{first + 199}"
+        self.ports = PortRange()
         self.process = None
         shutil.copytree(HELLO / "releases", self.folder / "releases")
         self.services = services if services is not None else {"web": hello(self.folder)}
@@ -101,7 +133,7 @@ class Daemon:
     def configure(self, **top):
         """Writes the file; JSON is YAML."""
         self.file.write_text(json.dumps({
-            "listen": {"http": f"127.0.0.1:{self.port}"}, "proxy": {"workers": self.workers}, "ports": self.ports,
+            "listen": {"http": f"127.0.0.1:{self.port}"}, "proxy": {"workers": self.workers}, "ports": str(self.ports),
             "services": self.services, **top}, indent=1))
 
     def environment(self):
@@ -202,6 +234,7 @@ class Daemon:
             self.stop()
         finally:
             self.kill_all()
+            self.ports.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):

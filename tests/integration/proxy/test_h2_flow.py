@@ -101,6 +101,12 @@ def test_a_large_body_arrives_whole_both_ways(h2):
     assert h2.answer(number).data == body and stream.ended
 
 
+@pytest.fixture
+def patient(options):
+    """On a busy machine the floods below go on for longer than the proxy reads on by default."""
+    options(linger_ms=60000)
+
+
 def flooded(h2, send, limit=20000):
     """Sends until the connection ends; it must have been told to calm down."""
     floods = h2.site.proxy.shard_total("h2_floods")
@@ -116,35 +122,35 @@ def flooded(h2, send, limit=20000):
     assert h2.site.proxy.shard_total("h2_floods") == floods + 1
 
 
-def test_a_flood_of_pings_ends_the_connection(h2):
+def test_a_flood_of_pings_ends_the_connection(h2, patient):
     flooded(h2, lambda i: h2.raw(PING, body=b"01234567"))
 
 
-def test_a_flood_of_settings_ends_the_connection(h2):
+def test_a_flood_of_settings_ends_the_connection(h2, patient):
     flooded(h2, lambda i: h2.raw(SETTINGS, body=struct.pack(">HI", 4, 65535)))
 
 
-def test_a_flood_of_priorities_ends_the_connection(h2):
+def test_a_flood_of_priorities_ends_the_connection(h2, patient):
     flooded(h2, lambda i: h2.raw(PRIORITY, stream=2 * i + 1, body=struct.pack(">IB", 0, 1)))
 
 
-def test_a_flood_of_tiny_window_updates_ends_the_connection(h2):
+def test_a_flood_of_tiny_window_updates_ends_the_connection(h2, patient):
     flooded(h2, lambda i: h2.raw(UPDATE, body=struct.pack(">I", 1)))
 
 
-def test_a_flood_of_empty_data_ends_the_connection(h2):
+def test_a_flood_of_empty_data_ends_the_connection(h2, patient):
     number = h2.request(method="POST", end=False)
     flooded(h2, lambda i: h2.data(number, b""))
 
 
-def test_a_flood_of_requests_taken_back_ends_the_connection(h2):
+def test_a_flood_of_requests_taken_back_ends_the_connection(h2, patient):
     def take_back(i):
         h2.rst(h2.request())
     flooded(h2, take_back, 3000)
     assert max(h2.streams, default=0) < 2000
 
 
-def test_a_flood_of_malformed_requests_ends_the_connection(h2):
+def test_a_flood_of_malformed_requests_ends_the_connection(h2, patient):
     flooded(h2, lambda i: h2.request(extra=[("te", "gzip")]), 3000)
 
 
