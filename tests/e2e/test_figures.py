@@ -13,7 +13,8 @@ from daemon import PYTHON, hello, processes_of
 from dataplane import SANITIZED
 from load import Client, Wrk
 
-pytestmark = pytest.mark.skipif(SANITIZED, reason="sanitizers are slow and need memory of their own")
+pytestmark = [pytest.mark.alone,
+              pytest.mark.skipif(SANITIZED, reason="sanitizers are slow and need memory of their own")]
 
 # Ready a few milliseconds after its start, which examples/hello is not.
 INSTANT = """\
