@@ -59,11 +59,12 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " before_p99_us = excluded.before_p99_us",
     [BSC_SQL_PUT_STEP] =
         "INSERT INTO steps (rollout, position, " BSC_STEP_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, position) DO UPDATE SET"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, position) DO UPDATE "
+        "SET"
         " kind = excluded.kind, state = excluded.state, undo = excluded.undo,"
         " slot = excluded.slot, hook = excluded.hook, weight_bp = excluded.weight_bp,"
         " instances = excluded.instances, duration_ms = excluded.duration_ms,"
-        " timeout_ms = excluded.timeout_ms",
+        " timeout_ms = excluded.timeout_ms, item = excluded.item, gate = excluded.gate",
     [BSC_SQL_CUT_STEPS] = "DELETE FROM steps WHERE rollout = ? AND position >= ?",
     [BSC_SQL_PUT_RECORD] =
         "INSERT INTO records (service, " BSC_RECORD_COLUMNS ")"
@@ -244,6 +245,8 @@ static int put_step(struct bsc_store_writer *writer, uint64_t rollout, unsigned 
     add_number(&call, step->instances);
     add_number(&call, step->duration_ms);
     add_number(&call, step->timeout_ms);
+    add_number(&call, step->item);
+    add_text(&call, bsc_gate_kind_name(step->gate));
     return call_end(&call);
 }
 

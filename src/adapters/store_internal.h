@@ -101,7 +101,7 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded);
     "ended_ms, actor, reason, error, passed, total, paused_ms, paused_by, "                    \
     "baked_ms, " BSC_BEFORE_COLUMNS
 #define BSC_STEP_COLUMNS \
-    "kind, state, undo, slot, hook, weight_bp, instances, duration_ms, timeout_ms"
+    "kind, state, undo, slot, hook, weight_bp, instances, duration_ms, timeout_ms, item, gate"
 #define BSC_EVENT_COLUMNS "sequence, at_ms, service, rollout, kind, actor, text, error"
 
 const char *bsc_column_text(sqlite3_stmt *row, int column); /* never NULL */

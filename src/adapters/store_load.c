@@ -263,9 +263,9 @@ static enum bsc_status read_rollouts(struct reading *reading)
         sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)rows[i].id);
         while (next(reading, &status)) {
             if (plan->count == BSC_PLAN_STEPS_MAX ||
-                sqlite3_column_int64(reading->row, 9) != plan->count ||
+                sqlite3_column_int64(reading->row, 11) != plan->count ||
                 !bsc_row_step(reading->row, 0, &plan->steps[plan->count]))
-                status = damaged(reading, "steps", bsc_column_text(reading->row, 9));
+                status = damaged(reading, "steps", bsc_column_text(reading->row, 11));
             plan->count++;
         }
         sqlite3_reset(reading->row);

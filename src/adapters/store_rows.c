@@ -132,7 +132,9 @@ bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out)
            bsc_slot_parse(bsc_column_text(row, at + 3), &out->slot) &&
            bsc_hook_parse(bsc_column_text(row, at + 4), &out->hook) &&
            bsc_column_unsigned(row, at + 5, &out->weight_bp) &&
-           bsc_column_unsigned(row, at + 6, &out->instances);
+           bsc_column_unsigned(row, at + 6, &out->instances) &&
+           bsc_column_unsigned(row, at + 9, &out->item) &&
+           bsc_gate_kind_parse(bsc_column_text(row, at + 10), &out->gate);
 }
 
 bool bsc_row_event(sqlite3_stmt *row, struct bsc_audit_row *out)

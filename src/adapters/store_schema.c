@@ -118,9 +118,13 @@ static const char layout_7[] =
     "ALTER TABLE services ADD COLUMN next_kind TEXT NOT NULL DEFAULT 'deploy';"
     "ALTER TABLE services ADD COLUMN next_actor TEXT NOT NULL DEFAULT '';";
 
+/* Which gate of the release's specification a step is. */
+static const char layout_8[] = "ALTER TABLE steps ADD COLUMN item INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE steps ADD COLUMN gate TEXT NOT NULL DEFAULT 'smoke';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
 static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4,
-                                          layout_5, layout_6, layout_7 };
+                                          layout_5, layout_6, layout_7, layout_8 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

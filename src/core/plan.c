@@ -6,8 +6,8 @@
 
 #include "core/plan_build.h"
 
-/* commit, drain, stop, hook */
-enum { TAIL_STEPS = 4 };
+/* gates; commit, drain, stop, hook */
+enum { TAIL_STEPS = BSC_GATES_MAX + 4 };
 
 bool bsc_draft_has_room(const struct bsc_draft *draft, unsigned steps)
 {
@@ -76,8 +76,34 @@ void bsc_draft_check(struct bsc_draft *draft)
         draft->ask->spec->health.deadline_ms;
 }
 
+static bool comes_first(const struct bsc_plan *plan)
+{
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == BSC_STEP_SPLIT)
+            return false;
+    return true;
+}
+
+/* What comes back was let through before. */
+static void add_gates(struct bsc_draft *draft, enum bsc_gate_when when)
+{
+    const struct bsc_gates *gates = &draft->ask->spec->deploy.gates;
+    for (unsigned i = 0; i < gates->count && !comes_back(draft->ask); i++) {
+        if (gates->items[i].when != when)
+            continue;
+        struct bsc_step *step = bsc_draft_add(draft, BSC_STEP_GATE, draft->candidate);
+        step->gate = gates->items[i].kind;
+        step->item = i;
+        step->timeout_ms = gates->items[i].timeout_ms;
+    }
+}
+
 void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo undo)
 {
+    if (comes_first(draft->plan))
+        add_gates(draft, BSC_GATE_BEFORE_SWITCH);
+    if (weight_bp == BSC_WEIGHT_FULL_BP)
+        add_gates(draft, BSC_GATE_BEFORE_FULL);
     struct bsc_step *split = bsc_draft_add(draft, BSC_STEP_SPLIT, draft->candidate);
     split->weight_bp = weight_bp;
     split->timeout_ms = draft->ask->spec->deploy.switch_ms;

@@ -27,6 +27,7 @@ enum bsc_step_kind {
     BSC_STEP_STOP,   /* stop the slot's instances; with `instances`, those just drained */
     BSC_STEP_HOLD,   /* requests wait in the proxy */
     BSC_STEP_RESUME, /* ... and go on */
+    BSC_STEP_GATE,   /* what the gate `item` of the release asks for must be so */
     BSC_STEP_KIND_COUNT
 };
 
@@ -59,12 +60,14 @@ struct bsc_step {
     enum bsc_step_kind kind;
     enum bsc_step_state state;
     enum bsc_undo undo;
-    enum bsc_slot slot;  /* START, CHECK, SPLIT, BAKE, COMMIT: the candidate; DRAIN, STOP: which */
-    enum bsc_hook hook;  /* HOOK */
-    unsigned weight_bp;  /* SPLIT: the candidate's share */
-    unsigned instances;  /* START: how many more; DRAIN, STOP: how many go, 0: see there */
-    int64_t duration_ms; /* BAKE */
-    int64_t timeout_ms;  /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
+    enum bsc_slot slot; /* START, CHECK, SPLIT, BAKE, COMMIT: the candidate; DRAIN, STOP: which */
+    enum bsc_hook hook; /* HOOK */
+    enum bsc_gate_kind gate; /* GATE */
+    unsigned item;           /* GATE: index in the list of the release's specification */
+    unsigned weight_bp;      /* SPLIT: the candidate's share */
+    unsigned instances;      /* START: how many more; DRAIN, STOP: how many go, 0: see there */
+    int64_t duration_ms;     /* BAKE */
+    int64_t timeout_ms; /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
 };
 
 enum { BSC_PLAN_STEPS_MAX = 160 };
@@ -132,12 +135,14 @@ const char *bsc_step_state_name(enum bsc_step_state state); /* "running" */
 const char *bsc_plan_kind_name(enum bsc_plan_kind kind);    /* "deploy" */
 const char *bsc_strategy_name(enum bsc_strategy strategy);  /* "blue-green" */
 const char *bsc_hook_name(enum bsc_hook hook);              /* "pre_deploy" */
+const char *bsc_gate_kind_name(enum bsc_gate_kind kind);    /* "smoke" */
 const char *bsc_undo_name(enum bsc_undo undo);
 bool bsc_step_kind_parse(const char *name, enum bsc_step_kind *out);
 bool bsc_step_state_parse(const char *name, enum bsc_step_state *out);
 bool bsc_plan_kind_parse(const char *name, enum bsc_plan_kind *out);
 bool bsc_strategy_parse(const char *name, enum bsc_strategy *out);
 bool bsc_hook_parse(const char *name, enum bsc_hook *out);
+bool bsc_gate_kind_parse(const char *name, enum bsc_gate_kind *out);
 bool bsc_undo_parse(const char *name, enum bsc_undo *out);
 
 #endif

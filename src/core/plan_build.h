@@ -25,6 +25,7 @@ void bsc_draft_post_promote(struct bsc_draft *draft);
 void bsc_draft_vacate(struct bsc_draft *draft);
 void bsc_draft_start(struct bsc_draft *draft, unsigned instances, enum bsc_undo undo);
 void bsc_draft_check(struct bsc_draft *draft);
+/* The gates before it come with it. */
 void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo undo);
 void bsc_draft_bake(struct bsc_draft *draft, int64_t duration_ms); /* 0: no step */
 /* commit, drain the old version, stop it where it is not to stand by */

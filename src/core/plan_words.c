@@ -6,6 +6,10 @@
 #include "base/clock.h"
 #include "core/plan.h"
 
+static const char *const gate_texts[BSC_GATE_KIND_COUNT] = {
+    [BSC_GATE_SMOKE] = "a smoke test",
+};
+
 static void describe_some(const char *verb, const struct bsc_step *step, char *out, size_t size)
 {
     snprintf(out, size, "%s %u instance%s in %s", verb, step->instances,
@@ -56,6 +60,9 @@ void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
     case BSC_STEP_RESUME:
         snprintf(out, size, "let the requests go on");
         break;
+    case BSC_STEP_GATE:
+        snprintf(out, size, "pass gate %u: %s", step->item + 1, gate_texts[step->gate]);
+        break;
     case BSC_STEP_KIND_COUNT:
         break;
     }
@@ -100,7 +107,7 @@ static const char *const step_names[BSC_STEP_KIND_COUNT] = {
     [BSC_STEP_HOOK] = "hook",     [BSC_STEP_START] = "start", [BSC_STEP_CHECK] = "check",
     [BSC_STEP_SPLIT] = "split",   [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
     [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",   [BSC_STEP_HOLD] = "hold",
-    [BSC_STEP_RESUME] = "resume",
+    [BSC_STEP_RESUME] = "resume", [BSC_STEP_GATE] = "gate",
 };
 static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {
     [BSC_STEP_PENDING] = "pending", [BSC_STEP_RUNNING] = "running", [BSC_STEP_DONE] = "done",
@@ -118,6 +125,7 @@ static const char *const strategy_names[BSC_STRATEGY_COUNT] = {
     [BSC_STRATEGY_RECREATE] = "recreate",
 };
 static const char *const hook_names[BSC_HOOK_COUNT] = { "pre_deploy", "post_promote" };
+static const char *const gate_names[BSC_GATE_KIND_COUNT] = { [BSC_GATE_SMOKE] = "smoke" };
 static const char *const undo_names[BSC_UNDO_COUNT] = {
     [BSC_UNDO_NOTHING] = "nothing", [BSC_UNDO_STOP] = "stop",   [BSC_UNDO_SPLIT] = "split",
     [BSC_UNDO_HOOK] = "hook",       [BSC_UNDO_SHARE] = "share", [BSC_UNDO_RESTART] = "restart",
@@ -154,4 +162,5 @@ NAMES(enum bsc_step_state, step_state_names, bsc_step_state_name, bsc_step_state
 NAMES(enum bsc_plan_kind, plan_kind_names, bsc_plan_kind_name, bsc_plan_kind_parse)
 NAMES(enum bsc_strategy, strategy_names, bsc_strategy_name, bsc_strategy_parse)
 NAMES(enum bsc_hook, hook_names, bsc_hook_name, bsc_hook_parse)
+NAMES(enum bsc_gate_kind, gate_names, bsc_gate_kind_name, bsc_gate_kind_parse)
 NAMES(enum bsc_undo, undo_names, bsc_undo_name, bsc_undo_parse)

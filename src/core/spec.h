@@ -179,6 +179,31 @@ struct bsc_hook_spec {
     int64_t timeout_ms;
 };
 
+/* What must be so before a new version gets traffic, or all of it. A kind is a row of the table in
+ * engine/step_gate.c. */
+enum bsc_gate_kind {
+    BSC_GATE_SMOKE, /* a command ends with status 0 */
+    BSC_GATE_KIND_COUNT
+};
+enum bsc_gate_when {
+    BSC_GATE_BEFORE_SWITCH, /* before it gets any */
+    BSC_GATE_BEFORE_FULL    /* before it gets all */
+};
+
+struct bsc_gate {
+    const char *name;
+    enum bsc_gate_kind kind;
+    enum bsc_gate_when when;
+    int64_t timeout_ms;
+    struct bsc_command command; /* SMOKE */
+};
+
+enum { BSC_GATES_MAX = 16 };
+struct bsc_gates {
+    unsigned count;
+    const struct bsc_gate *items; /* in the order of the file; a step names one by its index */
+};
+
 /* How the judge looks at a new version (core/analysis). Numbers with decimals are in hundredths. */
 struct bsc_analysis_spec {
     bool enabled, latency;
@@ -206,6 +231,7 @@ struct bsc_deploy_spec {
     /* ROLLING; a surge of 0 that is no percentage stands for as many as a batch */
     struct bsc_amount batch, max_surge, max_unavailable;
     struct bsc_analysis_spec analysis;
+    struct bsc_gates gates;
     struct bsc_hook_spec pre_deploy, post_promote;
 };
 

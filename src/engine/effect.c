@@ -118,21 +118,19 @@ static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
     const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
     const struct bsc_step *step = &rollout->row.plan.steps[rollout->row.walk.cursor];
     const struct bsc_spec *spec = release ? release->row.spec : service->row.spec;
-    const struct bsc_hook_spec *hook =
-        step->hook == BSC_HOOK_PRE_DEPLOY ? &spec->deploy.pre_deploy : &spec->deploy.post_promote;
     struct bsc_arena arena;
     bsc_arena_init(&arena);
     struct bsc_variables variables = { .version = spec->version,
                                        .slot = bsc_slot_name(rollout->row.slot) };
     struct bsc_launch launch = {
         .id = effect->id,
-        .argv = command_argv(&arena, effect->undo ? &hook->undo : &hook->command, &variables),
+        .argv = command_argv(&arena, bsc_hook_command(spec, step, effect->undo), &variables),
         .environment = environment(&arena, spec, service, &variables),
         .env_files = expand_all(&arena, spec->env_files, &variables, 0),
         .directory = expand(&arena, spec->directory, &variables),
         .user = spec->user,
         .grace_ms = spec->grace_ms,
-        .timeout_ms = hook->timeout_ms,
+        .timeout_ms = step->timeout_ms,
     };
     add_string(&launch.environment,
                bsc_arena_printf(&arena, "RELEASE=%llu", (unsigned long long)rollout->row.release));

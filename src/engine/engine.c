@@ -116,9 +116,7 @@ static struct bsc_service *service_of_id(struct bsc_engine *engine, const struct
         return service;
     for (service = engine->services; service; service = service->next) {
         char hook[BSC_ID_BYTES] = "";
-        if (bsc_service_busy(service) &&
-            service->rollout->row.plan.steps[service->rollout->row.walk.cursor].kind ==
-                BSC_STEP_HOOK)
+        if (bsc_hook_runs(service))
             bsc_hook_id(service->rollout, service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING,
                         hook);
         if (bsc_instance_find(service, event->id) || !strcmp(hook, event->id))

@@ -321,11 +321,26 @@ enum bsc_verdict bsc_step_fail_health(struct bsc_service *service);
 void bsc_split_refused(struct bsc_service *service, const struct bsc_event *event);
 enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_service *service,
                                      char *reason, size_t size);
+/* Commands of hooks and gates: step_hook.c */
+/* Is one under way, or about to be? */
+bool bsc_hook_runs(const struct bsc_service *service);
+const struct bsc_command *bsc_hook_command(const struct bsc_spec *spec, const struct bsc_step *step,
+                                           bool undo);
+enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                char *reason, size_t size);
 void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES]);
 void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo);
 void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      const struct bsc_event *event);
+
+/* Gates: step_gate.c */
+/* NULL: the step at the cursor is none. */
+const struct bsc_gate *bsc_gate_current(const struct bsc_service *service);
+bool bsc_gate_commands(const struct bsc_gate *gate); /* Does it run a command? */
+void bsc_gate_begin(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_gate_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                char *reason, size_t size);
 
 /* analysis.c: what the judge sees of a rollout and what follows from it */
 /* Is the candidate judged? */

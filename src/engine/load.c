@@ -210,7 +210,8 @@ static void recover_instance(struct bsc_engine *engine, struct bsc_service *serv
     }
 }
 
-/* A hook that was under way: it still runs, or it ended, or it never began. */
+/* The command of a hook or gate that was under way: it still runs, or it ended, or it never began.
+ */
 static void recover_hook(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
@@ -227,7 +228,7 @@ static void recover_hook(struct bsc_engine *engine, struct bsc_service *service)
         return;
     }
     if (found->wait_status == BSC_WAIT_UNKNOWN && !(found->text && *found->text)) {
-        bsc_hook_await(engine, service); /* for a person: see judge_hook */
+        bsc_hook_await(engine, service); /* for a person: see bsc_hook_judge */
         rollout->step_unknown = true;
         return;
     }
@@ -246,14 +247,10 @@ static void recover_service(struct bsc_engine *engine, struct bsc_service *servi
     else
         bsc_publish(engine, service, false);
     bsc_instances_recover(engine, service);
-    if (bsc_service_busy(service)) {
-        const struct bsc_walk *walk = &service->rollout->row.walk;
-        if (service->rollout->row.plan.steps[walk->cursor].kind == BSC_STEP_HOOK &&
-            !bsc_rollout_held(service))
-            recover_hook(engine, service);
-        else
-            bsc_rollout_resume(engine, service);
-    }
+    if (bsc_hook_runs(service))
+        recover_hook(engine, service);
+    else
+        bsc_rollout_resume(engine, service);
     bsc_touch(engine, service);
 }
 

@@ -151,19 +151,19 @@ static void audit_step(struct bsc_engine *engine, struct bsc_service *service, b
     bsc_audit(engine, service, row->id, undo ? "undo" : "step", NULL, "%s", text);
 }
 
-/* An abort does not wait for the hook that runs just now. */
+/* An abort does not wait for the command `hook` that runs just now; "": none does. */
 static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
-                       const struct bsc_step *step, bool undoing)
+                       const struct bsc_step *step, const char *hook)
 {
     struct bsc_rollout *rollout = service->rollout;
     if (step->kind == BSC_STEP_DRAIN && rollout->step_token && !rollout->step_answered)
         engine->ports.router.ops->cancel(engine->ports.router.self, rollout->step_token);
-    if (step->kind == BSC_STEP_HOOK && rollout->step_token && !rollout->step_answered) {
+    if (*hook && rollout->step_token && !rollout->step_answered) {
         struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_STOP, service);
         effect->runtime = BSC_RUNTIME_PROCESS;
         effect->grace_ms = service->row.spec->grace_ms;
         effect->token = bsc_token_next(engine, service);
-        bsc_hook_id(rollout, undoing, effect->id);
+        snprintf(effect->id, sizeof effect->id, "%s", hook);
     }
 }
 
@@ -202,6 +202,9 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
         walk->cursor < rollout->row.plan.count ? &rollout->row.plan.steps[walk->cursor] : NULL;
     if (reason && *reason)
         add_reason(&rollout->row, reason, undoing && event == BSC_WALK_FAIL);
+    char hook[BSC_ID_BYTES] = "";
+    if (bsc_hook_runs(service))
+        bsc_hook_id(rollout, undoing, hook);
     rollout->dirty = true;
     bsc_touch(engine, service);
     enum bsc_walk_action action = bsc_walk_handle(walk, &rollout->row.plan, event);
@@ -212,7 +215,7 @@ void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
     if (action == BSC_ACT_NOTHING)
         return;
     if (step)
-        leave_step(engine, service, step, undoing);
+        leave_step(engine, service, step, hook);
     rollout->step_token = 0;
     rollout->step_answered = rollout->step_unknown = rollout->step_refused = false;
     rollout->step_until_ms = rollout->row.baked_ms = 0;

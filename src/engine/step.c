@@ -10,9 +10,6 @@
 #include "base/clock.h"
 #include "engine/internal.h"
 
-/* A hook's own time limit is kept by its shim; this is for a shim that does not answer. */
-static const int64_t hook_spare_ms = 30000;
-
 struct bsc_step *bsc_step_current(const struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
@@ -22,33 +19,6 @@ struct bsc_step *bsc_step_current(const struct bsc_service *service)
 bool bsc_step_expired(const struct bsc_engine *engine, const struct bsc_rollout *rollout)
 {
     return rollout->step_until_ms && bsc_now(engine) >= rollout->step_until_ms;
-}
-
-void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES])
-{
-    const struct bsc_step *step = &rollout->row.plan.steps[rollout->row.walk.cursor];
-    snprintf(out, BSC_ID_BYTES, "%s-hook-%llu-%u%s", rollout->row.service,
-             (unsigned long long)rollout->row.id, (unsigned)(step - rollout->row.plan.steps),
-             undo ? "-undo" : "");
-}
-
-/* Its end is told whoever started it; the token says that it is waited for. */
-void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
-{
-    struct bsc_rollout *rollout = service->rollout;
-    int64_t limit_ms = bsc_step_current(service)->timeout_ms;
-    rollout->step_token = bsc_token_next(engine, service);
-    if (limit_ms)
-        rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
-}
-
-void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo)
-{
-    bsc_hook_await(engine, service);
-    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_HOOK, service);
-    effect->token = service->rollout->step_token;
-    effect->undo = undo;
-    bsc_hook_id(service->rollout, undo, effect->id);
 }
 
 /* All the traffic makes the candidate live; for a part of it, it must be what could be switched to.
@@ -185,6 +155,9 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
     case BSC_STEP_RESUME: /* that it began is what makes it so */
         rollout->step_token = bsc_publish(engine, service, false);
         break;
+    case BSC_STEP_GATE:
+        bsc_gate_begin(engine, service);
+        break;
     case BSC_STEP_CHECK:
     case BSC_STEP_KIND_COUNT:
         break;
@@ -269,37 +242,12 @@ static enum bsc_verdict judge_hold(const struct bsc_engine *engine, struct bsc_s
     return BSC_FAIL;
 }
 
-static enum bsc_verdict judge_hook(struct bsc_engine *engine, struct bsc_service *service,
-                                   char *reason, size_t size)
-{
-    struct bsc_rollout *rollout = service->rollout;
-    if (rollout->step_unknown)
-        snprintf(reason, size,
-                 "the machine went down while the %s hook ran: look whether it did its work; "
-                 "'bascule abort %s' ends the rollout",
-                 bsc_hook_name(bsc_step_current(service)->hook), service->name);
-    else
-        snprintf(reason, size, "the %s hook runs", bsc_hook_name(bsc_step_current(service)->hook));
-    if (rollout->step_answered)
-        snprintf(reason, size, "the %s hook failed: %s",
-                 bsc_hook_name(bsc_step_current(service)->hook), rollout->waiting);
-    if (rollout->step_answered)
-        return rollout->waiting[0] ? BSC_FAIL : BSC_DONE;
-    if (!bsc_step_expired(engine, rollout))
-        return BSC_WAIT;
-    if (!rollout->step_unknown)
-        snprintf(reason, size, "the %s hook did not end in time",
-                 bsc_hook_name(bsc_step_current(service)->hook));
-    bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
-    return BSC_FAIL;
-}
-
 enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size)
 {
     switch (bsc_step_current(service)->kind) {
     case BSC_STEP_HOOK:
-        return judge_hook(engine, service, reason, size);
+        return bsc_hook_judge(engine, service, reason, size);
     case BSC_STEP_START:
         return bsc_step_judge_start(engine, service, reason, size);
     case BSC_STEP_CHECK:
@@ -315,6 +263,8 @@ enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *s
     case BSC_STEP_HOLD:
     case BSC_STEP_RESUME:
         return judge_hold(engine, service, reason, size);
+    case BSC_STEP_GATE:
+        return bsc_gate_judge(engine, service, reason, size);
     case BSC_STEP_COMMIT:
     case BSC_STEP_KIND_COUNT:
         break;
@@ -376,7 +326,7 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
         snprintf(reason, size, "the proxy has not acknowledged that the traffic went back");
         return bsc_published(service, rollout->step_token) ? BSC_DONE : BSC_WAIT;
     case BSC_UNDO_HOOK:
-        return judge_hook(engine, service, reason, size);
+        return bsc_hook_judge(engine, service, reason, size);
     case BSC_UNDO_RESTART:
         return bsc_step_judge_restart(engine, service, reason, size);
     case BSC_UNDO_RESUME:
@@ -387,31 +337,4 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
         break;
     }
     return BSC_DONE;
-}
-
-/* The end of a hook. One that nobody waits for any more was stopped by an abort. */
-void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
-                     const struct bsc_event *event)
-{
-    struct bsc_rollout *rollout = service->rollout;
-    char id[BSC_ID_BYTES] = "", how[128];
-    bool busy = bsc_service_busy(service);
-    if (busy && bsc_step_current(service)->kind == BSC_STEP_HOOK)
-        bsc_hook_id(rollout, rollout->row.walk.status == BSC_ROLLOUT_UNDOING, id);
-    if (busy && !strcmp(id, event->id) && !rollout->step_answered) {
-        bool passed = event->wait_status == 0 && !(event->text && *event->text);
-        rollout->step_answered = true;
-        rollout->waiting[0] = '\0';
-        if (!passed) {
-            char tail[BSC_TAIL_BYTES];
-            bsc_tail(engine, BSC_RUNTIME_PROCESS, event->id, tail);
-            bsc_exit_describe(event, how, sizeof how);
-            snprintf(rollout->waiting, sizeof rollout->waiting, "%s%s%s", how,
-                     tail[0] ? "; its last output:\n" : "", tail);
-        }
-    }
-    struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_FORGET, service);
-    effect->runtime = BSC_RUNTIME_PROCESS;
-    snprintf(effect->id, sizeof effect->id, "%s", event->id);
-    bsc_touch(engine, service);
 }
