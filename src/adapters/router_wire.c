@@ -104,6 +104,30 @@ static json_t *retry_of(const struct bsc_retry_spec *retry)
                      "body_bytes", (json_int_t)retry->body_bytes, "unsafe", posts[retry->post]);
 }
 
+static json_t *statuses_of(const struct bsc_statuses *statuses)
+{
+    json_t *list = json_array();
+    unsigned low, high = 0;
+    while (bsc_statuses_run(statuses, high + 1, &low, &high))
+        json_array_append_new(list, json_pack("[i,i]", (int)low, (int)high));
+    return list;
+}
+
+static json_t *rules_of(const struct bsc_error_rules *rules)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < rules->count; i++)
+        json_array_append_new(list, json_pack("{s:s,s:o}", "path", rules->items[i].path, "status",
+                                              statuses_of(&rules->items[i].statuses)));
+    return list;
+}
+
+static json_t *errors_of(const struct bsc_errors_spec *errors)
+{
+    return json_pack("{s:o,s:o,s:o}", "status", statuses_of(&errors->statuses), "paths",
+                     rules_of(&errors->paths), "ignore", rules_of(&errors->ignore));
+}
+
 static void add_balancing(json_t *service, const struct bsc_traffic_spec *traffic)
 {
     json_t *identity = identity_of(traffic);
@@ -150,6 +174,7 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
                   (json_int_t)traffic->idle_ms, "hold_ms", (json_int_t)traffic->hold_ms, "hold_max",
                   (json_int_t)traffic->hold_max, "drain_ms", (json_int_t)spec->deploy.drain_ms);
     json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
+    json_object_set_new(json_object_get(object, "service"), "errors", errors_of(&spec->errors));
     add_balancing(json_object_get(object, "service"), traffic);
     if (spec->edge.error_pages.count)
         json_object_set_new(json_object_get(object, "service"), "pages",

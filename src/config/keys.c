@@ -89,6 +89,28 @@ static const struct bsc_section route_sections[] = { { NULL, NULL } };
 
 const struct bsc_key_table bsc_route_keys = { COUNT_OF(route_keys), route_keys, route_sections };
 
+static const struct bsc_key error_rule_keys[] = {
+    { .path = "path",
+      .type = &bsc_type_route_path,
+      .effect = BSC_EFFECT_NOW,
+      .offset = offsetof(struct bsc_error_rule, path),
+      .otherwise = "/",
+      .text = "The beginning of the path, in whole segments.",
+      .example = "/login" },
+    { .path = "status",
+      .type = &bsc_type_status_list,
+      .effect = BSC_EFFECT_NOW,
+      .offset = offsetof(struct bsc_error_rule, statuses),
+      .low = BSC_STATUS_LOW,
+      .high = BSC_STATUS_HIGH,
+      .absent = "none: it must be given",
+      .text = "The statuses.",
+      .example = "[401, 403]" },
+};
+
+const struct bsc_key_table bsc_error_rule_keys = { COUNT_OF(error_rule_keys), error_rule_keys,
+                                                   route_sections };
+
 /* The first two lead, because a release's JSON is read by people, too. */
 static const struct bsc_key service_keys[] = {
     { .path = "name",
@@ -190,6 +212,8 @@ static const struct bsc_key service_keys[] = {
       .example = "[{ host: shop.example }, { host: \"*.shop.example\", path: /api }]" },
 #include "config/keys_balancing.inc"
 #include "config/keys_retry.inc"
+
+#include "config/keys_errors.inc"
 
     { .path = "protocol",
       .type = &bsc_type_choice,
@@ -490,6 +514,9 @@ static const struct bsc_section service_sections[] = {
                   "checks pass." },
     { "limits", "What a request may be." },
     { "rate_limit", "How often one client may ask." },
+    { "errors", "Which answers of its instances are errors: for the judge of new versions, request "
+                "rescue and the figures. That there is no answer (reset, time-out, no healthy "
+                "instance) is always one." },
     { "retry", "When a request that an instance failed is sent to another one." },
     { "hold", "Requests wait in the proxy while `bascule traffic SERVICE hold` is in force, or a "
               "version is recreated." },

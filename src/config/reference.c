@@ -159,6 +159,8 @@ void bsc_config_reference(struct bsc_text *out)
     add_table(out, &bsc_route_keys, "A route",
               "The keys of `services.NAME.route`. Two services can't have the same host and path.",
               "route.");
+    add_table(out, &bsc_error_rule_keys, "A rule for errors",
+              "The keys of `services.NAME.errors.paths` and `.ignore`.", "");
     add_table(out, &bsc_certificate_keys, "A certificate", "The keys of `tls.certificates`.",
               "tls.certificates[].");
 }

@@ -51,6 +51,10 @@ extern const struct bsc_type bsc_type_env_files;
 extern const struct bsc_type bsc_type_targets;
 extern const struct bsc_type bsc_type_listen;
 extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
+/* struct bsc_statuses */
+extern const struct bsc_type bsc_type_status_list;
+/* struct bsc_error_rules */
+extern const struct bsc_type bsc_type_error_rules;
 /* struct bsc_error_pages: the files are read */
 extern const struct bsc_type bsc_type_pages;
 /* the whole struct bsc_spec, struct bsc_config */

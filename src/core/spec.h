@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/statuses.h"
 #include "core/slots.h"
 
 enum { BSC_NAME_MAX = 63, BSC_VERSION_MAX = 128, BSC_WEIGHT_FULL_BP = 10000, BSC_WEIGHT_MAX = 100 };
@@ -160,6 +161,23 @@ struct bsc_upstream_tls_spec {
     const char *certificate, *key; /* paths of what is shown to them; NULL: nothing */
 };
 
+/* Statuses that are errors, or none, below a path only. */
+struct bsc_error_rule {
+    const char *path; /* as in struct bsc_route */
+    struct bsc_statuses statuses;
+};
+
+struct bsc_error_rules {
+    unsigned count;
+    const struct bsc_error_rule *items;
+};
+
+/* Which answers are errors; that there is no answer is one always. */
+struct bsc_errors_spec {
+    struct bsc_statuses statuses;         /* anywhere ... */
+    struct bsc_error_rules paths, ignore; /* ... and there besides, and there not at all */
+};
+
 struct bsc_health_spec {
     enum bsc_probe_kind kind;
     const char *path;                 /* HTTP: request target */
@@ -244,6 +262,7 @@ struct bsc_spec {
     struct bsc_strings listen_tls; /* likewise, over TLS */
     struct bsc_traffic_spec traffic;
     struct bsc_edge_spec edge;
+    struct bsc_errors_spec errors;
 
     /* takes effect: next release */
     const char *version; /* NULL in a file's specification, set in a release's */

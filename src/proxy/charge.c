@@ -43,6 +43,25 @@ static void mark_user(struct bsc_worker *worker, const struct bsc_exchange *exch
         bsc_counter_add(word, bit);
 }
 
+bool bsc_exchange_erred(const struct bsc_exchange *exchange, enum bsc_cause cause, unsigned status)
+{
+    if (cause != BSC_CAUSE_NONE)
+        return true;
+    if (exchange->phase == BSC_EXCHANGE_OWN) /* nothing that an instance said */
+        return status >= 500;
+    return bsc_blame_has(&exchange->service->shared->blame, exchange->blame, status);
+}
+
+bool bsc_exchange_charged_error(const struct bsc_exchange *exchange)
+{
+    if (!exchange->charged)
+        return false;
+    if (exchange->rescued)
+        return bsc_exchange_erred(exchange, (enum bsc_cause)exchange->failed_cause,
+                                  exchange->failed_status);
+    return bsc_exchange_erred(exchange, (enum bsc_cause)exchange->cause, exchange->status);
+}
+
 void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange)
 {
     if (!exchange->charged) {
@@ -59,7 +78,7 @@ void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *e
         bsc_rescue_count(worker, exchange);
     if (cause)
         bsc_counter_add(cause, 1);
-    if (cause || status_class == 5) {
+    if (bsc_exchange_charged_error(exchange)) {
         bsc_counter_add(&cell->errors, 1);
         mark_user(worker, exchange);
     }

@@ -31,7 +31,7 @@ struct bsc_cell {
     bsc_counter claimed;  /* units begun: a request chose this cell; claimed - requests still run */
     bsc_counter answered; /* units whose answer's head came, or that ended without */
     bsc_counter requests; /* units: charged when the request ended, after retries in the slot */
-    bsc_counter errors;   /* of them: status >= 500, reset, time-out, no healthy instance */
+    bsc_counter errors;   /* of them: reset, time-out, no healthy instance, status (blame.h) */
     bsc_counter status[6]; /* by class: [2] is 2xx; [0] no answer was sent */
     bsc_counter no_instance, connect_failed, reset, timed_out; /* causes of errors */
     bsc_counter client_left; /* the client went away first (499); not an error */

@@ -156,6 +156,10 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
         built = build_request(worker, exchange, bytes);
         if (exchange->service->shared->identity)
             identify(worker, exchange, bytes);
+        if (exchange->service->shared->blame.path_count)
+            exchange->blame =
+                (uint8_t)bsc_blame_find(&exchange->service->shared->blame,
+                                        bytes + request->target.at, request->target.size);
     }
     if (bsc_access_log_on(worker->access))
         bsc_access_begin(worker, exchange, bytes);
@@ -188,9 +192,12 @@ void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchan
 /* What its answer says about the instance. */
 static enum bsc_outcome outcome_of(const struct bsc_exchange *exchange)
 {
+    bool error = bsc_exchange_erred(exchange, (enum bsc_cause)exchange->cause, exchange->status);
     if (exchange->cause != BSC_CAUSE_NONE || exchange->status >= 500)
-        return BSC_OUTCOME_BAD;
-    return exchange->status ? BSC_OUTCOME_GOOD : BSC_OUTCOME_UNKNOWN;
+        return error ? BSC_OUTCOME_BAD : BSC_OUTCOME_EXCUSED;
+    if (!exchange->status)
+        return BSC_OUTCOME_UNKNOWN;
+    return error ? BSC_OUTCOME_CHARGED : BSC_OUTCOME_GOOD;
 }
 
 void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)

@@ -62,6 +62,7 @@ struct bsc_exchange {
     uint8_t method, minor;       /* of the request */
     uint8_t failed_tries;        /* `rescued`: claims in the candidate ... */
     uint8_t failed_cause;        /* ... how it failed in the end, and when */
+    uint8_t blame;               /* which rule says what of its answer is an error */
     uint16_t failed_status;
     int64_t failed_us;
     uint8_t retry_after_s;  /* for an own answer */
@@ -174,6 +175,10 @@ void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchang
 void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchange,
                           enum bsc_outcome outcome);
 void bsc_exchange_charge(struct bsc_worker *worker, const struct bsc_exchange *exchange);
+/* Does a try that ended like that count as an error, by the service's rules? */
+bool bsc_exchange_erred(const struct bsc_exchange *exchange, enum bsc_cause cause, unsigned status);
+/* Does what it is charged with? Of a rescued one that is the candidate's part. */
+bool bsc_exchange_charged_error(const struct bsc_exchange *exchange);
 /* The head of its answer is there. */
 void bsc_exchange_charge_head(struct bsc_worker *worker, struct bsc_exchange *exchange);
 

@@ -34,10 +34,10 @@ void bsc_local_claim(struct bsc_worker *worker, struct bsc_local_service *servic
 static void judge(struct bsc_worker *worker, const struct bsc_ejection *ejection,
                   struct bsc_instance *instance, enum bsc_outcome outcome)
 {
-    if (outcome == BSC_OUTCOME_GOOD) {
+    if (outcome == BSC_OUTCOME_GOOD || outcome == BSC_OUTCOME_CHARGED) {
         if (atomic_load_explicit(&instance->errors_in_row, memory_order_relaxed))
             atomic_store_explicit(&instance->errors_in_row, 0, memory_order_relaxed);
-    } else if (outcome == BSC_OUTCOME_BAD) {
+    } else if (outcome == BSC_OUTCOME_BAD || outcome == BSC_OUTCOME_EXCUSED) {
         unsigned row =
             1 + atomic_fetch_add_explicit(&instance->errors_in_row, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&instance->errors, 1, memory_order_relaxed);
@@ -52,7 +52,7 @@ void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *serv
     instance->active--;
     service->choices[instance->shared->slot].active--;
     bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].finished, 1);
-    if (outcome == BSC_OUTCOME_BAD)
+    if (outcome == BSC_OUTCOME_BAD || outcome == BSC_OUTCOME_CHARGED)
         bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].errors, 1);
     judge(worker, &service->shared->ejection, instance->shared, outcome);
     free_if_unused(instance);

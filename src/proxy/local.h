@@ -49,7 +49,9 @@ void bsc_local_earn_rescue(struct bsc_local_service *service);
 enum bsc_outcome {
     BSC_OUTCOME_UNKNOWN, /* the client left, or it was not the instance's fault */
     BSC_OUTCOME_GOOD,
-    BSC_OUTCOME_BAD
+    BSC_OUTCOME_BAD,
+    BSC_OUTCOME_EXCUSED, /* bad for the instance, but no error by the service's rules */
+    BSC_OUTCOME_CHARGED  /* good for it, but an error by them */
 };
 
 /* Claims are counted here, for balancing, and in the instance's gauge, for draining. */

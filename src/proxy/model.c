@@ -169,6 +169,7 @@ void bsc_service_release(struct bsc_service *service)
         free(service->routes[i].path);
     }
     free(service->routes);
+    bsc_blame_deinit(&service->blame);
     bsc_pages_deinit(&service->pages);
     free(service->identity_name);
     free(service->cookie);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "core/slots.h"
+#include "proxy/blame.h"
 #include "proxy/edge.h"
 #include "proxy/options.h"
 #include "proxy/retry_policy.h"
@@ -89,6 +90,7 @@ struct bsc_service {
     int64_t queue_ms;
     struct bsc_ejection ejection;
     struct bsc_retry_policy retry;
+    struct bsc_blame blame; /* which of its answers are errors */
     struct bsc_pages pages; /* before the proxy's own */
     struct bsc_hold_count *hold;
     unsigned route_count;

@@ -61,7 +61,8 @@ bool bsc_rescue_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     if (!exchange->service->has_split || !split->rescue || !exchange->charged ||
         exchange->rescued || exchange->slot == split->stable || exchange->service->removed ||
         exchange->service->shared->traffic != BSC_TRAFFIC_SERVE ||
-        !bsc_exchange_repeatable(exchange))
+        !bsc_exchange_repeatable(exchange) ||
+        !bsc_exchange_erred(exchange, (enum bsc_cause)exchange->cause, status))
         return false;
     if (!spend(worker, exchange)) {
         bsc_counter_add(&worker->shard->cells[exchange->cell].rescue_refused, 1);
@@ -86,7 +87,7 @@ void bsc_rescue_count(struct bsc_worker *worker, const struct bsc_exchange *exch
     struct bsc_cell *cell = &worker->shard->cells[exchange->cell];
     if (exchange->client_left)
         return;
-    if (exchange->cause != BSC_CAUSE_NONE || exchange->status >= 500)
+    if (bsc_exchange_erred(exchange, (enum bsc_cause)exchange->cause, exchange->status))
         bsc_counter_add(&cell->rescue_failed, 1);
     else
         bsc_counter_add(&cell->rescued[exchange->failed_cause], 1);

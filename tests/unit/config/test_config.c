@@ -107,6 +107,8 @@ static const char everything[] =
     "    proxy_protocol: v2\n"
     "    limits: { body: 1MiB }\n"
     "    rate_limit: { requests: 30/m, burst: 60 }\n"
+    "    errors: { status: [500-599, 429], paths: [{ path: /login/, status: 401 }],\n"
+    "              ignore: [{ status: [501, 502-503] }] }\n"
     "    timeouts: { connect: 250ms, answer: 2m, idle: 3m }\n"
     "    hold: { max: 5, timeout: 6s }\n"
     "    health: { path: \"/h?x=1\", host: a.example:81, port: 9000, status: 200,\n"
@@ -144,6 +146,15 @@ static void every_key_of_the_proxy_arrives(void **unused)
     assert_int_equal(config->services[0]->edge.rate_requests, 30);
     assert_int_equal(config->services[0]->edge.rate_period_s, 60);
     assert_int_equal(config->services[0]->edge.rate_burst, 60);
+    const struct bsc_errors_spec *errors = &config->services[0]->errors;
+    assert_true(bsc_statuses_have(&errors->statuses, 429));
+    assert_true(bsc_statuses_have(&errors->statuses, 599));
+    assert_false(bsc_statuses_have(&errors->statuses, 401));
+    assert_int_equal(errors->paths.count, 1);
+    assert_string_equal(errors->paths.items[0].path, "/login");
+    assert_true(bsc_statuses_have(&errors->paths.items[0].statuses, 401));
+    assert_string_equal(errors->ignore.items[0].path, "/");
+    assert_true(bsc_statuses_have(&errors->ignore.items[0].statuses, 502));
     assert_int_equal(config->services[0]->edge.proxy_protocol, BSC_PROXY_PROTOCOL_V2);
     assert_int_equal(config->proxy.keep_alive_ms, 2000);
     assert_int_equal(config->proxy.tunnel_ms, 3000);

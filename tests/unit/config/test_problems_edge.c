@@ -56,6 +56,23 @@ static void values_that_the_edge_does_not_take(void **unused)
           "30/m or 1000/h, found '10/w'\n"
           "4: services.web.rate_limit.burst: expected a whole number from 1 to 1000000, found "
           "'0'" },
+        { WEB
+          "    errors: { status: [600, 5xx, 500-400], ignore: [{ path: flaky }, { path: /x }],\n"
+          "              paths: { path: /x } }\n",
+          "4: services.web.errors.status: expected a status (503) or a range of them (500-599), "
+          "found '600'\n"
+          "4: services.web.errors.status: expected a status (503) or a range of them (500-599), "
+          "found '5xx'\n"
+          "4: services.web.errors.status: expected a status (503) or a range of them (500-599), "
+          "found '500-400'\n"
+          "4: services.web.errors.ignore[0].path: expected a path that starts with '/', without "
+          "'?', spaces, empty, '.' and '..' segments, found 'flaky'\n"
+          "4: services.web.errors.ignore[1].status: is missing\n"
+          "5: services.web.errors.paths: expected a list of maps with path and status, found a "
+          "map" },
+        { WEB "    errors: { status: 5000 }\n",
+          "4: services.web.errors.status: expected a list of statuses and ranges of them from 100 "
+          "to 599, found '5000'" },
         { WEB "    upstream_tls: { server_name: a b, verify: maybe, key: /dev/null/k }\n",
           "4: services.web.upstream_tls.server_name: expected a host name or an address, such as "
           "app.internal or 10.0.0.5, found 'a b'\n"

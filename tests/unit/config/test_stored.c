@@ -139,6 +139,25 @@ static struct bsc_error_pages random_pages(struct bsc_arena *arena)
     return (struct bsc_error_pages){ count, items };
 }
 
+static struct bsc_statuses random_statuses(void)
+{
+    struct bsc_statuses set = { { 0 } };
+    for (unsigned count = below(4); count; count--) {
+        unsigned low = BSC_STATUS_LOW + below(400);
+        bsc_statuses_add(&set, low, low + below(100));
+    }
+    return set;
+}
+
+static struct bsc_error_rules random_rules(struct bsc_arena *arena)
+{
+    struct bsc_error_rule *items = bsc_arena_alloc(arena, 3 * sizeof *items);
+    unsigned count = below(4);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = (struct bsc_error_rule){ random_text(arena), random_statuses() };
+    return (struct bsc_error_rules){ count, items };
+}
+
 static struct bsc_spec *random_spec(void)
 {
     struct bsc_spec *spec = bsc_spec_create();
@@ -162,6 +181,8 @@ static struct bsc_spec *random_spec(void)
     spec->env_files = random_strings(arena, 0);
     spec->user = maybe_text(arena);
     spec->edge.error_pages = random_pages(arena);
+    spec->errors =
+        (struct bsc_errors_spec){ random_statuses(), random_rules(arena), random_rules(arena) };
     spec->health.kind = below(3);
     spec->health.host = maybe_text(arena);
     if (spec->health.kind == BSC_PROBE_HTTP)
@@ -208,6 +229,30 @@ static void same_pages(const struct bsc_error_pages *a, const struct bsc_error_p
     }
 }
 
+static void same_error_rules(const struct bsc_error_rules *a, const struct bsc_error_rules *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (unsigned i = 0; i < a->count; i++) {
+        same_text(a->items[i].path, b->items[i].path);
+        assert_memory_equal(&a->items[i].statuses, &b->items[i].statuses,
+                            sizeof a->items[i].statuses);
+    }
+}
+
+static void same_errors(const struct bsc_errors_spec *a, const struct bsc_errors_spec *b)
+{
+    assert_memory_equal(&a->statuses, &b->statuses, sizeof a->statuses);
+    same_error_rules(&a->paths, &b->paths);
+    same_error_rules(&a->ignore, &b->ignore);
+}
+
+static void same_instances(const struct bsc_spec *a, const struct bsc_spec *b)
+{
+    assert_int_equal(a->replicas, b->replicas);
+    assert_int_equal(a->restart, b->restart);
+    assert_int_equal(a->grace_ms, b->grace_ms);
+}
+
 static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
 {
     same_text(a->name, b->name);
@@ -250,9 +295,8 @@ static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
     same_strings(&a->env_files, &b->env_files);
     same_text(a->user, b->user);
     same_pages(&a->edge.error_pages, &b->edge.error_pages);
-    assert_int_equal(a->replicas, b->replicas);
-    assert_int_equal(a->restart, b->restart);
-    assert_int_equal(a->grace_ms, b->grace_ms);
+    same_errors(&a->errors, &b->errors);
+    same_instances(a, b);
     same_strings(&a->targets[BSC_BLUE], &b->targets[BSC_BLUE]);
     same_strings(&a->targets[BSC_GREEN], &b->targets[BSC_GREEN]);
     assert_int_equal(a->health.kind, b->health.kind);
@@ -366,15 +410,16 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "", "specification: '[' or '{' expected near end of file" },
         { "{\"name\":", "specification: unexpected token near end of file" },
         { "{\"a\":1,\"a\":2}", "specification: duplicate object key near '\"a\"'" },
-        { "[]", "specification: : expected a map with name, version, command, directory, "
-                "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
-                "balance, hash, affinity, "
-                "slow_start, max_requests, queue, ejection, retry, protocol, listen, listen_tls, "
-                "proxy_protocol, upstream_tls, limits, "
-                "rate_limit, error_pages, targets, timeouts, hold, "
-                "health, deploy "
-                "and hooks, "
-                "found a list" },
+        { "[]",
+          "specification: : expected a map with name, version, command, directory, "
+          "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
+          "balance, hash, affinity, "
+          "slow_start, max_requests, queue, ejection, retry, errors, protocol, listen, listen_tls, "
+          "proxy_protocol, upstream_tls, limits, "
+          "rate_limit, error_pages, targets, timeouts, hold, "
+          "health, deploy "
+          "and hooks, "
+          "found a list" },
         { "{\"nmae\":\"web\"}", "specification: nmae: unknown key 'nmae'; did you mean name?" },
         { "{\"health\":{\"interval\":\"soon\"}}",
           "specification: health.interval: expected a duration from 10ms to 1h such as 250ms, 1.5s "

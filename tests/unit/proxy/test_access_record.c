@@ -72,12 +72,14 @@ static void a_rescue_and_a_connection_of_tcp_are_told(void **unused)
     const struct bsc_access_style combined = { BSC_ACCESS_COMBINED, false };
     union one one = usual("192.0.2.7", "/");
     one.record.tries = 4;
+    one.record.error = true;
     add(&one, BSC_ACCESS_INSTANCE, "web-blue-1");
     add(&one, BSC_ACCESS_RESCUED, "connect_failed");
     is(&one, &json,
        "{\"time\":\"2026-02-03T04:05:06.004001Z\",\"client\":\"192.0.2.7\",\"protocol\":"
        "\"HTTP/1.1\",\"tls\":false,\"status\":200,\"whole\":true,\"bytes_in\":5,\"bytes_out\":99,"
-       "\"duration_ms\":3.001,\"answer_ms\":1.500,\"slot\":\"green\",\"tries\":4,\"method\":"
+       "\"duration_ms\":3.001,\"answer_ms\":1.500,\"slot\":\"green\",\"tries\":4,\"error\":"
+       "true,\"method\":"
        "\"GET\",\"host\":\"shop.example\",\"target\":\"/\",\"instance\":\"web-blue-1\","
        "\"rescued\":\"connect_failed\"}\n");
     one = (union one){ .record = one.record };
@@ -90,7 +92,8 @@ static void a_rescue_and_a_connection_of_tcp_are_told(void **unused)
     is(&one, &json,
        "{\"time\":\"2026-02-03T04:05:06.004001Z\",\"client\":\"192.0.2.7\",\"protocol\":"
        "\"TCP\",\"tls\":false,\"status\":200,\"whole\":false,\"bytes_in\":5,\"bytes_out\":99,"
-       "\"duration_ms\":3.001,\"answer_ms\":1.500,\"slot\":\"green\",\"tries\":4,\"service\":"
+       "\"duration_ms\":3.001,\"answer_ms\":1.500,\"slot\":\"green\",\"tries\":4,\"error\":true,"
+       "\"service\":"
        "\"db\",\"reason\":\"client-left\"}\n");
     is(&one, &combined, "192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] \"-\" 200 99 \"-\" \"-\"\n");
 }
