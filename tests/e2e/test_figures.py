@@ -113,7 +113,7 @@ def test_a_hundred_switches_lose_no_request(make_daemon):
         daemon = make_daemon(services={"one": static(a, b, path="/")}).start()
         daemon.do("deploy", "one", "a")
         daemon.do("deploy", "one", "b")
-        with Wrk(daemon.port) as wrk, Client(daemon.port) as client:
+        with Wrk(daemon.port, pause_ms=0) as wrk, Client(daemon.port) as client:
             switches(daemon, 100)
     assert client.failed() == [] and wrk.failed == 0, wrk.output
     assert {answer.version for answer in client.answers} == {"a", "b"}

@@ -5,15 +5,20 @@ import http.client
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
 
 class Wrk:
-    """Constant load from wrk, between `with` and its end; then `requests` and `failed`."""
+    """Constant load from wrk, between `with` and its end; then `requests` and `failed`. Each connection rests for
+    `pause_ms` between two requests, which leaves the machine to others; 0: as many as possible."""
 
-    def __init__(self, port, connections=4, path="/", fields=()):
-        self.command = ["wrk", "-t1", f"-c{connections}", "-d3600", "--timeout", "60",
+    def __init__(self, port, connections=4, path="/", fields=(), pause_ms=5):
+        self.script = tempfile.NamedTemporaryFile("w", suffix=".lua")
+        self.script.write(f"function delay() return {pause_ms} end\n" if pause_ms else "")
+        self.script.flush()
+        self.command = ["wrk", "-t1", f"-c{connections}", "-d3600", "--timeout", "60", "-s", self.script.name,
                         *(word for field in fields for word in ("-H", field)), f"http://127.0.0.1:{port}{path}"]
         self.requests, self.failed, self.output = 0, None, ""
 
@@ -28,6 +33,7 @@ class Wrk:
         finally:
             self.process.kill()
             self.process.wait()
+            self.script.close()
         found = re.search(r"(\d+) requests in", self.output)
         assert found, self.output
         self.requests = int(found[1])
