@@ -324,10 +324,7 @@ def test_an_instances_port_that_somebody_has_is_left_to_them(make_daemon):
     free = [port for port in range(first, first + 6) if port not in used]
     with contextlib.ExitStack() as stack, nothing_lost(daemon):
         def take(port):
-            taken = stack.enter_context(socket.socket())
-            taken.bind(("127.0.0.1", port))
-            taken.listen()
-            return taken
+            return stack.enter_context(socket.create_server(("127.0.0.1", port)))  # a connection there may just have ended
         takers = [take(port) for port in free]
         refused(daemon, REFUSED, "deploy", "web", "v2", says=["port", "in use"])
         for taker in takers[2:]:

@@ -64,6 +64,8 @@ class Site:
 def test_versions_over_tls_are_deployed_and_rolled_back_under_load(authority):
     good = authority.sign("app.test")
     with Site(authority, good, good) as site:
+        for origin, body in zip(site.origins, (b"blue", b"green")):
+            origin.serve = answering(body, requests=10)  # there are connections that could resume another's session
         site.daemon.do("deploy", "web", "v1")
         answers, failures = [], []
 

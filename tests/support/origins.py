@@ -80,12 +80,14 @@ class Connection:
         self.sock.close()
 
 
-def answering(body=b"ok"):
-    """Answers every request with `body`, keep-alive."""
+def answering(body=b"ok", requests=None):
+    """Answers every request with `body`, keep-alive, or so many of each connection."""
     def serve(connection):
-        while connection.read_head():
+        served = 0
+        while served != requests and connection.read_head():
             connection.read_body()
-            connection.answer(body)
+            served += 1
+            connection.answer(body, fields=["Connection: close"] if served == requests else [])
     return serve
 
 
