@@ -2,7 +2,6 @@
 """Canary, rolling and recreate as users see them: under load, with failures, and with the controller killed."""
 import json
 import os
-import random
 import signal
 import threading
 import time
@@ -185,31 +184,6 @@ def test_a_recreated_version_that_does_not_come_up_gives_way_to_the_old_one(star
     assert not client.failed(), client.failed()[:5]
     assert daemon.live() == "v1" and "traffic: serve" in daemon.do("status", "web")
     assert {answer.version for answer in client.answers} == {"v1"}
-
-
-@pytest.mark.parametrize("strategy", ["canary", "rolling", "recreate"])
-def test_the_controller_is_killed_at_any_step(start, strategy):
-    daemon = start(replicas=3, strategy=strategy, batch="one-at-a-time", steps=[10, 50], bake="100ms")
-    seed = int(os.environ.get("BASCULE_SEED", time.time()))
-    chance = random.Random(seed)
-    print(f"BASCULE_SEED={seed}")
-    with Client(daemon.port) as client:
-        for number in range(2, 6):
-            daemon.release(f"v{number}")
-            daemon.do("deploy", "web", f"v{number}", "--no-wait")
-            time.sleep(chance.uniform(0, 3))
-            old = daemon.pid("controller")
-            os.kill(old, signal.SIGKILL)
-            wait_until(lambda old=old: daemon.pid("controller") != old, "another controller runs")
-            if number == 4:
-                daemon.run("abort", "web")
-            last = daemon.settled()
-            assert last["status"] == "promoted" or number == 4, last
-            assert len(running(daemon, "live")) == 3
-            weights = {name: slot["weight_bp"] for name, slot in daemon.service()["slots"].items()}
-            assert weights[daemon.service()["live"]] == 10000, weights
-    assert daemon.live() == "v5"
-    assert client.answers and not client.failed(), client.failed()[:5]
 
 
 @pytest.mark.parametrize("strategy", ["blue-green", "canary", "rolling", "recreate"])

@@ -19,7 +19,8 @@ BUILD = Path(os.environ.get("BASCULE_BUILD", ROOT / "build")).resolve()
 BASCULE = BUILD / "src" / "bascule"
 HELLO = ROOT / "examples" / "hello"
 PYTHON = sys.executable
-PATIENCE_S = 60.0 * float(os.environ.get("BASCULE_SLOW", 1))  # a bound for what takes a second on a free machine
+SLOW = float(os.environ.get("BASCULE_SLOW", 1))
+PATIENCE_S = 60.0 * SLOW  # a bound for what takes a second on a free machine
 ENDED = ("promoted", "staged", "rolled-back", "failed", "cancelled", "superseded")
 
 
