@@ -132,6 +132,7 @@ static void offer_values(const struct bsc_complete_names *names, enum bsc_value 
         break;
     case BSC_VALUE_NONE:
     case BSC_VALUE_DURATION:
+    case BSC_VALUE_SECONDS:
     case BSC_VALUE_STEPS:
     case BSC_VALUE_NUMBER:
     case BSC_VALUE_DEPLOYMENT:

@@ -10,8 +10,8 @@
 #include "cli/help.h"
 #include "cli/run.h"
 
-static void print_problems(FILE *stream, const struct bsc_config_problems *problems,
-                           const char *kind)
+void bsc_cli_print_problems(FILE *stream, const struct bsc_config_problems *problems,
+                            const char *kind)
 {
     struct bsc_text out = { 0 };
     for (size_t i = 0; i < problems->count; i++) {
@@ -60,8 +60,8 @@ static int check(struct bsc_cli *cli)
     if (cli->output.json) {
         print_problems_json(&problems, &warnings);
     } else {
-        print_problems(stderr, &warnings, "warning: ");
-        print_problems(stderr, &problems, "");
+        bsc_cli_print_problems(stderr, &warnings, "warning: ");
+        bsc_cli_print_problems(stderr, &problems, "");
     }
     if (config && !cli->output.json && !cli->output.quiet)
         printf("%s: no problems, %u service%s\n", cli->place.config, config->service_count,
@@ -117,7 +117,7 @@ int bsc_run_serve(struct bsc_cli *cli)
     struct bsc_config *config = bsc_config_read(place->config, &problems);
     bool valid = config != NULL;
     if (!valid)
-        print_problems(stderr, &problems, "");
+        bsc_cli_print_problems(stderr, &problems, "");
     bsc_config_destroy(config);
     bsc_config_problems_deinit(&problems);
     if (!valid)

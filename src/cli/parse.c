@@ -77,6 +77,18 @@ static enum bsc_status check_choice(const char *name, const char *value, const c
     return BSC_INVALID;
 }
 
+/* As monitoring scripts write it: "300"; or any duration, but not nothing. */
+static enum bsc_status parse_seconds(const char *value, int64_t *out_ms, struct bsc_error *error)
+{
+    size_t digits = strspn(value, "0123456789");
+    bool bare = digits && digits < 9 && !value[digits];
+    if (bare)
+        *out_ms = strtoll(value, NULL, 10) * 1000;
+    else if (bsc_duration_parse(value, out_ms, error))
+        return error->status;
+    return *out_ms > 0 ? BSC_OK : bsc_error_set(error, BSC_INVALID, "must be more than nothing");
+}
+
 static enum bsc_status take_value(struct parser *parser, unsigned option, const char *value)
 {
     const struct bsc_option_entry *entry = &bsc_options[option];
@@ -88,6 +100,10 @@ static enum bsc_status take_value(struct parser *parser, unsigned option, const 
     switch (entry->value) {
     case BSC_VALUE_DURATION:
         if (bsc_duration_parse(value, &call->number[option], parser->error))
+            return bsc_error_wrap(parser->error, "%s", dashed);
+        break;
+    case BSC_VALUE_SECONDS:
+        if (parse_seconds(value, &call->number[option], parser->error))
             return bsc_error_wrap(parser->error, "%s", dashed);
         break;
     case BSC_VALUE_STEPS:

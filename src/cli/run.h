@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/parse.h"
 #include "cli/place.h"
+#include "config/config.h"
 
 struct bsc_cli {
     struct bsc_call call;
@@ -48,6 +49,10 @@ bool bsc_cli_time_parse(const char *rfc3339, int64_t *out_ms);
  * (cut). Returns `out`. */
 const char *bsc_cli_time(const char *rfc3339, char out[static 32]);
 
+/* A line each: "FILE:LINE: <kind>KEY: TEXT". */
+void bsc_cli_print_problems(FILE *stream, const struct bsc_config_problems *problems,
+                            const char *kind);
+
 bool bsc_cli_given(const struct bsc_cli *cli, enum bsc_option option);
 
 int bsc_run_serve(struct bsc_cli *cli);
@@ -74,6 +79,7 @@ int bsc_run_events(struct bsc_cli *cli);
 int bsc_run_logs(struct bsc_cli *cli);
 int bsc_run_why(struct bsc_cli *cli);
 int bsc_run_config(struct bsc_cli *cli);
+int bsc_run_load(struct bsc_cli *cli);
 int bsc_run_version(struct bsc_cli *cli);
 int bsc_run_help(struct bsc_cli *cli);
 int bsc_run_completion(struct bsc_cli *cli);

@@ -93,6 +93,25 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
     [BSC_OPTION_STRICT] = { .name = "strict",
                             .help = "exit with status 1 unless every service shown serves from "
                                     "healthy instances only" },
+    [BSC_OPTION_URL] = { .name = "url",
+                         .metavar = "URL",
+                         .value = BSC_VALUE_WORDS,
+                         .help = "where the requests go, instead of the file's url: "
+                                 "http://127.0.0.1:8080, https://..., unix:/run/app.sock" },
+    [BSC_OPTION_DURATION] = { .name = "duration",
+                              .metavar = "DURATION",
+                              .value = BSC_VALUE_SECONDS,
+                              .help = "for how long: 5m, 300s or 300" },
+    [BSC_OPTION_RATE] = { .name = "rate",
+                          .metavar = "RATE",
+                          .value = BSC_VALUE_WORDS,
+                          .help = "so many requests a second, however long the answers take "
+                                  "(100/s, 6000/m), instead of what the file says" },
+    [BSC_OPTION_USERS] = { .name = "users",
+                           .metavar = "NUMBER",
+                           .value = BSC_VALUE_NUMBER,
+                           .help = "so many users, who wait for an answer and think, instead of "
+                                   "what the file says" },
     [BSC_OPTION_MAN] = { .name = "man", .hidden = true, .help = "print the manual page instead" },
 };
 
@@ -373,6 +392,24 @@ const struct bsc_cli_command bsc_commands[] = {
       .examples = { { "bascule config check", "./bascule.yaml" },
                     { "bascule config check --config next.yaml", "another file" } },
       .run = bsc_run_config },
+    { .name = "load",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "run a load test from a scenario file",
+      .description =
+          "Users or a constant rate of requests as SCENARIO says: weighted requests with random "
+          "parameters, a log-in, time to think, stages, and thresholds. With a rate, latency "
+          "counts from when a request was due, so that a stall is not hidden. Needs no daemon.\n\n"
+          "Exit status 1 when a threshold is broken, a user can't log in, nothing was answered, "
+          "or the test was stopped early.",
+      .arguments = { { .name = "SCENARIO",
+                       .value = BSC_VALUE_FILE,
+                       .help = "a file of YAML; see docs/load.md" } },
+      .options = OPT(URL) | OPT(DURATION) | OPT(RATE) | OPT(USERS),
+      .examples = { { "bascule load shop.yaml", "as the file says" },
+                    { "bascule load shop.yaml --rate 1000/s --duration 1h", "an endurance test" },
+                    { "bascule load shop.yaml --url http://127.0.0.1:31001 --json",
+                      "against one instance, from a script" } },
+      .run = bsc_run_load },
     { .name = "version",
       .group = BSC_GROUP_OTHER,
       .summary = "print the version of bascule and of the daemon",

@@ -38,6 +38,10 @@ enum bsc_option {
     BSC_OPTION_FILE,
     BSC_OPTION_STRICT,
     BSC_OPTION_MAN,
+    BSC_OPTION_URL,
+    BSC_OPTION_DURATION,
+    BSC_OPTION_RATE,
+    BSC_OPTION_USERS,
     BSC_OPTION_COUNT
 };
 
@@ -49,7 +53,8 @@ enum bsc_value {
     BSC_VALUE_FILE,
     BSC_VALUE_DIRECTORY,
     BSC_VALUE_DURATION,
-    BSC_VALUE_STEPS, /* of a canary: "5,25,50" */
+    BSC_VALUE_SECONDS, /* a duration, or a bare number of seconds */
+    BSC_VALUE_STEPS,   /* of a canary: "5,25,50" */
     BSC_VALUE_NUMBER,
     BSC_VALUE_CHOICE,
     BSC_VALUE_SERVICE,

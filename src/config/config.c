@@ -241,6 +241,8 @@ struct bsc_config *bsc_config_parse(const char *file, const char *text, size_t s
     const struct bsc_node *root = bsc_node_from_yaml(&scratch, file, text, size, problems);
     if (root)
         read_root(&reader, root, config);
+    else if (problems->count == before)
+        bsc_problem_add(problems, file, 0, "", "is empty; it must name at least \"services:\"");
     bsc_arena_deinit(&scratch);
     bsc_problems_sort(problems);
     if (problems->count == before)

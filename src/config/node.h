@@ -8,6 +8,7 @@
 #define BASCULE_CONFIG_NODE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "config/problems.h"
 
@@ -18,6 +19,7 @@ struct bsc_node {
     unsigned line;
     const char *key;        /* in a map; NULL in a list */
     const char *text;       /* TEXT: any scalar; has no NUL and no control character but \n \t */
+    bool quoted;            /* TEXT of a file: in quotes or a block, so no number */
     unsigned count;         /* of children */
     struct bsc_node *first; /* LIST, MAP: children in the order of the file */
     struct bsc_node *last, *next; /* next: sibling */
@@ -26,7 +28,8 @@ struct bsc_node {
 enum { BSC_FILE_BYTES_MAX = 4 << 20, BSC_NODE_DEPTH_MAX = 32, BSC_NODES_MAX = 500000 };
 
 /* The one document in `text`, NULL when it can't be told what it means. Other problems (duplicate
- * keys, anchors, control characters) are added and the tree is returned, so that all are found. */
+ * keys, anchors, control characters) are added and the tree is returned, so that all are found.
+ * NULL without a problem: there is nothing in it. */
 struct bsc_node *bsc_node_from_yaml(struct bsc_arena *arena, const char *file, const char *text,
                                     size_t size, struct bsc_config_problems *problems);
 

@@ -96,6 +96,8 @@ static const char *hint(const struct build *build, size_t line)
         return "; a tab indents this line, only spaces may";
     if (memmem(at, size, "${", 2))
         return "; inside [ ] and { } a text with ${...} needs quotes";
+    if (memmem(at, size, ": >", 3))
+        return "; a text that begins with > needs quotes";
     return "";
 }
 
@@ -182,7 +184,7 @@ static void on_scalar(struct build *build, const yaml_event_t *event)
         return;
     }
     bool nothing = plain && (!size || !strcmp(text, "~") || !strcmp(text, "null"));
-    add(build, nothing ? BSC_NODE_NOTHING : BSC_NODE_TEXT, line, copy);
+    add(build, nothing ? BSC_NODE_NOTHING : BSC_NODE_TEXT, line, copy)->quoted = !plain;
 }
 
 static void on_begin(struct build *build, enum bsc_node_kind kind, const yaml_event_t *event)
@@ -315,10 +317,8 @@ struct bsc_node *bsc_node_from_yaml(struct bsc_arena *arena, const char *file, c
         yaml_event_delete(&event);
     }
     root = build->root;
-    if (!build->stopped && (!root || root->kind == BSC_NODE_NOTHING)) {
-        problem(build, 0, "is empty; it must name at least \"services:\"");
+    if (root && root->kind == BSC_NODE_NOTHING)
         root = NULL;
-    }
     yaml_parser_delete(&build->parser);
 free_build:
     free(build);
