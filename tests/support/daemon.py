@@ -73,7 +73,7 @@ class PortRange:
         self.holder.close()
 
 
-def wait_until(condition, what, seconds=PATIENCE_S, pause_s=0.02):
+def wait_until(condition, what, seconds=PATIENCE_S, pause_s=0.05):
     """The first true value of `condition`."""
     until = time.monotonic() + seconds
     while not (value := condition()):
@@ -206,7 +206,7 @@ class Daemon:
         def over():
             service = self.service(name)
             return service["last_rollout"] if service["rollout"] is None else None
-        last = wait_until(over, "the rollout ends")
+        last = wait_until(over, "the rollout ends", pause_s=0.1)  # each look is a process
         assert last["status"] in ENDED, last
         return last
 
