@@ -108,12 +108,12 @@ static unsigned reclaim(struct bsc_router_proxy *router)
     return index;
 }
 
-static unsigned take_hint(struct bsc_router_proxy *router, const char *service, enum bsc_slot slot,
+static unsigned take_hint(struct bsc_router_proxy *router, const char *service, unsigned kind,
                           uint64_t split)
 {
     for (size_t i = 0; i < router->cells.hint_count; i++) {
         struct bsc_cell_hint *hint = &router->cells.hints[i];
-        if (hint->slot == slot && hint->split == split && !strcmp(hint->service, service)) {
+        if (hint->kind == kind && hint->split == split && !strcmp(hint->service, service)) {
             unsigned index = hint->index;
             free(hint->service);
             *hint = router->cells.hints[--router->cells.hint_count];
@@ -124,9 +124,9 @@ static unsigned take_hint(struct bsc_router_proxy *router, const char *service, 
 }
 
 struct bsc_cell_use *bsc_cell_acquire(struct bsc_router_proxy *router, struct bsc_routed *owner,
-                                      enum bsc_slot slot, uint64_t split)
+                                      unsigned kind, enum bsc_slot slot, uint64_t split)
 {
-    unsigned index = take_hint(router, owner->name, slot, split);
+    unsigned index = take_hint(router, owner->name, kind, split);
     if (index == BSC_CELLS)
         index = reclaim(router);
     if (index == BSC_CELLS && router->cells.next < BSC_CELLS)
@@ -143,7 +143,7 @@ void bsc_cell_retire(struct bsc_router_proxy *router, struct bsc_cell_use *use)
     bsc_list_add_tail(&router->cells.retired, &use->link);
 }
 
-void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, enum bsc_slot slot,
+void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, unsigned kind,
                       uint64_t split, unsigned index)
 {
     struct bsc_cells *cells = &router->cells;
@@ -152,7 +152,7 @@ void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, enum
     cells->hints =
         bsc_grow(cells->hints, &cells->hint_capacity, cells->hint_count + 1, sizeof *cells->hints);
     cells->hints[cells->hint_count++] =
-        (struct bsc_cell_hint){ bsc_copy(service), slot, split, index };
+        (struct bsc_cell_hint){ bsc_copy(service), kind, split, index };
     if (index >= cells->next)
         cells->next = index + 1;
 }
@@ -177,8 +177,8 @@ static void fold(struct bsc_cell_use *use, const struct bsc_generation *generati
 void bsc_cells_fold(struct bsc_router_proxy *router, const struct bsc_generation *generation)
 {
     for (size_t i = 0; i < router->service_count; i++)
-        for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
-            fold(router->services[i]->cells[slot], generation);
+        for (unsigned kind = 0; kind < BSC_CELL_KINDS; kind++)
+            fold(router->services[i]->cells[kind], generation);
     for (struct bsc_list *at = router->cells.retired.next; at != &router->cells.retired;
          at = at->next)
         fold(BSC_CONTAINER(at, struct bsc_cell_use, link), generation);

@@ -126,6 +126,10 @@ struct bsc_cell_base {
     struct bsc_totals totals;
 };
 
+/* Which cell of a split: that of a slot, for the units that its weight chose, or that of the
+ * candidate for those that match rules chose. */
+enum { BSC_CELL_CHOSEN = BSC_SLOT_COUNT, BSC_CELL_KINDS };
+
 struct bsc_cell_use {
     struct bsc_list link; /* retired ones, oldest first */
     unsigned index;
@@ -141,7 +145,7 @@ struct bsc_cell_use {
 /* Where an earlier controller counts; `service` is copied. */
 struct bsc_cell_hint {
     char *service;
-    enum bsc_slot slot;
+    unsigned kind;
     uint64_t split;
     unsigned index;
 };
@@ -153,11 +157,12 @@ struct bsc_cells {
     unsigned next; /* the first index that was never handed out */
 };
 
+/* `slot` is what it is charged to. */
 struct bsc_cell_use *bsc_cell_acquire(struct bsc_router_proxy *router, struct bsc_routed *owner,
-                                      enum bsc_slot slot, uint64_t split);
+                                      unsigned kind, enum bsc_slot slot, uint64_t split);
 /* No new request chooses it once the router's newest line is acknowledged. */
 void bsc_cell_retire(struct bsc_router_proxy *router, struct bsc_cell_use *use);
-void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, enum bsc_slot slot,
+void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, unsigned kind,
                       uint64_t split, unsigned index);
 /* Hints that no service took are indices in use until what runs there has ended. */
 void bsc_cells_begin(struct bsc_router_proxy *router);
@@ -197,12 +202,13 @@ struct bsc_routed {
     struct bsc_router_rescues before;           /* it: what was counted until then */
     uint64_t tripped;                           /* the newest generation that did; 0: none */
     char affinity_key[BSC_AFFINITY_KEY_BYTES];  /* "": zeros */
-    struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL before begin */
+    struct bsc_cell_use *cells[BSC_CELL_KINDS]; /* NULL before begin; CHOSEN: without `match` */
     struct bsc_totals *ended[BSC_SLOT_COUNT];   /* of cells that were folded; NULL: nothing */
     uint64_t first_line, line;                  /* of its last change */
     bool refused;       /* a proxy did not take it: the next publish says everything again */
     bool watch, sticky; /* its candidate is judged; its users stay where they are */
     enum bsc_slot candidate;
+    json_t *match;                /* whose requests it gets whatever it weighs; NULL: nobody's */
     struct bsc_baseline baseline; /* of the live slot when the candidate got traffic; no units: not
                                    known */
 };
@@ -305,6 +311,8 @@ enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_end
                                    size_t count, struct bsc_text *out,
                                    struct bsc_error *error) BSC_MUST_CHECK;
 json_t *bsc_wire_pages(const struct bsc_error_pages *pages);
+/* NULL gives NULL; the caller's. */
+json_t *bsc_wire_match(const struct bsc_match_spec *match);
 void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out);
 void bsc_wire_remove(const char *name, struct bsc_text *out);
 /* Adds a line. */

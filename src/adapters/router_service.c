@@ -155,18 +155,23 @@ static void emit(struct bsc_router_proxy *router, struct bsc_routed *routed, boo
 struct change {
     struct bsc_text service, between, instances;
     struct endpoints endpoints;
-    struct bsc_cell_use *cells[BSC_SLOT_COUNT]; /* NULL: the split stays */
+    struct bsc_cell_use *cells[BSC_CELL_KINDS]; /* NULL: the split stays */
+    json_t *match;
     bool splits;
     bool rescues; /* only what the split says of rescues is another */
 };
 
+/* `candidate`: whose the cell for match rules is, where there are some. */
 static enum bsc_status take_cells(struct bsc_router_proxy *router, struct bsc_routed *routed,
-                                  uint64_t split, struct change *change, struct bsc_error *error)
+                                  uint64_t split, enum bsc_slot candidate, struct change *change,
+                                  struct bsc_error *error)
 {
+    unsigned kinds = change->match ? BSC_CELL_KINDS : BSC_SLOT_COUNT;
     change->splits = true;
-    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
-        change->cells[slot] = bsc_cell_acquire(router, routed, (enum bsc_slot)slot, split);
-        if (!change->cells[slot])
+    for (unsigned kind = 0; kind < kinds; kind++) {
+        enum bsc_slot slot = kind == BSC_CELL_CHOSEN ? candidate : (enum bsc_slot)kind;
+        change->cells[kind] = bsc_cell_acquire(router, routed, kind, slot, split);
+        if (!change->cells[kind])
             return bsc_error_set(error, BSC_FAILED, "all counters are in use");
     }
     return BSC_OK;
@@ -178,13 +183,15 @@ static void change_deinit(struct bsc_router_proxy *router, struct change *change
     bsc_text_deinit(&change->between);
     bsc_text_deinit(&change->instances);
     endpoints_free(router, &change->endpoints);
-    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
-        bsc_cell_retire(router, change->cells[slot]);
+    for (unsigned kind = 0; kind < BSC_CELL_KINDS; kind++)
+        bsc_cell_retire(router, change->cells[kind]);
+    json_decref(change->match);
 }
 
 static bool is_new_split(const struct bsc_routed *routed, const struct bsc_routing *routing)
 {
     return routed->refused || !routed->cells[0] || routed->generation != routing->generation ||
+           !routed->match != !routing->match ||
            memcmp(routed->weight_bp, routing->weight_bp, sizeof routed->weight_bp) != 0;
 }
 
@@ -193,6 +200,7 @@ static enum bsc_status change_prepare(struct bsc_router_proxy *router, struct bs
                                       struct bsc_error *error)
 {
     enum bsc_status status = bsc_wire_service(routing, &change->service, error);
+    change->match = bsc_wire_match(routing->match);
     change->endpoints = endpoints_copy(router, routing->endpoints, routing->endpoint_count);
     if (status != BSC_OK || !router->begun)
         return status;
@@ -206,7 +214,7 @@ static enum bsc_status change_prepare(struct bsc_router_proxy *router, struct bs
         return status;
     status = write_union(routed, &change->endpoints, &change->between, error);
     if (status == BSC_OK)
-        status = take_cells(router, routed, routing->generation, change, error);
+        status = take_cells(router, routed, routing->generation, routing->candidate, change, error);
     return status;
 }
 
@@ -227,10 +235,15 @@ static void swap_state(struct bsc_routed *routed, const struct bsc_routing *rout
     if (change->splits || !routed->cells[0])
         snprintf(routed->affinity_key, sizeof routed->affinity_key, "%s",
                  routing->affinity_key ? routing->affinity_key : "");
-    for (unsigned slot = 0; change->splits && slot < BSC_SLOT_COUNT; slot++) {
-        struct bsc_cell_use *use = routed->cells[slot];
-        routed->cells[slot] = change->cells[slot];
-        change->cells[slot] = use;
+    if (change->splits || !routed->cells[0]) {
+        json_t *match = routed->match;
+        routed->match = change->match;
+        change->match = match;
+    }
+    for (unsigned kind = 0; change->splits && kind < BSC_CELL_KINDS; kind++) {
+        struct bsc_cell_use *use = routed->cells[kind];
+        routed->cells[kind] = change->cells[kind];
+        change->cells[kind] = use;
     }
 }
 
@@ -309,9 +322,9 @@ enum bsc_status bsc_routed_begin(struct bsc_router_proxy *router, struct bsc_rou
     if (status == BSC_OK)
         status = bsc_wire_instances(routed->name, routed->endpoints, routed->endpoint_count,
                                     &routed->instances, error);
-    struct change change = { 0 };
+    struct change change = { .match = json_incref(routed->match) };
     if (status == BSC_OK)
-        status = take_cells(router, routed, routed->generation, &change, error);
+        status = take_cells(router, routed, routed->generation, routed->candidate, &change, error);
     if (status == BSC_OK) {
         memcpy(routed->cells, change.cells, sizeof routed->cells);
         memset(change.cells, 0, sizeof change.cells);
@@ -331,12 +344,14 @@ void bsc_routed_destroy(struct bsc_router_proxy *router, struct bsc_routed *rout
             (router->service_count - at - 1) * sizeof *router->services);
     router->service_count--;
     bsc_cells_forget_owner(router, routed);
-    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
-        if (routed->cells[slot])
-            routed->cells[slot]->owner = NULL;
-        bsc_cell_retire(router, routed->cells[slot]);
-        free(routed->ended[slot]);
+    for (unsigned kind = 0; kind < BSC_CELL_KINDS; kind++) {
+        if (routed->cells[kind])
+            routed->cells[kind]->owner = NULL;
+        bsc_cell_retire(router, routed->cells[kind]);
     }
+    for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
+        free(routed->ended[slot]);
+    json_decref(routed->match);
     struct endpoints endpoints = { routed->endpoints, routed->endpoint_count };
     endpoints_free(router, &endpoints);
     bsc_text_deinit(&routed->service);

@@ -79,6 +79,11 @@ bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *
         return false;
     if (routed->cells[slot])
         bsc_cells_read(router, routed->cells[slot], &now);
+    if (routed->cells[BSC_CELL_CHOSEN] && routed->cells[BSC_CELL_CHOSEN]->slot == slot) {
+        struct bsc_totals chosen;
+        bsc_cells_read(router, routed->cells[BSC_CELL_CHOSEN], &chosen);
+        bsc_totals_add(&now, &chosen);
+    }
     if (current)
         *current = now;
     if (!since_start)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * adapters/router_watch.c - what is counted of a service with a rollout, for the judge.
  *
- * While a candidate has weight, its counters and those of the live slot are read every 50 ms and
- * told as they stand. What the live slot was like before is read from its cell at the moment in
- * which the candidate gets its first share. */
+ * While a candidate gets requests, its counters and those of the live slot are read every 50 ms and
+ * told as they stand: of requests that the coin chose, as soon as it is tossed; those that match
+ * rules chose before are counted in a cell of their own. What the live slot was like before is read
+ * from its cell at the moment in which the candidate gets its first request. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,14 @@ struct bsc_watch {
 
 static bool is_watched(const struct bsc_routed *routed)
 {
-    return routed->watch && routed->weight_bp[routed->candidate] > 0 && routed->cells[0];
+    return routed->watch && routed->cells[0] &&
+           (routed->weight_bp[routed->candidate] > 0 || routed->match);
+}
+
+/* Its weight is nothing: who gets there was sent by a rule. */
+static bool is_by_rule(const struct bsc_routed *routed)
+{
+    return routed->match && !routed->weight_bp[routed->candidate];
 }
 
 static struct bsc_slot_sample read_slot(struct bsc_router_proxy *router,
@@ -36,7 +44,8 @@ static struct bsc_slot_sample read_slot(struct bsc_router_proxy *router,
 {
     struct bsc_watch *watch = router->watch;
     struct bsc_totals *totals = &watch->totals[slot];
-    const struct bsc_cell_use *use = routed->cells[slot];
+    bool chosen = is_by_rule(routed) && slot == routed->candidate;
+    const struct bsc_cell_use *use = routed->cells[chosen ? BSC_CELL_CHOSEN : slot];
     bsc_cells_read(router, use, totals);
     struct bsc_slot_sample sample = { .units = totals->requests,
                                       .errors = totals->errors,
@@ -81,7 +90,9 @@ static void tell(struct bsc_router_proxy *router, const struct bsc_routed *route
         .at_ms = bsc_clock_boot_ms(),
         .generation = routed->generation,
         .weight_bp = routed->weight_bp[routed->candidate],
-        .drawing = routed->sticky ? BSC_DRAWN_BY_USER : BSC_DRAWN_BY_COIN,
+        .drawing = is_by_rule(routed) ? BSC_DRAWN_BY_RULE
+                   : routed->sticky   ? BSC_DRAWN_BY_USER
+                                      : BSC_DRAWN_BY_COIN,
         .candidate = read_slot(router, routed, routed->candidate),
         .live = read_slot(router, routed, bsc_slot_other(routed->candidate)),
         .instance_count = read_instances(router, routed),
@@ -117,7 +128,8 @@ void bsc_watch_publish(struct bsc_router_proxy *router, struct bsc_routed *route
 {
     const struct bsc_affinity_spec *affinity = &routing->spec->traffic.affinity;
     enum bsc_slot candidate = routing->candidate, live = bsc_slot_other(candidate);
-    bool began = routing->watch && !routed->weight_bp[candidate] && routing->weight_bp[candidate];
+    bool had = routed->weight_bp[candidate] || routed->match;
+    bool began = routing->watch && !had && (routing->weight_bp[candidate] || routing->match);
     if (began && routed->cells[live]) {
         struct bsc_totals totals;
         bsc_cells_read(router, routed->cells[live], &totals);

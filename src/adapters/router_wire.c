@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "adapters/router_internal.h"
+#include "core/match.h"
 
 static const char *const balance_names[] = {
     [BSC_BALANCE_ROUND_ROBIN] = "round-robin",
@@ -208,6 +209,24 @@ enum bsc_status bsc_wire_instances(const char *name, const struct bsc_routed_end
                       name, error);
 }
 
+json_t *bsc_wire_match(const struct bsc_match_spec *match)
+{
+    if (!match)
+        return NULL;
+    json_t *list = json_array();
+    for (unsigned i = 0; i < match->count; i++) {
+        const struct bsc_match_rule *rule = &match->items[i];
+        const char *value = rule->how == BSC_MATCH_EXACT ? rule->value : NULL;
+        const char *prefix = rule->how == BSC_MATCH_PREFIX ? rule->value : NULL;
+        bool address = rule->by == BSC_MATCH_ADDRESS;
+        json_array_append_new(list, address
+                                        ? json_pack("{s:s}", "address", rule->value)
+                                        : json_pack("{s:s,s:s*,s:s*}", bsc_match_by_name(rule->by),
+                                                    rule->name, "value", value, "prefix", prefix));
+    }
+    return list;
+}
+
 void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out)
 {
     const char *blue = bsc_slot_name(BSC_BLUE), *green = bsc_slot_name(BSC_GREEN);
@@ -225,6 +244,11 @@ void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out)
         json_object_set_new(split, "rescue", json_true());
         json_object_set_new(split, "rescue_percent", json_integer(routed->rescue_percent));
     }
+    if (routed->match)
+        json_object_set_new(split, "match",
+                            json_pack("{s:s,s:I,s:O}", "slot", bsc_slot_name(routed->candidate),
+                                      "cell", (json_int_t)routed->cells[BSC_CELL_CHOSEN]->index,
+                                      "rules", routed->match));
     (void)write_body(object, out, routed->name, NULL); /* the name was UTF-8 in `service` */
 }
 
@@ -320,11 +344,13 @@ static void restore_split(struct bsc_router_proxy *router, const json_t *split)
 {
     const char *service = json_string_value(json_object_get(split, "service"));
     const json_t *cells = json_object_get(split, "cells");
-    for (unsigned slot = 0; service && slot < BSC_SLOT_COUNT; slot++) {
-        const json_t *cell = json_object_get(cells, bsc_slot_name((enum bsc_slot)slot));
+    for (unsigned kind = 0; service && kind < BSC_CELL_KINDS; kind++) {
+        const json_t *cell = kind == BSC_CELL_CHOSEN
+                                 ? json_object_get(json_object_get(split, "match"), "cell")
+                                 : json_object_get(cells, bsc_slot_name((enum bsc_slot)kind));
         if (json_is_integer(cell) && json_integer_value(cell) >= 0 &&
             json_integer_value(cell) < BSC_CELLS)
-            bsc_cell_restore(router, service, (enum bsc_slot)slot, number_of(split, "generation"),
+            bsc_cell_restore(router, service, kind, number_of(split, "generation"),
                              (unsigned)json_integer_value(cell));
     }
 }

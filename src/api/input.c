@@ -246,7 +246,9 @@ bool bsc_api_input_wish(struct bsc_api_request *request, struct bsc_deploy_wish 
     const char *steps = bsc_api_input_string(request, "steps");
     const char *bake = bsc_api_input_string(request, "bake");
     struct bsc_error error;
-    *out = (struct bsc_deploy_wish){ .has_strategy = strategy, .has_bake = bake };
+    *out = (struct bsc_deploy_wish){ .has_strategy = strategy,
+                                     .has_bake = bake,
+                                     .match = bsc_api_input_string(request, "match") };
     if (strategy && !bsc_strategy_parse(strategy, &out->strategy)) {
         bsc_api_answer_malformed(request, "'strategy' is none of the strategies");
         return false;

@@ -87,14 +87,26 @@ static json_t *view_steps(const struct bsc_service *service, const struct bsc_pl
         json_int_t weight_bp[BSC_SLOT_COUNT] = { 0 };
         weight_bp[candidate] = capacity.weight_bp;
         weight_bp[bsc_slot_other(candidate)] = BSC_WEIGHT_FULL_BP - (json_int_t)capacity.weight_bp;
+        bool chosen[BSC_SLOT_COUNT] = { false };
+        chosen[candidate] = capacity.matched;
         json_object_set_new(step, "capacity",
-                            json_pack("{s:{s:i, s:I}, s:{s:i, s:I}, s:b}", "blue", "instances",
-                                      (int)capacity.instances[BSC_BLUE], "weight_bp",
-                                      weight_bp[BSC_BLUE], "green", "instances",
-                                      (int)capacity.instances[BSC_GREEN], "weight_bp",
-                                      weight_bp[BSC_GREEN], "held", (int)capacity.held));
+                            json_pack("{s:{s:i, s:I, s:b}, s:{s:i, s:I, s:b}, s:b}", "blue",
+                                      "instances", (int)capacity.instances[BSC_BLUE], "weight_bp",
+                                      weight_bp[BSC_BLUE], "chosen", (int)chosen[BSC_BLUE], "green",
+                                      "instances", (int)capacity.instances[BSC_GREEN], "weight_bp",
+                                      weight_bp[BSC_GREEN], "chosen", (int)chosen[BSC_GREEN],
+                                      "held", (int)capacity.held));
     }
     return list;
+}
+
+/* Rules of the file are of no use to a release by another strategy. */
+static bool matches(const struct bsc_plan *plan)
+{
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == BSC_STEP_MATCH)
+            return true;
+    return false;
 }
 
 static void view_plan(struct bsc_api_request *request, const struct bsc_engine *engine)
@@ -123,12 +135,15 @@ static void view_plan(struct bsc_api_request *request, const struct bsc_engine *
     json_t *drift = json_array();
     add_release_drift(drift, service);
     add_file_drift(drift, service, request->api->options.config_file);
-    bsc_api_answer_json(request, MHD_HTTP_OK,
-                        json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "service", service->name,
-                                  "version", bsc_api_words_or_null(version), "kind",
-                                  bsc_plan_kind_name(planned.kind), "strategy",
-                                  bsc_strategy_name(planned.strategy), "steps",
-                                  view_steps(service, &planned), "drift", drift));
+    bsc_api_answer_json(
+        request, MHD_HTTP_OK,
+        json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "service", service->name, "version",
+                  bsc_api_words_or_null(version), "kind", bsc_plan_kind_name(planned.kind),
+                  "strategy", bsc_strategy_name(planned.strategy), "steps",
+                  view_steps(service, &planned), "match",
+                  bsc_api_view_match(matches(&planned.plan) ? &planned.spec->deploy.match : NULL),
+                  "drift", drift));
+    bsc_spec_release(planned.spec);
 }
 
 void bsc_api_get_plan(struct bsc_api_request *request)

@@ -18,6 +18,9 @@ static const struct bsc_api_field nothing[] = { { 0 } };
       .summary = "instead of the file's" },                                                     \
         { "steps", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
           .summary = "of a canary, instead of the file's: \"5,25,50\"" },                       \
+        { "match", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
+          .summary = "of a canary, whose requests get it first, instead of the file's: "        \
+                     "\"header:X-Beta=yes; address:10.0.0.0/8\"" },                             \
     {                                                                                           \
         "bake", BSC_API_STRING, BSC_API_OPTIONAL,                                               \
             .summary = "how long each change is watched, instead of the file's: \"30s\""        \

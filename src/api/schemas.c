@@ -168,6 +168,8 @@ static const struct bsc_api_field slot[] = {
     { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "null: none, or not known" },
     { "record", BSC_API_STRING, BSC_API_NULLABLE, .summary = "id of its deployment, \"d12\"" },
     { "weight_bp", BSC_API_INTEGER, .summary = "its share of the traffic in 1/10,000" },
+    { "match", BSC_API_LIST,
+      .summary = "rules that send chosen users there besides, \"header:X-Beta=yes\"; mostly none" },
     { "standby_until", BSC_API_TIME, BSC_API_NULLABLE,
       .summary = "when a standby stops being warm" },
     { "instances", BSC_API_LIST, .of = "Instance", .summary = "by position" },
@@ -253,6 +255,7 @@ static const struct bsc_api_field capacity[] = {
 static const struct bsc_api_field slot_capacity[] = {
     { "instances", BSC_API_INTEGER, .summary = "how many run" },
     { "weight_bp", BSC_API_INTEGER, .summary = "its share of the traffic, of 10,000" },
+    { "chosen", BSC_API_BOOLEAN, .summary = "and users that match rules choose" },
     { 0 },
 };
 
@@ -291,6 +294,7 @@ static const struct bsc_api_field plan[] = {
       .summary = "what would run: a rollback may turn out a revert" },
     { "strategy", BSC_API_STRING, .of = STRATEGIES, .summary = "how it would go" },
     { "steps", BSC_API_LIST, .of = "Step", .summary = "in order" },
+    { "match", BSC_API_LIST, .summary = "the rules by which users are chosen in it" },
     { "drift", BSC_API_LIST, .summary = "what runs otherwise than the file says" },
     { 0 },
 };

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "core/match.h"
 
 json_t *bsc_api_words(const char *text)
 {
@@ -52,12 +53,27 @@ uint64_t bsc_api_id_parse(char letter, const char *text)
     return errno || *end ? 0 : id;
 }
 
-const char *bsc_api_release_version(const struct bsc_service *service, uint64_t id)
+static const struct bsc_spec *release_spec(const struct bsc_service *service, uint64_t id)
 {
     for (size_t i = 0; id && i < service->release_count; i++)
         if (service->releases[i].row.id == id)
-            return service->releases[i].row.spec ? service->releases[i].row.spec->version : NULL;
+            return service->releases[i].row.spec;
     return NULL;
+}
+
+const char *bsc_api_release_version(const struct bsc_service *service, uint64_t id)
+{
+    const struct bsc_spec *spec = release_spec(service, id);
+    return spec ? spec->version : NULL;
+}
+
+const struct bsc_match_spec *bsc_api_match(const struct bsc_service *service, enum bsc_slot slot)
+{
+    const struct bsc_rollout_row *row = service->rollout ? &service->rollout->row : NULL;
+    if (!row || row->slot != slot || !bsc_walk_matches(&row->walk, &row->plan))
+        return NULL;
+    const struct bsc_spec *spec = release_spec(service, row->release);
+    return spec ? &spec->deploy.match : NULL;
 }
 
 const char *bsc_api_rollout_version(const struct bsc_service *service)
@@ -133,15 +149,26 @@ static json_t *view_instances(const struct bsc_service *service, enum bsc_slot s
     return list;
 }
 
+json_t *bsc_api_view_match(const struct bsc_match_spec *match)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; match && i < match->count; i++) {
+        char text[BSC_MATCH_TEXT_BYTES];
+        json_array_append_new(list, json_string(bsc_match_rule_format(&match->items[i], text)));
+    }
+    return list;
+}
+
 static json_t *view_slot(const struct bsc_service *service, enum bsc_slot slot)
 {
     const struct bsc_service_row *row = &service->row;
     bool standby = row->slots.state[slot] == BSC_SLOT_STANDBY;
     return json_pack(
-        "{s:s, s:o, s:o, s:i, s:o, s:o}", "state", bsc_slot_state_name(row->slots.state[slot]),
+        "{s:s, s:o, s:o, s:i, s:o, s:o, s:o}", "state", bsc_slot_state_name(row->slots.state[slot]),
         "version", bsc_api_words_or_null(bsc_api_release_version(service, row->release[slot])),
         "record", bsc_api_id('d', row->record[slot]), "weight_bp", (int)row->weight_bp[slot],
-        "standby_until", time_or_null(standby ? row->standby_until_ms : 0), "instances",
+        "match", bsc_api_view_match(bsc_api_match(service, slot)), "standby_until",
+        time_or_null(standby ? row->standby_until_ms : 0), "instances",
         view_instances(service, slot));
 }
 

@@ -41,6 +41,10 @@ json_t *bsc_api_view_rescues(const struct bsc_router_rescues *rescues);
 /* view_analysis.c: what the judge said last. */
 json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement);
 json_t *bsc_api_view_steps(const struct bsc_plan *plan);
+/* The rules by which chosen users are sent to `slot` now; NULL: nobody is. */
+const struct bsc_match_spec *bsc_api_match(const struct bsc_service *service, enum bsc_slot slot);
+/* As texts; NULL gives an empty list. */
+json_t *bsc_api_view_match(const struct bsc_match_spec *match);
 json_t *bsc_api_view_record(const struct bsc_record *record);
 json_t *bsc_api_view_event(const struct bsc_audit_row *row);
 /* The health check of what was staged, from the engine's lines: "INSTANCE\tpassed|failed\tDETAIL".

@@ -9,6 +9,7 @@
 
 #include "api/view.h"
 #include "base/clock.h"
+#include "core/match.h"
 
 struct why {
     const struct bsc_service *service;
@@ -142,6 +143,12 @@ static void tell_weights(struct why *why)
         say(why, "%s gets %u.%02u %% of the traffic, with %s.", bsc_slot_name(other),
             row->weight_bp[other] / 100, row->weight_bp[other] % 100,
             version_in(why->service, other));
+    const struct bsc_match_spec *match = bsc_api_match(why->service, other);
+    for (unsigned i = 0; match && i < match->count; i++) {
+        char rule[BSC_MATCH_TEXT_BYTES];
+        say(why, "%s gets the requests that fit %s, with %s.", bsc_slot_name(other),
+            bsc_match_rule_format(&match->items[i], rule), version_in(why->service, other));
+    }
 }
 
 static const char *rollout_version(const struct bsc_service *service)

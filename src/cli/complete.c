@@ -134,6 +134,7 @@ static void offer_values(const struct bsc_complete_names *names, enum bsc_value 
     case BSC_VALUE_DURATION:
     case BSC_VALUE_SECONDS:
     case BSC_VALUE_STEPS:
+    case BSC_VALUE_MATCH:
     case BSC_VALUE_NUMBER:
     case BSC_VALUE_DEPLOYMENT:
     case BSC_VALUE_WORDS:

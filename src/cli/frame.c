@@ -250,6 +250,8 @@ static void add_slot(const struct bsc_progress *progress, const char *name, unsi
     bsc_output_printf(output, out, bsc_style_of(name), "  %-5s ", name);
     bsc_output_printf(output, out, BSC_STYLE_PLAIN, "%-12s ", *version ? version : "-");
     bsc_output_printf(output, out, bsc_style_of(state), "%-9s", state);
+    if (json_array_size(json_object_get(slot, "match")))
+        bsc_output_add(output, out, BSC_STYLE_PLAIN, " + chosen users");
     json_array_foreach(list, index, instance)
     {
         bsc_text_puts(out, " ");

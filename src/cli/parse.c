@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "core/match.h"
 #include "core/wish.h"
 
 struct parser {
@@ -89,6 +90,15 @@ static enum bsc_status parse_seconds(const char *value, int64_t *out_ms, struct 
     return *out_ms > 0 ? BSC_OK : bsc_error_set(error, BSC_INVALID, "must be more than nothing");
 }
 
+static enum bsc_status check_match(const char *name, const char *value, struct bsc_error *error)
+{
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    enum bsc_status status = bsc_match_parse(value, &arena, &(struct bsc_match_spec){ 0 }, error);
+    bsc_arena_deinit(&arena);
+    return status ? bsc_error_wrap(error, "%s", name) : BSC_OK;
+}
+
 static enum bsc_status take_value(struct parser *parser, unsigned option, const char *value)
 {
     const struct bsc_option_entry *entry = &bsc_options[option];
@@ -110,6 +120,8 @@ static enum bsc_status take_value(struct parser *parser, unsigned option, const 
         if (bsc_canary_steps_parse(value, &(struct bsc_canary_steps){ 0 }, parser->error))
             return bsc_error_wrap(parser->error, "%s", dashed);
         break;
+    case BSC_VALUE_MATCH:
+        return check_match(dashed, value, parser->error);
     case BSC_VALUE_NUMBER:
         call->number[option] = strtol(value, &end, 10);
         if (*end || end == value || call->number[option] < 1 || call->number[option] > 100000)

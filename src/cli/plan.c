@@ -16,10 +16,15 @@ static void add_capacity(const struct bsc_output *output, struct bsc_text *out, 
     for (size_t i = 0; capacity && i < sizeof slots / sizeof *slots; i++) {
         const json_t *slot = json_object_get(capacity, slots[i]);
         json_int_t weight_bp = json_integer_value(json_object_get(slot, "weight_bp"));
+        bool chosen = json_is_true(json_object_get(slot, "chosen"));
         char share[16] = "";
         if (weight_bp)
-            snprintf(share, sizeof share, held ? "held" : "%g %%", (double)weight_bp / 100);
-        bsc_output_printf(output, out, weight_bp ? BSC_STYLE_PLAIN : BSC_STYLE_DIM, "%3lld %7s  ",
+            snprintf(share, sizeof share, held ? "held" : "%g %%%s", (double)weight_bp / 100,
+                     chosen ? "+" : "");
+        else if (chosen)
+            snprintf(share, sizeof share, "chosen");
+        bool idle = !weight_bp && !chosen;
+        bsc_output_printf(output, out, idle ? BSC_STYLE_DIM : BSC_STYLE_PLAIN, "%3lld %7s  ",
                           json_integer_value(json_object_get(slot, "instances")), share);
     }
 }
@@ -47,6 +52,12 @@ static void print_plan(const struct bsc_cli *cli, const json_t *plan)
             bsc_output_printf(output, &out, BSC_STYLE_DIM, "  (undo: %s)", undo);
         bsc_text_puts(&out, "\n");
     }
+    const json_t *match = json_object_get(plan, "match");
+    if (json_array_size(match))
+        bsc_text_puts(&out, "Chosen users (+) are those whose requests fit");
+    json_array_foreach(match, index, line)
+        bsc_text_printf(&out, "%s %s", index ? " or" : "", json_string_value(line));
+    bsc_text_puts(&out, json_array_size(match) ? ".\n" : "");
     const json_t *drift = json_object_get(plan, "drift");
     bsc_text_puts(&out, json_array_size(drift) ? "Changed since the live release:\n" : "");
     json_array_foreach(drift, index, line)
@@ -77,6 +88,7 @@ int bsc_run_plan(struct bsc_cli *cli)
         bsc_client_escape(&tail, version);
     add_wish(cli, &tail, "&strategy=", BSC_OPTION_STRATEGY);
     add_wish(cli, &tail, "&steps=", BSC_OPTION_STEPS);
+    add_wish(cli, &tail, "&match=", BSC_OPTION_MATCH);
     add_wish(cli, &tail, "&bake=", BSC_OPTION_BAKE);
     char *path = bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);

@@ -53,11 +53,12 @@ int bsc_run_deploy(struct bsc_cli *cli)
 {
     return begin_rollout(
         cli, "/deploy",
-        json_pack("{s:s, s:b, s:b, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1], "stage",
-                  (int)bsc_cli_given(cli, BSC_OPTION_STAGE), "supersede",
+        json_pack("{s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1],
+                  "stage", (int)bsc_cli_given(cli, BSC_OPTION_STAGE), "supersede",
                   (int)bsc_cli_given(cli, BSC_OPTION_SUPERSEDE), "strategy",
                   cli->call.text[BSC_OPTION_STRATEGY], "steps", cli->call.text[BSC_OPTION_STEPS],
-                  "bake", cli->call.text[BSC_OPTION_BAKE]),
+                  "match", cli->call.text[BSC_OPTION_MATCH], "bake",
+                  cli->call.text[BSC_OPTION_BAKE]),
         false);
 }
 

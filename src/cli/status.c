@@ -121,13 +121,16 @@ static void print_all(const struct bsc_cli *cli, const json_t *services)
 static void add_slot(const struct bsc_output *output, const json_t *service, const char *name,
                      struct bsc_text *out)
 {
-    const json_t *slot = slot_of(service, name), *instance;
+    const json_t *slot = slot_of(service, name), *instance, *rule;
     const char *state = bsc_json_text(slot, "state"), *version = bsc_json_text(slot, "version");
     size_t index;
     bsc_output_printf(output, out, bsc_style_of(name), "  %-6s", name);
     bsc_output_printf(output, out, BSC_STYLE_BOLD, "%-12s ", *version ? version : "-");
     bsc_output_printf(output, out, bsc_style_of(state), "%-10s", state);
-    bsc_text_printf(out, "%3lld %%\n", bsc_json_number(slot, "weight_bp") / 100);
+    bsc_text_printf(out, "%3lld %%", bsc_json_number(slot, "weight_bp") / 100);
+    json_array_foreach(json_object_get(slot, "match"), index, rule)
+        bsc_text_printf(out, "%s %s", index ? " or" : "  and what fits", json_string_value(rule));
+    bsc_text_puts(out, "\n");
     json_array_foreach(json_object_get(slot, "instances"), index, instance)
     {
         const char *health = bsc_json_text(instance, "health");

@@ -47,6 +47,12 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
                            .metavar = "PERCENTAGES",
                            .value = BSC_VALUE_STEPS,
                            .help = "of a canary, instead of the file's deploy.steps: 5,25,50" },
+    [BSC_OPTION_MATCH] = { .name = "match",
+                           .metavar = "RULES",
+                           .value = BSC_VALUE_MATCH,
+                           .help = "of a canary, instead of the file's deploy.match: whose "
+                                   "requests get the version first, such as "
+                                   "'header:X-Beta=yes; cookie:beta^=1; address:10.0.0.0/8'" },
     [BSC_OPTION_BAKE] = { .name = "bake",
                           .metavar = "DURATION",
                           .value = BSC_VALUE_DURATION,
@@ -119,7 +125,7 @@ const uint64_t bsc_options_everywhere =
     OPT(STATE) | OPT(CONFIG) | OPT(JSON) | OPT(NO_COLOR) | OPT(QUIET) | OPT(HELP) | OPT(VERSION);
 
 /* How one deployment differs from what the file says. */
-#define WISHES (OPT(STRATEGY) | OPT(STEPS) | OPT(BAKE))
+#define WISHES (OPT(STRATEGY) | OPT(STEPS) | OPT(MATCH) | OPT(BAKE))
 
 #define SERVICE_ARGUMENT                               \
     {                                                  \

@@ -25,6 +25,7 @@ enum bsc_option {
     BSC_OPTION_STAGE,
     BSC_OPTION_STRATEGY,
     BSC_OPTION_STEPS,
+    BSC_OPTION_MATCH,
     BSC_OPTION_BAKE,
     BSC_OPTION_SUPERSEDE,
     BSC_OPTION_FULL,
@@ -55,6 +56,7 @@ enum bsc_value {
     BSC_VALUE_DURATION,
     BSC_VALUE_SECONDS, /* a duration, or a bare number of seconds */
     BSC_VALUE_STEPS,   /* of a canary: "5,25,50" */
+    BSC_VALUE_MATCH,   /* "header:X-Beta=yes; address:10.0.0.0/8" */
     BSC_VALUE_NUMBER,
     BSC_VALUE_CHOICE,
     BSC_VALUE_SERVICE,

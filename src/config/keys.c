@@ -450,6 +450,7 @@ static const struct bsc_key service_keys[] = {
       .example = "75%" },
 
 #include "config/keys_deploy.inc"
+#include "config/keys_match.inc"
 
 #include "config/keys_analysis.inc"
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "config/keys.h"
+#include "core/match.h"
 
 struct service {
     struct bsc_reader *reader;
@@ -264,6 +265,18 @@ static void check_rolling(const struct service *service)
                            "replaced");
 }
 
+static void check_match(const struct service *service)
+{
+    struct bsc_error error;
+    const struct bsc_deploy_spec *deploy = &service->spec->deploy;
+    unsigned line = given(service, "deploy.match");
+    if (line && deploy->strategy != BSC_STRATEGY_CANARY)
+        bsc_reader_problem(service->reader, line, "deploy.match",
+                           "is for strategy: canary, which shows a version to some users first");
+    else if (line && bsc_match_check(&deploy->match, service->spec->speech, &error))
+        bsc_reader_problem(service->reader, line, "deploy.match", "%s", error.text);
+}
+
 static void complete(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
@@ -288,6 +301,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_deadline(&service);
     check_balancing(&service);
     check_rolling(&service);
+    check_match(&service);
     check_hook(&service, "hooks.pre_deploy.");
     check_hook(&service, "hooks.post_promote.");
     if (spec->edge.proxy_protocol && spec->speech == BSC_SPEECH_H2)

@@ -26,6 +26,8 @@ extern const struct bsc_type bsc_type_ports;
 extern const struct bsc_type bsc_type_tcp;
 /* struct bsc_canary_steps */
 extern const struct bsc_type bsc_type_steps;
+/* struct bsc_match_spec */
+extern const struct bsc_type bsc_type_match;
 /* struct bsc_amount; a range from 1 takes words for half and one, too */
 extern const struct bsc_type bsc_type_amount;
 /* struct bsc_deploy_spec: scale and scale_instances */

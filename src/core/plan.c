@@ -110,6 +110,13 @@ void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo 
     split->undo = undo;
 }
 
+void bsc_draft_match(struct bsc_draft *draft)
+{
+    struct bsc_step *match = bsc_draft_add(draft, BSC_STEP_MATCH, draft->candidate);
+    match->timeout_ms = draft->ask->spec->deploy.switch_ms;
+    match->undo = BSC_UNDO_SPLIT;
+}
+
 void bsc_draft_bake(struct bsc_draft *draft, int64_t duration_ms)
 {
     if (duration_ms && !comes_back(draft->ask))
@@ -244,6 +251,14 @@ unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, uns
     return count;
 }
 
+/* Whether match rules are in force after a step. */
+static bool matched_after(const struct bsc_step *step, bool matched)
+{
+    if (step->kind == BSC_STEP_SPLIT && step->weight_bp == BSC_WEIGHT_FULL_BP)
+        return false;
+    return matched || step->kind == BSC_STEP_MATCH;
+}
+
 bool bsc_plan_drains(const struct bsc_plan *plan, enum bsc_slot slot)
 {
     for (unsigned i = 0; i < plan->count; i++) {
@@ -274,6 +289,15 @@ unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index)
     return 0;
 }
 
+bool bsc_plan_matches(const struct bsc_plan *plan)
+{
+    bool matched = false;
+    for (unsigned i = 0; i < plan->count; i++)
+        if (in_force(&plan->steps[i]))
+            matched = matched_after(&plan->steps[i], matched);
+    return matched;
+}
+
 bool bsc_plan_holds(const struct bsc_plan *plan)
 {
     bool held = false;
@@ -299,6 +323,7 @@ struct bsc_plan_capacity bsc_plan_capacity_after(const struct bsc_plan *plan, un
         capacity.instances[step->slot] = count_after(step, capacity.instances[step->slot]);
         if (step->kind == BSC_STEP_SPLIT)
             capacity.weight_bp = step->weight_bp;
+        capacity.matched = matched_after(step, capacity.matched);
         if (step->kind == BSC_STEP_HOLD || step->kind == BSC_STEP_RESUME)
             capacity.held = step->kind == BSC_STEP_HOLD;
     }

@@ -28,6 +28,9 @@ enum bsc_step_kind {
     BSC_STEP_HOLD,   /* requests wait in the proxy */
     BSC_STEP_RESUME, /* ... and go on */
     BSC_STEP_GATE,   /* what the gate `item` of the release asks for must be so */
+    /* The candidate gets the requests that the release's match rules choose, and keeps them until
+     * it gets all the traffic. */
+    BSC_STEP_MATCH,
     BSC_STEP_KIND_COUNT
 };
 
@@ -45,7 +48,7 @@ enum bsc_step_state {
 enum bsc_undo {
     BSC_UNDO_NOTHING,
     BSC_UNDO_STOP,    /* drain and stop what START started, and all that was started later */
-    BSC_UNDO_SPLIT,   /* all the traffic back to stable */
+    BSC_UNDO_SPLIT,   /* all the traffic back to stable, that of match rules, too */
     BSC_UNDO_HOOK,    /* the hook's own undo command */
     BSC_UNDO_SHARE,   /* the share of the traffic back that was given with this step */
     BSC_UNDO_RESTART, /* what was drained or stopped of stable is started again and checked */
@@ -110,6 +113,8 @@ enum bsc_status bsc_plan_compile(const struct bsc_plan_ask *ask, const struct bs
 unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, unsigned whole);
 /* The share of the traffic that the candidate has when the step `index` is undone by SHARE. */
 unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index);
+/* Are the match rules in force now, by the steps that are done or under way? */
+bool bsc_plan_matches(const struct bsc_plan *plan);
 /* Are requests held now, by the steps that are done or under way? */
 bool bsc_plan_holds(const struct bsc_plan *plan);
 /* Shall all that is in flight in `slot` end, by a step that is done or under way? */
@@ -120,7 +125,8 @@ bool bsc_plan_reduces(const struct bsc_plan *plan, enum bsc_slot slot);
 /* What there is when the step `index` is done, if all goes well. */
 struct bsc_plan_capacity {
     unsigned instances[BSC_SLOT_COUNT];
-    unsigned weight_bp; /* of the candidate */
+    unsigned weight_bp; /* of the candidate ... */
+    bool matched;       /* ... besides the requests that match rules choose */
     bool held;          /* requests wait */
 };
 struct bsc_plan_capacity bsc_plan_capacity_after(const struct bsc_plan *plan, unsigned index,

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * core/plan_canary.c - the candidate gets the traffic in steps, and is watched after each.
  *
- * start n, check, (split w, bake)x, start N, check, split 100 %, bake, commit, drain the old. Where
- * its instances grow with its share, those that a step needs are started and checked before it.
+ * start n, check, (match, bake), (split w, bake)x, start N, check, split 100 %, bake, commit, drain
+ * the old. With match rules the users that they choose come first, with one instance where these
+ * grow with the share. Those that a step needs are started and checked before it.
  */
 #include "core/plan_build.h"
 
 /* Without a time of its own: a step that nobody watches would be none. */
 static const int64_t bake_otherwise_ms = 30000;
+
+enum { LEAST_BP = 1 };
 
 static unsigned instances_for(const struct bsc_draft *draft, unsigned weight_bp)
 {
@@ -36,6 +39,7 @@ void bsc_plan_canary(struct bsc_draft *draft)
 {
     const struct bsc_deploy_spec *deploy = &draft->ask->spec->deploy;
     const struct bsc_canary_steps *steps = &deploy->steps;
+    int64_t bake_ms = deploy->bake_ms ? deploy->bake_ms : bake_otherwise_ms;
     unsigned running = 0;
     if (draft->ask->kind == BSC_PLAN_SWITCH) { /* what was staged is there in whole */
         bsc_draft_check(draft);
@@ -44,11 +48,16 @@ void bsc_plan_canary(struct bsc_draft *draft)
         bsc_draft_pre_deploy(draft);
         bsc_draft_vacate(draft);
     }
+    if (deploy->match.count) {
+        grow(draft, &running, LEAST_BP);
+        bsc_draft_match(draft);
+        bsc_draft_bake(draft, bake_ms);
+    }
     for (unsigned i = 0; i <= steps->count; i++) {
         unsigned weight_bp = i < steps->count ? steps->weight_bp[i] : BSC_WEIGHT_FULL_BP;
         grow(draft, &running, weight_bp);
         bsc_draft_split(draft, weight_bp, BSC_UNDO_SPLIT);
-        bsc_draft_bake(draft, deploy->bake_ms ? deploy->bake_ms : bake_otherwise_ms);
+        bsc_draft_bake(draft, bake_ms);
     }
     bsc_draft_commit(draft);
 }

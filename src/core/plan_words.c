@@ -63,6 +63,9 @@ void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
     case BSC_STEP_GATE:
         snprintf(out, size, "pass gate %u: %s", step->item + 1, gate_texts[step->gate]);
         break;
+    case BSC_STEP_MATCH:
+        snprintf(out, size, "send the users that match rules choose to %s", slot);
+        break;
     case BSC_STEP_KIND_COUNT:
         break;
     }
@@ -107,7 +110,7 @@ static const char *const step_names[BSC_STEP_KIND_COUNT] = {
     [BSC_STEP_HOOK] = "hook",     [BSC_STEP_START] = "start", [BSC_STEP_CHECK] = "check",
     [BSC_STEP_SPLIT] = "split",   [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
     [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",   [BSC_STEP_HOLD] = "hold",
-    [BSC_STEP_RESUME] = "resume", [BSC_STEP_GATE] = "gate",
+    [BSC_STEP_RESUME] = "resume", [BSC_STEP_GATE] = "gate",   [BSC_STEP_MATCH] = "match",
 };
 static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {
     [BSC_STEP_PENDING] = "pending", [BSC_STEP_RUNNING] = "running", [BSC_STEP_DONE] = "done",

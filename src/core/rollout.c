@@ -21,7 +21,8 @@ static bool began(const struct bsc_step *step)
 static bool moved_traffic(const struct bsc_plan *plan)
 {
     for (unsigned i = 0; i < plan->count; i++)
-        if (plan->steps[i].kind == BSC_STEP_SPLIT && began(&plan->steps[i]))
+        if ((plan->steps[i].kind == BSC_STEP_SPLIT || plan->steps[i].kind == BSC_STEP_MATCH) &&
+            began(&plan->steps[i]))
             return true;
     return false;
 }
@@ -96,8 +97,7 @@ static enum bsc_walk_action promote_full(struct bsc_walk *walk, struct bsc_plan 
     bool held = bsc_walk_held(walk, plan);
     for (unsigned i = walk->cursor; i < plan->count; i++) {
         struct bsc_step *step = &plan->steps[i];
-        bool on_the_way = step->kind == BSC_STEP_SPLIT && step->undo == BSC_UNDO_SPLIT &&
-                          step->weight_bp < BSC_WEIGHT_FULL_BP;
+        bool on_the_way = step->undo == BSC_UNDO_SPLIT && step->weight_bp < BSC_WEIGHT_FULL_BP;
         if (step->state == BSC_STEP_PENDING && (step->kind == BSC_STEP_BAKE || on_the_way))
             step->state = BSC_STEP_SKIPPED;
     }
@@ -244,6 +244,11 @@ bool bsc_walk_held(const struct bsc_walk *walk, const struct bsc_plan *plan)
 {
     return walk->status == BSC_ROLLOUT_RUNNING && walk->paused && walk->cursor < plan->count &&
            plan->steps[walk->cursor].state == BSC_STEP_PENDING;
+}
+
+bool bsc_walk_matches(const struct bsc_walk *walk, const struct bsc_plan *plan)
+{
+    return walk->status == BSC_ROLLOUT_RUNNING && bsc_plan_matches(plan);
 }
 
 const char *bsc_rollout_status_name(enum bsc_rollout_status status)

@@ -68,6 +68,9 @@ bool bsc_walk_over(const struct bsc_walk *walk, const struct bsc_plan *plan);
 /* Paused between two steps: the one at the cursor has not begun. */
 bool bsc_walk_held(const struct bsc_walk *walk, const struct bsc_plan *plan);
 
+/* Are match rules in force? Never on the way back, nor behind the commit. */
+bool bsc_walk_matches(const struct bsc_walk *walk, const struct bsc_plan *plan);
+
 const char *bsc_rollout_status_name(enum bsc_rollout_status status); /* "rolled-back" */
 bool bsc_rollout_status_parse(const char *name, enum bsc_rollout_status *out);
 

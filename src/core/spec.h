@@ -72,6 +72,24 @@ struct bsc_amount {
     bool percent;
 };
 
+/* Which requests are sent to a candidate on purpose (core/match.h). */
+enum bsc_match_by { BSC_MATCH_HEADER, BSC_MATCH_COOKIE, BSC_MATCH_ADDRESS, BSC_MATCH_BY_COUNT };
+enum bsc_match_how {
+    BSC_MATCH_PRESENT, /* with any value */
+    BSC_MATCH_EXACT,
+    BSC_MATCH_PREFIX
+};
+struct bsc_match_rule {
+    enum bsc_match_by by;
+    enum bsc_match_how how; /* HEADER, COOKIE */
+    const char *name;       /* HEADER, COOKIE */
+    const char *value;      /* EXACT, PREFIX; ADDRESS: the range */
+};
+struct bsc_match_spec {
+    unsigned count;
+    const struct bsc_match_rule *items; /* any of them fits */
+};
+
 enum { BSC_CANARY_STEPS_MAX = 20 };
 struct bsc_canary_steps {
     unsigned count;
@@ -244,6 +262,7 @@ struct bsc_deploy_spec {
     bool rescue;        /* what the new version fails is answered by the old one ... */
     unsigned rescue_percent;       /* ... up to this share of the requests; then it is taken back */
     struct bsc_canary_steps steps; /* CANARY: the shares before the whole */
+    struct bsc_match_spec match;   /* CANARY: who gets it before them; none: nobody */
     enum bsc_scale scale;
     unsigned scale_instances; /* CANARY, FIXED */
     /* ROLLING; a surge of 0 that is no percentage stands for as many as a batch */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/match.h"
+
 enum { PERCENT_BP = 100, SHOWN = 32 };
 
 static size_t skip_spaces(const char *text, size_t size, size_t at)
@@ -87,11 +89,14 @@ enum bsc_status bsc_deploy_wish_apply(const struct bsc_deploy_wish *wish, struct
         deploy->strategy = wish->strategy;
     if (wish->has_bake)
         deploy->bake_ms = wish->bake_ms;
-    if (!wish->steps.count)
-        return BSC_OK;
-    if (deploy->strategy != BSC_STRATEGY_CANARY)
+    if ((wish->steps.count || wish->match) && deploy->strategy != BSC_STRATEGY_CANARY)
         return bsc_error_set(error, BSC_INVALID,
-                             "steps are for the strategy canary, and this one is another");
-    deploy->steps = wish->steps;
-    return BSC_OK;
+                             "%s are for the strategy canary, and this one is another",
+                             wish->steps.count ? "steps" : "match rules");
+    if (wish->steps.count)
+        deploy->steps = wish->steps;
+    if (!wish->match)
+        return BSC_OK;
+    enum bsc_status status = bsc_match_parse(wish->match, &spec->arena, &deploy->match, error);
+    return status ? status : bsc_match_check(&deploy->match, spec->speech, error);
 }

@@ -13,6 +13,7 @@ struct bsc_deploy_wish {
     enum bsc_strategy strategy;
     int64_t bake_ms;
     struct bsc_canary_steps steps; /* none: as the file says */
+    const char *match;             /* as bsc_match_parse reads it; NULL: as the file says */
 };
 
 /* BSC_INVALID: it fits neither itself nor the file. */

@@ -507,6 +507,9 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     out->whole[service->row.slots.live] =
         ask.live ? bsc_spec_instances(ask.live, service->row.slots.live) : 0;
     status = bsc_plan_compile(&ask, &service->row.slots, &out->plan, error);
-    bsc_spec_release(spec);
+    if (status == BSC_OK)
+        out->spec = spec;
+    else
+        bsc_spec_release(spec);
     return status;
 }

@@ -34,6 +34,7 @@ static void enqueue(struct bsc_engine *engine, const struct bsc_event *event)
     queued->event.actor = bsc_arena_copy(arena, event->actor);
     queued->event.service = bsc_arena_copy(arena, event->service);
     queued->event.version = bsc_arena_copy(arena, event->version);
+    queued->event.wish.match = bsc_arena_copy(arena, event->wish.match);
     queued->event.text = bsc_arena_copy(arena, event->text);
     queued->event.id = bsc_arena_copy(arena, event->id);
     if (engine->queue_last)

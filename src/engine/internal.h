@@ -261,6 +261,8 @@ bool bsc_published(const struct bsc_service *service, bsc_token token);
 enum bsc_traffic bsc_traffic_in_force(const struct bsc_service *service);
 /* Can stable take all the traffic? False when it lost instances to the rollout. */
 bool bsc_stable_is_whole(const struct bsc_service *service);
+/* Whose requests go to the candidate by match rules now; NULL: nobody's. */
+const struct bsc_match_spec *bsc_match_in_force(const struct bsc_service *service);
 /* Does stable answer what the candidate fails? */
 bool bsc_rescues(const struct bsc_service *service);
 void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect);

@@ -28,7 +28,8 @@ static void give_back(struct bsc_engine *engine)
 {
     for (struct bsc_service *s = engine->services; s; s = s->next) {
         if (!bsc_rollout_open(s) || s->row.removed || !bsc_stable_is_whole(s) ||
-            s->row.weight_bp[s->row.stable] == BSC_WEIGHT_FULL_BP)
+            (s->row.weight_bp[s->row.stable] == BSC_WEIGHT_FULL_BP &&
+             !bsc_plan_matches(&s->rollout->row.plan)))
             continue;
         s->row.weight_bp[s->row.stable] = BSC_WEIGHT_FULL_BP;
         s->row.weight_bp[bsc_slot_other(s->row.stable)] = 0;
@@ -42,9 +43,10 @@ static void give_back(struct bsc_engine *engine)
 
 void bsc_load_begin(struct bsc_engine *engine)
 {
-    if (engine->phase == BSC_PHASE_READY)
-        give_back(engine);
+    bool was_ready = engine->phase == BSC_PHASE_READY;
     engine->phase = BSC_PHASE_LOADING;
+    if (was_ready)
+        give_back(engine);
     engine->load_token = bsc_token_next(engine, NULL);
     engine->ports.store.ops->load(engine->ports.store.self, engine->load_token);
 }

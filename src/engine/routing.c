@@ -129,6 +129,16 @@ bool bsc_stable_is_whole(const struct bsc_service *service)
            !bsc_plan_reduces(&service->rollout->row.plan, service->row.stable);
 }
 
+const struct bsc_match_spec *bsc_match_in_force(const struct bsc_service *service)
+{
+    if (!bsc_rollout_open(service))
+        return NULL;
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    const struct bsc_release *release = bsc_release_find(service, row->release);
+    bool matches = release && bsc_walk_matches(&row->walk, &row->plan);
+    return matches ? &release->row.spec->deploy.match : NULL;
+}
+
 /* The release whose failures the live version answers; NULL: there is none. */
 static const struct bsc_spec *rescued(const struct bsc_service *service)
 {
@@ -171,6 +181,8 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .stable = service->row.stable,
         .watch = bsc_analysis_watches(service),
         .candidate = rollout ? rollout->row.slot : BSC_BLUE,
+        /* not when memory is discarded, and the traffic given back before that */
+        .match = engine->phase == BSC_PHASE_READY ? bsc_match_in_force(service) : NULL,
         .rollout = rollout && bsc_service_busy(service) ? rollout->row.id : 0,
         .endpoints = endpoints,
     };

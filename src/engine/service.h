@@ -88,6 +88,7 @@ struct bsc_planned {
     enum bsc_strategy strategy;
     struct bsc_plan plan;
     unsigned whole[BSC_SLOT_COUNT]; /* instances of what is, or will be, in the slot */
+    struct bsc_spec *spec;          /* of the release, as the command wishes it; the caller's */
 };
 /* `version` and `wish` as in the command, `out->kind` says which. */
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *service,

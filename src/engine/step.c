@@ -47,7 +47,9 @@ static void begin_split(struct bsc_engine *engine, struct bsc_service *service)
         bsc_rollout_blame(service, error.status, 0, 0);
         return; /* no token: judged as failed */
     }
-    bsc_weight_set(engine, service, rollout->row.slot, step->weight_bp);
+    if (!bsc_weight_set(engine, service, rollout->row.slot, step->weight_bp) &&
+        step->kind == BSC_STEP_MATCH)
+        service->row.generation++; /* what the rules choose is counted from now on */
     rollout->step_token = bsc_publish(engine, service, false);
     bsc_touch_row(engine, service);
 }
@@ -136,6 +138,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         bsc_step_begin_start(engine, service);
         break;
     case BSC_STEP_SPLIT:
+    case BSC_STEP_MATCH:
         begin_split(engine, service);
         break;
     case BSC_STEP_BAKE:
@@ -204,7 +207,10 @@ void bsc_split_refused(struct bsc_service *service, const struct bsc_event *even
 {
     struct bsc_rollout *rollout = service->rollout;
     if (!bsc_rollout_open(service) || rollout->row.walk.status != BSC_ROLLOUT_RUNNING ||
-        rollout->step_token != event->token || bsc_step_current(service)->kind != BSC_STEP_SPLIT)
+        rollout->step_token != event->token)
+        return;
+    enum bsc_step_kind kind = bsc_step_current(service)->kind;
+    if (kind != BSC_STEP_SPLIT && kind != BSC_STEP_MATCH)
         return;
     rollout->step_refused = true;
     snprintf(rollout->waiting, sizeof rollout->waiting, "%s",
@@ -253,6 +259,7 @@ enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *s
     case BSC_STEP_CHECK:
         return bsc_step_judge_check(engine, service, reason, size);
     case BSC_STEP_SPLIT:
+    case BSC_STEP_MATCH:
         return judge_split(engine, service, reason, size);
     case BSC_STEP_BAKE:
         return judge_bake(engine, service, reason, size);
@@ -279,7 +286,8 @@ static void give_back(struct bsc_engine *engine, struct bsc_service *service, un
     struct bsc_slots *slots = &service->row.slots;
     if (slots->live == rollout->row.slot)
         (void)!bsc_slots_apply(slots, BSC_SLOT_ROLLBACK, NULL);
-    bsc_weight_set(engine, service, rollout->row.slot, weight_bp);
+    if (!bsc_weight_set(engine, service, rollout->row.slot, weight_bp))
+        service->row.generation++; /* match rules end with it */
     rollout->step_token = bsc_publish(engine, service, !weight_bp);
     bsc_touch_row(engine, service);
 }

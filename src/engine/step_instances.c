@@ -61,7 +61,8 @@ static bool broken_down(const struct bsc_service *service, char *reason, size_t 
     const struct bsc_rollout_row *row = &service->rollout->row;
     unsigned healthy, total;
     bsc_slot_healthy(service, row->slot, row->release, &healthy, &total);
-    if (healthy || !service->row.weight_bp[row->slot] || service->row.stable == row->slot)
+    bool serves = service->row.weight_bp[row->slot] || bsc_match_in_force(service);
+    if (healthy || !serves || service->row.stable == row->slot)
         return false;
     snprintf(reason, size, "none of the instances in %s is healthy, and it has traffic",
              bsc_slot_name(row->slot));

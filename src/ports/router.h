@@ -36,9 +36,12 @@ struct bsc_routing {
     enum bsc_slot stable;
     unsigned rescue_percent; /* of the requests; TRIPPED when that is used up */
     uint64_t rollout;        /* for which rescues are counted; 0: none is at work */
-    /* COUNTED is told while the candidate has weight. */
+    /* COUNTED is told while the candidate gets requests. */
     bool watch;
     enum bsc_slot candidate;
+    /* Whose requests go to the candidate whatever its weight is; they are counted apart from those
+     * that the weights chose. NULL: nobody's. Travels with the split, like the key. */
+    const struct bsc_match_spec *match;
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };

@@ -11,15 +11,26 @@
 
 enum { RETRY_AFTER_S = 30 };
 
-/* The slot is chosen once, by who asks or by the coin. A retry stays in it, unless the traffic left
- * it since. */
+void bsc_exchange_match(struct bsc_exchange *exchange, const struct bsc_head *head,
+                        const char *bytes)
+{
+    char address[INET6_ADDRSTRLEN];
+    exchange->chosen = bsc_rules_fit(exchange->service->split.rules, head, bytes,
+                                     bsc_exchange_address(exchange, address));
+}
+
+/* The slot is chosen once, by a rule, by who asks or by the coin. A retry stays in it, unless the
+ * traffic left it since. */
 static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_split *split = &exchange->service->split;
     bool rescued = exchange->rescued && split->rescue && split->stable == exchange->slot;
-    if (exchange->charged && (rescued || split->weight_bp[exchange->slot] > 0))
+    if (exchange->charged && (rescued || bsc_split_serves(split, exchange->slot)))
         return;
-    if (exchange->identified && exchange->service->shared->sticky)
+    bool chosen = exchange->chosen && split->rules;
+    if (chosen)
+        exchange->slot = (uint8_t)split->rules_slot;
+    else if (exchange->identified && exchange->service->shared->sticky)
         exchange->slot = (uint8_t)bsc_balance_slot_of(
             split, bsc_identity_bucket(split->key, exchange->identity));
     else
@@ -27,7 +38,7 @@ static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange
     if (exchange->charged)
         return;
     exchange->charged = true;
-    exchange->cell = split->cell[exchange->slot];
+    exchange->cell = chosen ? split->rules_cell : split->cell[exchange->slot];
     bsc_counter_add(&worker->shard->cells[exchange->cell].claimed, 1);
 }
 

@@ -160,6 +160,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
             exchange->blame =
                 (uint8_t)bsc_blame_find(&exchange->service->shared->blame,
                                         bytes + request->target.at, request->target.size);
+        if (exchange->service->split.rules)
+            bsc_exchange_match(exchange, &request->head, bytes);
     }
     if (bsc_access_log_on(worker->access))
         bsc_access_begin(worker, exchange, bytes);
@@ -360,7 +362,7 @@ static void run_queued(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     const struct bsc_local_service *service = exchange->service;
     if (service->removed || !service->has_split || service->shared->traffic != BSC_TRAFFIC_SERVE ||
-        service->split.weight_bp[exchange->slot] == 0)
+        !bsc_split_serves(&service->split, exchange->slot))
         bsc_queue_leave(worker, exchange, false);
     else if (bsc_queue_is_behind(exchange))
         return;

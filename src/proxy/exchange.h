@@ -88,6 +88,7 @@ struct bsc_exchange {
     bool head_counted : 1; /* its unit's `answered` */
     bool tcp : 1;          /* a connection of a TCP service: no heads, no answers (tunnel.h) */
     bool cut : 1;          /* the client does not read: what it has must not look whole */
+    bool chosen : 1;       /* by a match rule, when its head came */
     bool by_proxy : 1;     /* a trusted proxy passed it on ... */
     int64_t body_us;       /* since when its body is waited for; 0: it was not */
     struct bsc_ip behind;  /* ... for this client */
@@ -129,6 +130,10 @@ bool bsc_exchange_late(struct bsc_worker *worker, struct bsc_exchange *exchange)
 /* Whether the client reads its answer too slowly, and the end of that. Always false. */
 bool bsc_exchange_reader_late(const struct bsc_worker *worker, struct bsc_exchange *exchange);
 bool bsc_exchange_cut_reader(struct bsc_worker *worker, struct bsc_exchange *exchange);
+/* Where match rules are in force: is it for the candidate on purpose? `head` NULL: a connection of
+ * TCP. */
+void bsc_exchange_match(struct bsc_exchange *exchange, const struct bsc_head *head,
+                        const char *bytes);
 /* Goes where the service's traffic mode and the current split say. */
 bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Claims an instance and connects; answers itself when there is none. */

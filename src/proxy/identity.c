@@ -9,6 +9,7 @@
 
 #include "base/network.h"
 #include "proxy/bytes.h"
+#include "proxy/cookie.h"
 
 enum { BUCKETS = 10000 };
 
@@ -54,29 +55,6 @@ unsigned bsc_identity_bucket(const unsigned char key[BSC_KEY_BYTES], uint64_t id
     return (unsigned)(hash(&identity, sizeof identity, key) % BUCKETS);
 }
 
-/* The value of the cookie `name` in one Cookie field (RFC 6265 section 5.4). */
-static bool find_cookie(const char *at, const char *end, const char *name, size_t name_size,
-                        struct bsc_slice *out)
-{
-    const char *begin = at;
-    while (at < end) {
-        const char *semicolon = memchr(at, ';', (size_t)(end - at));
-        const char *stop = semicolon ? semicolon : end;
-        if ((size_t)(stop - at) > name_size && at[name_size] == '=' &&
-            !memcmp(at, name, name_size)) {
-            const char *value = at + name_size + 1;
-            while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t'))
-                stop--;
-            *out = (struct bsc_slice){ (uint16_t)(value - begin), (uint16_t)(stop - value) };
-            return stop > value;
-        }
-        at = semicolon ? semicolon + 1 : end;
-        while (at < end && (*at == ' ' || *at == '\t'))
-            at++;
-    }
-    return false;
-}
-
 static bool identity_of_cookies(const struct bsc_service *service, const struct bsc_head *head,
                                 const char *bytes, uint64_t *out)
 {
@@ -88,8 +66,8 @@ static bool identity_of_cookies(const struct bsc_service *service, const struct 
         const char *value = bytes + field->value.at;
         struct bsc_slice found;
         if (field->id != BSC_FIELD_COOKIE || field->alias ||
-            !find_cookie(value, value + field->value.size, service->identity_name, name_size,
-                         &found))
+            !bsc_cookie_find(value, value + field->value.size, service->identity_name, name_size,
+                             &found))
             continue;
         *out = bsc_identity_hash(value + found.at, found.size);
         return true;

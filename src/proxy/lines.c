@@ -184,13 +184,15 @@ static enum bsc_status take_instances(struct bsc_lines *lines, const json_t *obj
 static enum bsc_status take_splits(struct bsc_lines *lines, const json_t *list,
                                    struct bsc_line *out, struct bsc_error *error)
 {
-    struct bsc_split split;
+    struct bsc_split split = { 0 };
     if (!json_is_array(list))
         return bsc_error_set(error, BSC_INVALID, "'splits' is no list");
-    for (size_t i = 0; i < json_array_size(list); i++)
+    for (size_t i = 0; i < json_array_size(list); i++) {
         if (!find_service(lines, json_array_get(list, i), error) ||
             bsc_parse_split(json_array_get(list, i), &split, error))
             return error->status;
+        bsc_split_deinit(&split);
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *object = json_array_get(list, i);
         struct bsc_entry *entry = find_service(lines, object, error);
@@ -198,13 +200,14 @@ static enum bsc_status take_splits(struct bsc_lines *lines, const json_t *list,
             return error->status;
         if (entry->has_split)
             bsc_split_succeed(&split, &entry->split);
-        entry->split = split;
+        bsc_split_set(&entry->split, &split);
+        bsc_split_deinit(&split);
         entry->has_split = true;
         if (lines->collecting)
             continue;
         struct bsc_change *change = begin_change(out, entry);
         change->has_split = true;
-        change->split = split;
+        bsc_split_set(&change->split, &entry->split);
     }
     return BSC_OK;
 }
@@ -345,7 +348,7 @@ static struct bsc_update *whole_update(struct bsc_lines *lines)
         change->service = bsc_service_acquire(entry->service);
         change->roster = bsc_roster_acquire(entry->roster);
         change->has_split = entry->has_split;
-        change->split = entry->split;
+        bsc_split_set(&change->split, &entry->split);
         change->whole = true;
     }
     return update;
@@ -405,7 +408,7 @@ static void keep_old(struct bsc_lines *lines, const char *name)
     if (!entry->roster && old->roster)
         entry->roster = bsc_roster_acquire(old->roster);
     if (!entry->has_split)
-        entry->split = old->split;
+        bsc_split_set(&entry->split, &old->split);
     entry->has_split |= old->has_split;
 }
 

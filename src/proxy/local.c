@@ -86,6 +86,7 @@ static void forget_instances(struct bsc_worker *worker, struct bsc_local_service
 static void free_service(struct bsc_local_service *service)
 {
     bsc_service_release(service->shared);
+    bsc_split_deinit(&service->split);
     free(service);
 }
 

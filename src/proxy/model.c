@@ -209,6 +209,7 @@ void bsc_update_destroy(struct bsc_update *update)
     for (unsigned i = 0; i < update->change_count; i++) {
         bsc_service_release(update->changes[i].service);
         bsc_roster_release(update->changes[i].roster);
+        bsc_split_deinit(&update->changes[i].split);
     }
     bsc_routes_destroy(update->old_routes);
     bsc_options_destroy(update->old_options);
@@ -219,8 +220,23 @@ void bsc_update_destroy(struct bsc_update *update)
     free(update);
 }
 
+void bsc_split_set(struct bsc_split *to, const struct bsc_split *from)
+{
+    struct bsc_rules *old = to->rules;
+    *to = *from;
+    bsc_rules_acquire(to->rules);
+    bsc_rules_release(old);
+}
+
+void bsc_split_deinit(struct bsc_split *split)
+{
+    bsc_rules_release(split->rules);
+    split->rules = NULL;
+}
+
 void bsc_split_trip(struct bsc_split *split)
 {
+    bsc_split_deinit(split);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
         split->weight_bp[slot] = slot == split->stable ? BSC_SPLIT_WHOLE_BP : 0;
     split->tripped = true;

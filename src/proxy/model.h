@@ -24,6 +24,7 @@
 #include "proxy/retry_policy.h"
 #include "proxy/roles.h"
 #include "proxy/routes.h"
+#include "proxy/rules.h"
 #include "proxy/tls.h"
 
 enum bsc_balancing {
@@ -169,8 +170,21 @@ struct bsc_split {
     enum bsc_slot stable;
     unsigned rescue_share; /* what every request earns, of BSC_BUDGET_ONE */
     unsigned rescue_least; /* rescues that need not be earned, over all workers */
+    /* Whose requests go to `rules_slot`, whatever it weighs, and are counted in `rules_cell`; NULL:
+     * nobody's. Every copy of a split holds a reference. */
+    struct bsc_rules *rules;
+    enum bsc_slot rules_slot;
+    uint32_t rules_cell;
 };
 
+/* `to` is a split, or zeroed. */
+void bsc_split_set(struct bsc_split *to, const struct bsc_split *from);
+void bsc_split_deinit(struct bsc_split *split);
+/* Does anybody get there, by weight or by rule? */
+static inline bool bsc_split_serves(const struct bsc_split *split, unsigned slot)
+{
+    return split->weight_bp[slot] > 0 || (split->rules && split->rules_slot == slot);
+}
 /* Everything to stable. */
 void bsc_split_trip(struct bsc_split *split);
 /* `split` takes the place of `old`: when it is the same one told again, it has tripped as well. */

@@ -323,6 +323,23 @@ static enum bsc_status parse_rescue(const json_t *object, struct bsc_split *out,
     return BSC_OK;
 }
 
+static enum bsc_status parse_rules(const json_t *object, struct bsc_split *out,
+                                   struct bsc_error *error)
+{
+    const char *slot = json_string_value(json_object_get(object, "slot"));
+    json_int_t cell;
+    out->rules = NULL;
+    if (!object)
+        return BSC_OK;
+    if (!slot || !bsc_slot_parse(slot, &out->rules_slot))
+        return bsc_error_set(error, BSC_INVALID, "match: 'slot' is no slot");
+    if (parse_number(object, "cell", 0, BSC_CELLS - 1, -1, &cell, error) ||
+        bsc_rules_parse(json_object_get(object, "rules"), &out->rules, error))
+        return bsc_error_wrap(error, "match");
+    out->rules_cell = (uint32_t)cell;
+    return BSC_OK;
+}
+
 enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
                                 struct bsc_error *error)
 {
@@ -347,5 +364,7 @@ enum bsc_status bsc_parse_split(const json_t *object, struct bsc_split *out,
     }
     if (sum != WHOLE_BP)
         return bsc_error_set(error, BSC_INVALID, "the weights' sum is not %d", WHOLE_BP);
-    return parse_rescue(object, out, error);
+    if (parse_rescue(object, out, error))
+        return error->status;
+    return parse_rules(json_object_get(object, "match"), out, error);
 }

@@ -25,6 +25,7 @@ static void free_entry(struct bsc_entry *entry)
 {
     bsc_service_release(entry->service);
     bsc_roster_release(entry->roster);
+    bsc_split_deinit(&entry->split);
     free(entry->name);
     free(entry);
 }

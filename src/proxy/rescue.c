@@ -16,12 +16,14 @@ void bsc_rescue_take_split(const struct bsc_worker *worker, struct bsc_local_ser
 {
     bool same = service->has_split && service->split.rescue &&
                 service->split.generation == split->generation;
-    struct bsc_split old = service->split;
-    service->split = *split;
-    if (same) {
+    struct bsc_split old = { 0 };
+    bsc_split_set(&old, &service->split);
+    bsc_split_set(&service->split, split);
+    if (same)
         bsc_split_succeed(&service->split, &old);
+    bsc_split_deinit(&old);
+    if (same)
         return;
-    }
     unsigned least = (split->rescue_least + worker->count - 1) / worker->count;
     service->rescues.credit = (least > LEAST_OF_ONE ? least : LEAST_OF_ONE) * BSC_BUDGET_ONE;
     service->rescues_late = RESCUES_LATE;
@@ -47,7 +49,7 @@ static bool spend(struct bsc_worker *worker, struct bsc_exchange *exchange)
     struct bsc_local_service *service = exchange->service;
     if (!service->choices[service->split.stable].count)
         return false;
-    bool left = service->split.weight_bp[exchange->slot] == 0;
+    bool left = !bsc_split_serves(&service->split, exchange->slot);
     if (!left && bsc_budget_spend(&service->rescues))
         return true;
     if (!left)

@@ -64,7 +64,7 @@ static bool may_stay(const struct bsc_exchange *exchange)
 {
     const struct bsc_split *split = &exchange->service->split;
     return !split->rescue || exchange->slot == split->stable ||
-           split->weight_bp[exchange->slot] > 0;
+           bsc_split_serves(split, exchange->slot);
 }
 
 /* Takes a retry out of the budget (docs/decisions/0004-retry-budget.md). */

@@ -59,6 +59,8 @@ void bsc_tcp_begin(struct bsc_worker *worker, struct bsc_client *client)
         exchange->identified = true;
         exchange->identity = bsc_identity_hash_client(client->address);
     }
+    if (service->split.rules)
+        bsc_exchange_match(exchange, NULL, NULL);
     if (bsc_access_log_on(worker->access))
         bsc_access_begin_tcp(worker, exchange);
     bsc_exchange_go(worker, exchange);

@@ -14,7 +14,7 @@ static void pass_on(struct bsc_control *control, struct bsc_entry *entry,
     struct bsc_change *change = bsc_update_add(*update);
     change->index = entry->index;
     change->has_split = true;
-    change->split = entry->split;
+    bsc_split_set(&change->split, &entry->split);
     bsc_controller_trip(&control->controller, entry->name, &entry->split);
 }
 

@@ -103,6 +103,7 @@ struct bsc_judgement {
     enum bsc_metric_kind proved; /* HARM: by what */
     bool coin;                   /* versions are compared at the same time */
     bool by_user;                /* ... by groups of users */
+    bool by_rule;                /* match rules chose who is counted of the candidate */
     struct bsc_tally units, errors;
     struct bsc_interval candidate, live; /* rates of errors; without a coin live is as of before */
     struct bsc_tally slow;               /* HARM by slow answers: of those */

@@ -35,6 +35,7 @@ void bsc_judge_rule(const struct bsc_judge *judge, struct bsc_judgement *out)
         .proved = judge->proved,
         .coin = bsc_judge_has_coin(judge),
         .by_user = judge->drawing == BSC_DRAWN_BY_USER,
+        .by_rule = judge->begun && judge->drawing == BSC_DRAWN_BY_RULE,
         .units = judge->units,
         .errors = errors->total,
         .e = exp(fmin(log_e, 700)),
@@ -91,6 +92,11 @@ static double share(uint64_t part, uint64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
+static const char *requests_of(const struct bsc_judgement *it)
+{
+    return it->by_rule ? "requests of chosen users" : "requests";
+}
+
 static void text_errors(const struct bsc_judgement *it, const char *candidate, const char *live,
                         char *out, size_t size)
 {
@@ -98,9 +104,9 @@ static void text_errors(const struct bsc_judgement *it, const char *candidate, c
     percent(it->candidate.rate, rate);
     percent(it->live.rate, other);
     percent(it->limit, limit);
-    size_t used =
-        (size_t)snprintf(out, size, "%s fails %s of its requests (%" PRIu64 " of %" PRIu64 "), ",
-                         candidate, rate, it->errors.candidate, it->units.candidate);
+    size_t used = (size_t)snprintf(
+        out, size, "%s fails %s of its %s (%" PRIu64 " of %" PRIu64 "), ", candidate, rate,
+        requests_of(it), it->errors.candidate, it->units.candidate);
     if (used >= size)
         return;
     if (it->proof == BSC_PROOF_CEILING)
@@ -147,10 +153,12 @@ static void text_needed(const struct bsc_judgement *it, char *out, size_t size)
     int64_t rounded_ms = it->needed_ms < 60000 ? (it->needed_ms + 999) / 1000 * 1000
                                                : (it->needed_ms + 59999) / 60000 * 60000;
     if (it->needed_ms < 0)
-        snprintf(out, size, "0 of %" PRIu64 " requests, and none comes", it->minimum_units);
+        snprintf(out, size, "0 of %" PRIu64 " %s, and none comes", it->minimum_units,
+                 requests_of(it));
     else
-        snprintf(out, size, "%" PRIu64 " of %" PRIu64 " requests, about %s at this rate",
-                 it->units.candidate, it->minimum_units, bsc_duration_format(rounded_ms, duration));
+        snprintf(out, size, "%" PRIu64 " of %" PRIu64 " %s, about %s at this rate",
+                 it->units.candidate, it->minimum_units, requests_of(it),
+                 bsc_duration_format(rounded_ms, duration));
 }
 
 static void text_good(const struct bsc_judgement *it, const char *candidate, const char *live,
@@ -160,8 +168,8 @@ static void text_good(const struct bsc_judgement *it, const char *candidate, con
     percent(it->candidate.rate, rate);
     percent(it->candidate.high, high);
     percent(it->live.rate, other);
-    snprintf(out, size, "no harm seen: %s fails %s of %" PRIu64 " requests (at most %s), %s %s %s",
-             candidate, rate, it->units.candidate, high, live,
+    snprintf(out, size, "no harm seen: %s fails %s of %" PRIu64 " %s (at most %s), %s %s %s",
+             candidate, rate, it->units.candidate, requests_of(it), high, live,
              it->coin ? "fails" : "failed before it", other);
 }
 

@@ -94,10 +94,10 @@ static void input_is_held_against_its_fields(void **unused)
     assert_check("deploy", "{\"version\":\"v2\",\"stage\":1}", "'stage' must be true or false");
     assert_check("deploy", "{\"versoin\":\"v2\"}",
                  "'versoin' is not known here: accepted are version, stage, supersede, "
-                 "strategy, steps, bake");
+                 "strategy, steps, match, bake");
     assert_check("deploy", "{\"a\\u001b[31m\":1}",
                  "'a\\x1b[31m' is not known here: accepted are version, stage, supersede, "
-                 "strategy, steps, bake");
+                 "strategy, steps, match, bake");
     assert_check("rollback", "{\"version\":null}", NULL);
     assert_check("switch", "{}", NULL);
     assert_check("switch", "{\"x\":1}", "'x' is not known here: nothing is accepted");

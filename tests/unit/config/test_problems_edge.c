@@ -143,6 +143,10 @@ static void a_deadline_that_no_version_could_meet(void **unused)
     }
 }
 
+#define ONE_OF                                                                                  \
+    "4: services.web.deploy.match[0]: is one of header, cookie and address; the first two may " \
+    "have a value, or a prefix of it"
+
 static void values_that_no_strategy_takes(void **unused)
 {
     (void)unused;
@@ -155,6 +159,38 @@ static void values_that_no_strategy_takes(void **unused)
         { WEB "    deploy: { steps: 0.001 }\n",
           "4: services.web.deploy.steps: expected a list of at most 20 rising percentages below "
           "100 such as [5%, 25%, 50%], down to 0.01%, found '0.001'" },
+        { WEB "    deploy: { match: [{ header: X }] }\n",
+          "4: services.web.deploy.match: is for strategy: canary, which shows a version to some "
+          "users first" },
+        { WEB "    deploy: { strategy: canary, match: { header: X } }\n",
+          "4: services.web.deploy.match: expected a list of at most 16 rules such as { header: "
+          "X-Beta, value: \"yes\" }, { cookie: beta, prefix: a } or { address: 10.0.0.0/8 }, found "
+          "a map" },
+        { WEB "    deploy: { strategy: canary, match: [{ headr: X }] }\n",
+          "4: services.web.deploy.match[0]: 'headr' is no part of a rule; accepted are header, "
+          "cookie or address, and value or prefix of the first two" },
+        { WEB "    deploy: { strategy: canary, match: [header:X, { cookie: [a] }] }\n",
+          "4: services.web.deploy.match[1]: expected a text, found a list" },
+        { WEB "    deploy: { strategy: canary, match: [{ value: a }] }\n", ONE_OF },
+        { WEB "    deploy: { strategy: canary, match: [{ header: a, cookie: b }] }\n", ONE_OF },
+        { WEB "    deploy: { strategy: canary, match: [{ header: a, value: b, prefix: b }] }\n",
+          ONE_OF },
+        { WEB "    deploy: { strategy: canary, match: [{ address: 10.0.0.0/8, value: b }] }\n",
+          ONE_OF },
+        { WEB "    deploy: { strategy: canary, match: [{ address: \"::1\", prefix: b }] }\n",
+          ONE_OF },
+        { WEB "    deploy: { strategy: canary, match: [{ address: 10.0.0.0/33 }] }\n",
+          "4: services.web.deploy.match[0]: is no address and no range of them such as "
+          "10.0.0.0/8" },
+        { WEB "    deploy: { strategy: canary, match: [agent:curl] }\n",
+          "4: services.web.deploy.match[0]: begins with none of header:, cookie:, address:" },
+        { WEB "    deploy: { strategy: canary, match: [[a]] }\n",
+          "4: services.web.deploy.match[0]: is no rule such as { header: X-Beta, value: \"yes\" }, "
+          "{ cookie: beta, prefix: a } or { address: 10.0.0.0/8 }" },
+        { WEB "    protocol: tcp\n    listen: 5432\n    deploy: { strategy: canary, match: "
+              "[address:::1, cookie:a] }\n",
+          "6: services.web.deploy.match: 'cookie:a' is for requests of HTTP; of a connection of "
+          "TCP only the address is known" },
         { WEB "    deploy: { scale: none }\n",
           "4: services.web.deploy.scale: expected match, full, or a number of instances from 1 to "
           "1000, found 'none'" },

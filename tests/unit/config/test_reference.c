@@ -115,6 +115,8 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
         if (!strncmp(key->path, "affinity.", 9) && strcmp(at, "cookie") != 0 &&
             strcmp(at, "header") != 0 && strcmp(at, "client_address") != 0)
             bsc_text_printf(&text, "%scookie: c\n", margin);
+        if (!strcmp(key->path, "deploy.match"))
+            bsc_text_printf(&text, "%sstrategy: canary\n", margin);
         if (targets)
             bsc_text_printf(&text, "      %s: 127.0.0.1:9\n",
                             strstr(key->path, "blue") ? "green" : "blue");

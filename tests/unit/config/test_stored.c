@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "core/expand.h"
+#include "core/match.h"
 
 /* A generator of our own, so that a failing seed is the same everywhere. */
 static uint64_t state;
@@ -113,6 +114,13 @@ static void random_rest(struct bsc_spec *spec)
     spec->deploy.steps.count = below(5);
     for (unsigned i = 0; i < spec->deploy.steps.count; i++)
         spec->deploy.steps.weight_bp[i] = i * 2000 + 1 + below(1999);
+    static const struct bsc_match_rule rules[] = {
+        { BSC_MATCH_HEADER, BSC_MATCH_EXACT, "X-Beta", "yes; or no" },
+        { BSC_MATCH_COOKIE, BSC_MATCH_PREFIX, "beta", "\"" },
+        { BSC_MATCH_ADDRESS, BSC_MATCH_PRESENT, NULL, "10.0.0.0/8" },
+        { BSC_MATCH_COOKIE, BSC_MATCH_PRESENT, "beta", NULL },
+    };
+    spec->deploy.match = (struct bsc_match_spec){ below(5), rules };
     spec->deploy.scale = below(3);
     spec->deploy.scale_instances = spec->deploy.scale == BSC_SCALE_FIXED ? 1 + below(100) : 0;
     spec->deploy.batch = (struct bsc_amount){ 1 + below(100), below(2) };
@@ -336,6 +344,12 @@ static void same_strategy(const struct bsc_deploy_spec *a, const struct bsc_depl
     assert_int_equal(a->steps.count, b->steps.count);
     for (unsigned i = 0; i < a->steps.count; i++)
         assert_int_equal(a->steps.weight_bp[i], b->steps.weight_bp[i]);
+    assert_int_equal(a->match.count, b->match.count);
+    for (unsigned i = 0; i < a->match.count; i++) {
+        char one[BSC_MATCH_TEXT_BYTES], other[BSC_MATCH_TEXT_BYTES];
+        assert_string_equal(bsc_match_rule_format(&a->match.items[i], one),
+                            bsc_match_rule_format(&b->match.items[i], other));
+    }
     assert_int_equal(a->scale, b->scale);
     assert_int_equal(a->scale_instances, b->scale_instances);
     same_amount(a->batch, b->batch);

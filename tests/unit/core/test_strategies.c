@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "core/plan.h"
+#include "core/rollout.h"
 
 static const struct bsc_slots idle = { .live = BSC_BLUE,
                                        .state = { BSC_SLOT_LIVE, BSC_SLOT_IDLE },
@@ -38,7 +38,8 @@ static struct bsc_plan_ask ask_of(const struct bsc_spec *spec)
     return (struct bsc_plan_ask){ .kind = BSC_PLAN_DEPLOY, .spec = spec, .live = spec };
 }
 
-/* One step a line: what there is in blue and green when it is done, "h" while requests are held. */
+/* One step a line: what there is in blue and green when it is done, "h" while requests are held,
+ * "m" while match rules are in force. */
 static void assert_plan(const struct bsc_plan_ask *ask, const struct bsc_slots *slots,
                         const char *wanted)
 {
@@ -52,9 +53,9 @@ static void assert_plan(const struct bsc_plan_ask *ask, const struct bsc_slots *
         char step[160], undo[160];
         bsc_step_describe(&plan.steps[i], step, sizeof step);
         bsc_step_describe_undo(&plan.steps[i], undo, sizeof undo);
-        bsc_text_printf(&text, "%u+%u %u%s %s%s%s\n", after.instances[BSC_BLUE],
-                        after.instances[BSC_GREEN], after.weight_bp, after.held ? "h" : "", step,
-                        undo[0] ? " / " : "", undo);
+        bsc_text_printf(&text, "%u+%u %u%s%s %s%s%s\n", after.instances[BSC_BLUE],
+                        after.instances[BSC_GREEN], after.weight_bp, after.matched ? "m" : "",
+                        after.held ? "h" : "", step, undo[0] ? " / " : "", undo);
     }
     assert_string_equal(bsc_text_get(&text), wanted);
     bsc_text_deinit(&text);
@@ -80,6 +81,80 @@ static void a_canary_grows_with_its_share_and_is_watched_after_each_step(void **
                 "4+4 10000 give green 100 % of the traffic" BACK "4+4 10000 watch green for 30s\n"
                 "4+4 10000 commit: green becomes stable\n"
                 "4+4 10000 wait until nothing is in flight in blue\n");
+}
+
+static const struct bsc_match_rule beta = { BSC_MATCH_HEADER, BSC_MATCH_PRESENT, "X-Beta", NULL };
+
+static void chosen_users_come_first_and_stay_until_the_whole(void **unused)
+{
+    (void)unused;
+    struct bsc_spec spec = spec_of(BSC_STRATEGY_CANARY);
+    spec.deploy.match = (struct bsc_match_spec){ 1, &beta };
+    spec.deploy.steps = (struct bsc_canary_steps){ 1, { 5000 } };
+    struct bsc_plan_ask ask = ask_of(&spec);
+    assert_plan(&ask, &idle,
+                "4+1 0 start 1 instance in green" STOP "4+1 0 check the health of green\n"
+                "4+1 0m send the users that match rules choose to green" BACK
+                "4+1 0m watch green for 30s\n"
+                "4+2 0m start 1 instance in green\n4+2 0m check the health of green\n"
+                "4+2 5000m give green 50 % of the traffic" BACK "4+2 5000m watch green for 30s\n"
+                "4+4 5000m start 2 instances in green\n4+4 5000m check the health of green\n"
+                "4+4 10000 give green 100 % of the traffic" BACK "4+4 10000 watch green for 30s\n"
+                "4+4 10000 commit: green becomes stable\n"
+                "4+4 10000 wait until nothing is in flight in blue\n");
+}
+
+static void rules_are_in_force_from_their_step_to_the_whole_and_never_on_the_way_back(void **unused)
+{
+    (void)unused;
+    struct bsc_spec spec = spec_of(BSC_STRATEGY_CANARY);
+    spec.deploy.match = (struct bsc_match_spec){ 1, &beta };
+    struct bsc_plan_ask ask = ask_of(&spec);
+    struct bsc_plan plan;
+    struct bsc_error error;
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_OK);
+    unsigned match = 2, whole = 0;
+    assert_int_equal(plan.steps[match].kind, BSC_STEP_MATCH);
+    while (plan.steps[whole].weight_bp < BSC_WEIGHT_FULL_BP)
+        whole++;
+    for (unsigned turn = 0; turn < plan.count; turn++) {
+        struct bsc_plan walked = plan;
+        struct bsc_walk walk = { 0 };
+        bsc_walk_handle(&walk, &walked, BSC_WALK_BEGIN);
+        while (walk.cursor < turn)
+            bsc_walk_handle(&walk, &walked, BSC_WALK_DONE);
+        assert_int_equal(bsc_walk_matches(&walk, &walked), turn >= match && turn < whole);
+        if (walk.status != BSC_ROLLOUT_RUNNING)
+            continue;
+        bool moved = turn >= match;
+        bsc_walk_handle(&walk, &walked, BSC_WALK_FAIL);
+        while (walk.status == BSC_ROLLOUT_UNDOING) {
+            assert_false(bsc_walk_matches(&walk, &walked));
+            bsc_walk_handle(&walk, &walked, BSC_WALK_DONE);
+        }
+        assert_false(bsc_walk_matches(&walk, &walked));
+        assert_int_equal(walk.status, moved ? BSC_ROLLOUT_ROLLED_BACK : BSC_ROLLOUT_FAILED);
+    }
+}
+
+static void a_full_promotion_skips_choosing_users(void **unused)
+{
+    (void)unused;
+    struct bsc_spec spec = spec_of(BSC_STRATEGY_CANARY);
+    spec.deploy.match = (struct bsc_match_spec){ 1, &beta };
+    struct bsc_plan_ask ask = ask_of(&spec);
+    struct bsc_plan plan;
+    struct bsc_walk walk = { 0 };
+    struct bsc_error error;
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_OK);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_BEGIN);
+    bsc_walk_handle(&walk, &plan, BSC_WALK_PROMOTE_FULL);
+    while (walk.status == BSC_ROLLOUT_RUNNING) {
+        assert_false(bsc_walk_matches(&walk, &plan));
+        bsc_walk_handle(&walk, &plan, BSC_WALK_DONE);
+    }
+    assert_int_equal(walk.status, BSC_ROLLOUT_PROMOTED);
+    assert_int_equal(plan.steps[2].state, BSC_STEP_SKIPPED);
 }
 
 static void a_canary_of_full_size_starts_once(void **unused)
@@ -423,6 +498,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_canary_grows_with_its_share_and_is_watched_after_each_step),
+        cmocka_unit_test(chosen_users_come_first_and_stay_until_the_whole),
+        cmocka_unit_test(rules_are_in_force_from_their_step_to_the_whole_and_never_on_the_way_back),
+        cmocka_unit_test(a_full_promotion_skips_choosing_users),
         cmocka_unit_test(a_canary_of_full_size_starts_once),
         cmocka_unit_test(a_canary_of_a_fixed_size_keeps_it_until_the_end),
         cmocka_unit_test(what_was_staged_for_a_canary_is_there_in_whole),

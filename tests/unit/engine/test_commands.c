@@ -385,7 +385,10 @@ static enum bsc_status plan(enum bsc_plan_kind kind, const char *version, struct
 {
     struct bsc_error error;
     *out = (struct bsc_planned){ .kind = kind };
-    return bsc_engine_plan(sim->engine, "s0", version, &(struct bsc_deploy_wish){ 0 }, out, &error);
+    enum bsc_status status =
+        bsc_engine_plan(sim->engine, "s0", version, &(struct bsc_deploy_wish){ 0 }, out, &error);
+    bsc_spec_release(out->spec);
+    return status;
 }
 
 static void a_plan_is_told_and_nothing_happens(void **unused)
