@@ -133,6 +133,10 @@ static const struct bsc_api_field analysis[] = {
     { "minimum_requests", BSC_API_INTEGER, .summary = "of the new version, for `good`" },
     { "needed_ms", BSC_API_INTEGER, BSC_API_NULLABLE,
       .summary = "until there are so many at this rate; null: none comes" },
+    { "confident", BSC_API_BOOLEAN,
+      .summary =
+          "it is shown that the new version is no worse than `deploy.analysis.margin`, which "
+          "ends a bake with `until: confident`" },
     { 0 },
 };
 

@@ -25,7 +25,7 @@ static json_t *view_rates(const struct bsc_interval *rate, bool counted, uint64_
 json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement)
 {
     const char *compared = !judgement->coin ? "before" : judgement->by_user ? "users" : "requests";
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "finding",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:b}", "finding",
                      bsc_finding_name(judgement->finding), "proof",
                      bsc_proof_name(judgement->proof), "metric", bsc_metric_name(judgement->proved),
                      "compared", compared, "p_ppm", millionths(judgement->p), "candidate",
@@ -35,5 +35,6 @@ json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement)
                      view_rates(&judgement->live, judgement->coin, judgement->units.live,
                                 judgement->errors.live, judgement->live_us),
                      "minimum_requests", (json_int_t)judgement->minimum_units, "needed_ms",
-                     known(judgement->needed_ms >= 0, (uint64_t)judgement->needed_ms));
+                     known(judgement->needed_ms >= 0, (uint64_t)judgement->needed_ms), "confident",
+                     judgement->confident);
 }

@@ -58,6 +58,12 @@ static const struct bsc_choice retry_posts[] = {
     { NULL, 0, false },
 };
 
+static const struct bsc_choice untils[] = {
+    { "duration", BSC_UNTIL_DURATION, false },
+    { "confident", BSC_UNTIL_CONFIDENT, false },
+    { NULL, 0, false },
+};
+
 static const struct bsc_choice strategies[] = {
     { "blue-green", BSC_STRATEGY_BLUE_GREEN, false },
     { "canary", BSC_STRATEGY_CANARY, false },

@@ -240,15 +240,20 @@ struct bsc_gates {
     const struct bsc_gate *items; /* in the order of the file; a step names one by its index */
 };
 
+/* When a bake is over: after its time, or as soon as the new version is shown to be no worse. */
+enum bsc_until { BSC_UNTIL_DURATION, BSC_UNTIL_CONFIDENT };
+
 /* How the judge looks at a new version (core/analysis). Numbers with decimals are in hundredths. */
 struct bsc_analysis_spec {
     bool enabled, latency;
-    unsigned alpha_bp;         /* probability of a false alarm */
-    unsigned ceiling_bp;       /* of errors; 0: none */
-    unsigned tolerated;        /* relative risk that is no harm */
-    unsigned slower;           /* times the live version's quantile, at the same time */
-    unsigned before_errors;    /* times those of before, without anything to compare with */
-    unsigned before_latency;   /* ... times the quantiles of before */
+    unsigned alpha_bp;       /* probability of a false alarm */
+    unsigned ceiling_bp;     /* of errors; 0: none */
+    unsigned tolerated;      /* relative risk that is no harm */
+    unsigned slower;         /* times the live version's quantile, at the same time */
+    unsigned before_errors;  /* times those of before, without anything to compare with */
+    unsigned before_latency; /* ... times the quantiles of before */
+    enum bsc_until until;
+    unsigned margin;           /* CONFIDENT: relative risk that is excluded */
     unsigned minimum_requests; /* in a step that leaves the old version some of the traffic */
     int64_t wait_ms;           /* ... which waits so long for them after its time */
 };

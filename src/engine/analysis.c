@@ -40,6 +40,7 @@ static struct bsc_judge_options options_of(const struct bsc_analysis_spec *spec)
         .before_errors = spec->before_errors / 100.0,
         .before_latency = spec->before_latency / 100.0,
         .ceiling = spec->ceiling_bp / 10000.0,
+        .margin = spec->until == BSC_UNTIL_CONFIDENT ? spec->margin / 100.0 : 0,
         .minimum_units = spec->minimum_requests,
         .latency = spec->latency,
     };
@@ -121,8 +122,13 @@ enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_s
                                    bool over, char *reason, size_t size)
 {
     struct bsc_rollout *rollout = service->rollout;
-    bool good = rollout->judgement && rollout->judgement->finding == BSC_FINDING_GOOD;
+    const struct bsc_judgement *judgement = rollout->judgement;
+    bool early = needs_evidence(service) && analysis_of(service)->until == BSC_UNTIL_CONFIDENT;
+    bool good =
+        judgement && judgement->finding == BSC_FINDING_GOOD && (!early || judgement->confident);
     char text[BSC_REASON_BYTES] = "nothing was counted yet";
+    if (early && good)
+        return BSC_DONE;
     if (over && (good || !needs_evidence(service)))
         return BSC_DONE;
     if (bsc_analysis_watches(service) && rollout->judgement)

@@ -156,6 +156,46 @@ static const struct harm_kind harm_kinds[] = {
       60 },
 };
 
+/* Confidence: a version just at the margin, or above it, must not be promoted; one that is as good
+ * as the live one, or better, after what time? */
+struct confident_kind {
+    const char *name;
+    struct load load;
+    double shown_s; /* at most, the mean; 0: it must not be shown in more than alpha of the cases */
+};
+
+static const struct confident_kind confident_kinds[] = {
+    { "confident: 1 % -> 1.25 %, w = 5 %",
+      { .rate = 1000, .live = .01, .candidate = .0125, .weights_bp = { 500 } },
+      0 },
+    { "confident: 1 % -> 1.25 %, w = 50 %",
+      { .rate = 1000, .live = .01, .candidate = .0125, .weights_bp = { 5000 } },
+      0 },
+    { "confident: 0.1 % -> 0.15 %, w = 10 %",
+      { .rate = 1000, .live = .001, .candidate = .0015, .weights_bp = { 1000 } },
+      0 },
+    { "confident: 10 % -> 12.5 %, w = 25 %, 100/s",
+      { .rate = 100, .live = .1, .candidate = .125, .weights_bp = { 2500 } },
+      0 },
+    { "confident: 1 % -> 1.25 %, pauses of 200 ms every 30 s",
+      { .rate = 1000,
+        .live = .01,
+        .candidate = .0125,
+        .weights_bp = { 2500 },
+        .pause_ms = 200,
+        .every_s = 30 },
+      0 },
+    { "confident: 1 % -> 1.5 %, drifting rates",
+      { .rate = 1000, .live = .01, .candidate = .015, .weights_bp = { 2500 }, .pattern = DRIFTING },
+      0 },
+    { "confident: 1 % -> 0.5 %, w = 25 %",
+      { .rate = 1000, .live = .01, .candidate = .005, .weights_bp = { 2500 } },
+      120 },
+    { "confident: 5 % -> 5 %, w = 50 %",
+      { .rate = 1000, .live = .05, .candidate = .05, .weights_bp = { 5000 } },
+      120 },
+};
+
 static const double alpha = 0.01;
 
 static void judge_begin(struct bsc_judge *judge, struct traffic *traffic)
@@ -258,6 +298,33 @@ static bool harm(const struct harm_kind *kind, unsigned rollouts, uint64_t seed)
     return well;
 }
 
+static bool confident(const struct confident_kind *kind, unsigned rollouts, double limit_s,
+                      uint64_t seed)
+{
+    static struct traffic traffic;
+    static struct bsc_judge judge;
+    unsigned shown = 0;
+    double sum_s = 0;
+    for (unsigned r = 0; r < rollouts; r++) {
+        double now_s = 0;
+        traffic_begin(&traffic, &kind->load, seed + r);
+        judge_begin(&judge, &traffic);
+        judge.options.margin = 1.25;
+        while (now_s < limit_s && !bsc_judge_confident(&judge)) {
+            traffic_go_on(&traffic);
+            bsc_judge_feed(&judge, &traffic.sample);
+            now_s += BSC_SAMPLE_MS / 1000.0;
+        }
+        shown += bsc_judge_confident(&judge);
+        sum_s += now_s;
+    }
+    double mean = alpha * rollouts, most = mean + 3 * sqrt(mean * (1 - alpha));
+    bool well = kind->shown_s > 0 ? sum_s / rollouts <= kind->shown_s : shown <= most;
+    printf("%s  %-58s shown in %u of %u, after %.1f s\n", well ? "ok " : "BAD", kind->name, shown,
+           rollouts, sum_s / rollouts);
+    return well;
+}
+
 int main(int argc, char **argv)
 {
     unsigned rollouts = 150, seconds = 60, harmed = 100;
@@ -287,5 +354,14 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < sizeof harm_kinds / sizeof *harm_kinds; i++)
         if (strstr(harm_kinds[i].name, only))
             well = harm(&harm_kinds[i], harmed, seed + 1000000 * i) && well;
+    printf("until confident, margin 1.25: %u rollouts\n", harmed);
+    for (unsigned i = 0; i < sizeof confident_kinds / sizeof *confident_kinds; i++) {
+        const struct confident_kind *kind = &confident_kinds[i];
+        bool worse = kind->shown_s <= 0;
+        if (strstr(kind->name, only))
+            well = confident(kind, worse ? rollouts : harmed, worse ? seconds : 600,
+                             seed + 1000000 * i) &&
+                   well;
+    }
     return well ? 0 : 1;
 }

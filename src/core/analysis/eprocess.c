@@ -17,18 +17,31 @@ void bsc_eprocess_init(struct bsc_eprocess *process)
     *process = (struct bsc_eprocess){ .log_e = { 0 } };
 }
 
-void bsc_eprocess_add(struct bsc_eprocess *process, double weight, double tolerated,
-                      uint64_t candidate, uint64_t live)
+/* `sign`: 1 against larger risks than `risk`, -1 against smaller ones. */
+static void add(struct bsc_eprocess *process, double weight, double risk, int sign,
+                uint64_t candidate, uint64_t live)
 {
     if (weight <= 0 || weight >= 1 || candidate + live == 0)
         return;
     double events = (double)candidate + (double)live;
-    double share = weight * tolerated / (weight * tolerated + 1 - weight);
+    double share = weight * risk / (weight * risk + 1 - weight);
     for (unsigned j = 0; j < BSC_ALTERNATIVES; j++) {
-        double log_r = log_rho(j);
+        double log_r = sign * log_rho(j);
         /* ln((w r0 + 1 - w) / (w r0 rho + 1 - w)), exact also for tiny weights */
         process->log_e[j] += (double)candidate * log_r - events * log1p(share * expm1(log_r));
     }
+}
+
+void bsc_eprocess_add(struct bsc_eprocess *process, double weight, double tolerated,
+                      uint64_t candidate, uint64_t live)
+{
+    add(process, weight, tolerated, 1, candidate, live);
+}
+
+void bsc_eprocess_add_below(struct bsc_eprocess *process, double weight, double margin,
+                            uint64_t candidate, uint64_t live)
+{
+    add(process, weight, margin, -1, candidate, live);
 }
 
 double bsc_log_mean(const double *values, const double *weights, unsigned count)

@@ -28,6 +28,11 @@ void bsc_eprocess_init(struct bsc_eprocess *process);
  * nothing: there was no coin. */
 void bsc_eprocess_add(struct bsc_eprocess *process, double weight, double tolerated,
                       uint64_t candidate, uint64_t live);
+/* The same turned round, for a process of its own: E is a supermartingale under "the candidate's
+ * risk is at least `margin` times that of the live version", against relative risks from 1/1.15 to
+ * 1/50 of that. */
+void bsc_eprocess_add_below(struct bsc_eprocess *process, double weight, double margin,
+                            uint64_t candidate, uint64_t live);
 /* ln E now: 0 at the start, never NaN. */
 double bsc_eprocess_log(const struct bsc_eprocess *process);
 /* ln of the mean of exp(values[i]) with these weights, which are not all 0; -INFINITY is ln 0. A

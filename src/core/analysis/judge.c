@@ -312,9 +312,32 @@ static void see_quantiles(struct bsc_judge *judge, const struct bsc_sample *samp
     }
 }
 
+/* Users whose groups had an error once drop out, those of the worse version first, so with affinity
+ * nothing can be said for a version. */
+static bool is_compared(const struct bsc_judge *judge)
+{
+    return judge->options.margin > 0 && bsc_judge_has_coin(judge) &&
+           judge->drawing == BSC_DRAWN_BY_COIN;
+}
+
+bool bsc_judge_confident(const struct bsc_judge *judge)
+{
+    const struct bsc_metric *errors = &judge->metrics[BSC_METRIC_ERRORS];
+    double alpha = judge->options.alpha, ceiling = judge->options.ceiling;
+    if (!(judge->options.margin > 0))
+        return false;
+    if (ceiling > 0 &&
+        bsc_interval_of(errors->total.candidate, judge->units.candidate, alpha).high < ceiling)
+        return true;
+    return is_compared(judge) && bsc_confidence_shown(&judge->confidence, judge->weight, alpha);
+}
+
 static void close_window(struct bsc_judge *judge, const struct bsc_sample *sample)
 {
     bool coin = bsc_judge_has_coin(judge);
+    if (is_compared(judge))
+        bsc_confidence_close(&judge->confidence, judge->options.margin,
+                             &judge->metrics[BSC_METRIC_ERRORS].window, &judge->window_units);
     for (unsigned m = 0; m < BSC_METRIC_COUNT; m++)
         bsc_metric_close(&judge->metrics[m], &judge->window_units, judge->options.tolerated,
                          coin && judge->drawing == BSC_DRAWN_BY_COIN);
@@ -335,6 +358,9 @@ static void take_errors(struct bsc_judge *judge, const struct bsc_sample *sample
     struct bsc_metric *metric = &judge->metrics[BSC_METRIC_ERRORS];
     struct bsc_tally left = { thin(judge, sample, errors.candidate), errors.live };
     bsc_metric_count(metric, &errors);
+    if (is_compared(judge))
+        bsc_confidence_take(&judge->confidence, judge->weight, judge->options.margin, &errors,
+                            sample->at_ms);
     if (!bsc_judge_has_coin(judge))
         return;
     if (judge->drawing == BSC_DRAWN_BY_USER) {

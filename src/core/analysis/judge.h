@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 
+#include "core/analysis/confidence.h"
 #include "core/analysis/latency.h"
 #include "core/analysis/overdue.h"
 #include "core/analysis/sample.h"
@@ -37,6 +38,7 @@ struct bsc_judge_options {
     double before_errors;   /* without a coin: errors, times those of before */
     double before_latency;  /* ... p50 and p90, times those of before */
     double ceiling;         /* errors, 0..1; 0: none */
+    double margin;          /* relative risk that is to be excluded before the time; 0: none is */
     uint64_t minimum_units; /* of the candidate in a step, for a ruling of good */
     bool latency;
 };
@@ -69,6 +71,7 @@ struct bsc_judge {
     unsigned limit[BSC_QUANTILES]; /* of slow answers: the last bucket that is not */
 
     struct bsc_metric metrics[BSC_METRIC_COUNT];
+    struct bsc_confidence confidence;     /* of the whole rollout */
     struct bsc_tally units, window_units; /* since the step began, since the window was opened */
 
     bool begun; /* a sample came, from which differences count */
@@ -95,6 +98,9 @@ void bsc_judge_init(struct bsc_judge *judge, const struct bsc_judge_options *opt
 void bsc_judge_step(struct bsc_judge *judge);
 void bsc_judge_feed(struct bsc_judge *judge, const struct bsc_sample *sample);
 bool bsc_judge_harm(const struct bsc_judge *judge);
+/* With a margin: it is shown that the candidate's risk is below it, or its rate of errors below the
+ * ceiling. */
+bool bsc_judge_confident(const struct bsc_judge *judge);
 
 /* What there is to say, with its numbers. */
 struct bsc_judgement {
@@ -112,6 +118,8 @@ struct bsc_judgement {
     uint64_t windows;                    /* of the steady test ... */
     double difference, bound; /* ... of errors: its mean and how much is chance; INFINITY */
     uint64_t candidate_us[BSC_QUANTILES], live_us[BSC_QUANTILES]; /* 0: unknown */
+    bool confident;                                               /* see bsc_judge_confident */
+    double margin;                                                /* 0: it is not asked for */
     double limit;           /* HARM by CEILING or BEFORE: the rate that was passed */
     uint64_t slow_us;       /* HARM by slow answers: beyond this */
     uint64_t minimum_units; /* for GOOD */

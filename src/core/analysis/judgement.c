@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "core/analysis/internal.h"
@@ -47,6 +48,8 @@ void bsc_judge_rule(const struct bsc_judge *judge, struct bsc_judgement *out)
             bsc_steady_bound(&errors->steady, bsc_judge_steady_alpha(judge, BSC_METRIC_ERRORS)),
         .minimum_units = judge->options.minimum_units,
         .needed_ms = needed_ms(judge),
+        .confident = bsc_judge_confident(judge),
+        .margin = judge->options.margin,
     };
     const struct bsc_baseline *before = &judge->baseline;
     out->candidate = bsc_interval_of(out->errors.candidate, out->units.candidate, alpha);
@@ -171,6 +174,12 @@ static void text_good(const struct bsc_judgement *it, const char *candidate, con
     snprintf(out, size, "no harm seen: %s fails %s of %" PRIu64 " %s (at most %s), %s %s %s",
              candidate, rate, it->units.candidate, requests_of(it), high, live,
              it->coin ? "fails" : "failed before it", other);
+    size_t used = strlen(out);
+    if (it->confident)
+        snprintf(out + used, size - used, "; it is shown to be no worse than the margin");
+    else if (it->margin > 0 && it->coin)
+        snprintf(out + used, size - used,
+                 "; it is not shown yet to fail less than %.4g times as many", it->margin);
 }
 
 void bsc_judgement_text(const struct bsc_judgement *judgement, const char *candidate,

@@ -22,6 +22,7 @@ static int set_up(void **unused)
                                                         .slower = 125,
                                                         .before_errors = 200,
                                                         .before_latency = 150,
+                                                        .margin = 125,
                                                         .minimum_requests = 100,
                                                         .wait_ms = 20000 };
     memset(latency, 0, sizeof latency);
@@ -136,6 +137,30 @@ static void a_canary_that_nobody_asks_waits_and_fails(void **unused)
     assert_int_equal(rollout()->error, BSC_TIMEOUT);
 }
 
+static void until_confident_ends_a_bake_before_its_time(void **unused)
+{
+    (void)unused;
+    sim_spec(sim, 0)->deploy.analysis.until = BSC_UNTIL_CONFIDENT;
+    watch_a_canary();
+    int64_t began_ms = sim->now_ms;
+    unsigned step = rollout()->walk.cursor;
+    pass(10, 0, 10);
+    assert_true(rollout()->walk.cursor > step);
+    assert_true(sim->now_ms - began_ms < 30000);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+}
+
+static void until_confident_takes_back_what_is_not_shown_in_time(void **unused)
+{
+    (void)unused;
+    sim_spec(sim, 0)->deploy.analysis.until = BSC_UNTIL_CONFIDENT;
+    watch_a_canary();
+    pass(2, 10, 10);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_non_null(strstr(rollout()->reason, "it is not shown yet"));
+    assert_int_equal(rollout()->error, BSC_TIMEOUT);
+}
+
 static void a_canary_whose_requests_come_late_is_promoted_then(void **unused)
 {
     (void)unused;
@@ -182,6 +207,8 @@ int main(void)
         TEST(a_canary_with_enough_requests_and_no_harm_is_promoted),
         TEST(a_canary_that_nobody_asks_waits_and_fails),
         TEST(a_canary_whose_requests_come_late_is_promoted_then),
+        TEST(until_confident_ends_a_bake_before_its_time),
+        TEST(until_confident_takes_back_what_is_not_shown_in_time),
         TEST(counters_of_others_change_nothing),
         TEST(without_analysis_counters_change_nothing),
     };
