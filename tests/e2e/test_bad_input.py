@@ -258,7 +258,7 @@ def small_disk(make_daemon):
         yield daemon.start()
     finally:
         daemon.kill_all()
-        subprocess.run(["umount", daemon.state], check=True)
+        wait_until(lambda: subprocess.run(["umount", daemon.state], check=False).returncode == 0, "nobody uses it any more")
 
 
 def fill(path):

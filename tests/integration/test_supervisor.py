@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """bascule-supervisor between a proxy and a controller that the test drives."""
+import collections
 import fcntl
 import os
 import re
@@ -440,9 +441,10 @@ def test_systemd_is_told(daemon, tmp_path):
             assert b"NOTIFY_SOCKET" not in Path(f"/proc/{controller.pid}/environ").read_bytes()
             controller.configure()
             controller.send("ready")
-            seen = [notify.recv(4096) for _ in range(4)]
-            assert f"READY=1\nMAINPID={process.pid}".encode() in seen
-            assert seen.count(b"WATCHDOG=1") == 3
+            seen = collections.Counter()
+            while seen[f"READY=1\nMAINPID={process.pid}".encode()] < 1 or seen[b"WATCHDOG=1"] < 3:
+                seen[notify.recv(4096)] += 1
+            assert len(seen) == 2, seen
             process.terminate()
             while notify.recv(4096) != b"STOPPING=1":
                 pass
