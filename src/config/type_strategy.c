@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * config/type_strategy.c - a canary's steps and size, and numbers of instances (see types.h). */
+ * config/type_strategy.c - a canary's steps and size, numbers of instances, time to watch
+ * (types.h). */
 #include <stdio.h>
 #include <string.h>
 
@@ -165,3 +166,31 @@ static json_t *schema_scale(const struct bsc_key *key)
 }
 
 const struct bsc_type bsc_type_scale = { expect_scale, read_scale, write_scale, schema_scale };
+
+static const char *expect_bake(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    return bsc_arena_printf(arena, "%s, or auto", bsc_type_duration.expected(key, arena));
+}
+
+static bool read_bake(struct bsc_reader *reader, const struct bsc_key *key,
+                      const struct bsc_node *node, void *base)
+{
+    if (node->kind != BSC_NODE_TEXT || strcmp(node->text, "auto") != 0)
+        return bsc_type_duration.read(reader, key, node, base);
+    *(int64_t *)bsc_key_field(key, base) = BSC_BAKE_AUTO;
+    return true;
+}
+
+static json_t *write_bake(const struct bsc_key *key, const void *base)
+{
+    if (*(const int64_t *)bsc_key_value(key, base) == BSC_BAKE_AUTO)
+        return json_string("auto");
+    return bsc_type_duration.write(key, base);
+}
+
+static json_t *schema_bake(const struct bsc_key *key)
+{
+    return bsc_schema_either(json_pack("{s:s}", "const", "auto"), bsc_type_duration.schema(key));
+}
+
+const struct bsc_type bsc_type_bake = { expect_bake, read_bake, write_bake, schema_bake };

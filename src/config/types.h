@@ -30,6 +30,8 @@ extern const struct bsc_type bsc_type_steps;
 extern const struct bsc_type bsc_type_match;
 /* struct bsc_amount; a range from 1 takes words for half and one, too */
 extern const struct bsc_type bsc_type_amount;
+/* int64_t: milliseconds, or BSC_BAKE_AUTO */
+extern const struct bsc_type bsc_type_bake;
 /* struct bsc_deploy_spec: scale and scale_instances */
 extern const struct bsc_type bsc_type_scale;
 /* const char * */

@@ -117,9 +117,23 @@ void bsc_draft_match(struct bsc_draft *draft)
     match->undo = BSC_UNDO_SPLIT;
 }
 
-void bsc_draft_bake(struct bsc_draft *draft, int64_t duration_ms)
+/* Where all users have moved, long enough for the judge to see what is plainly worse; between the
+ * batches of a rolling release nobody waits. A canary's step that nobody watches would be none. */
+static int64_t time_to_watch(const struct bsc_draft *draft, int64_t wanted_ms)
 {
-    if (duration_ms && !comes_back(draft->ask))
+    static const int64_t whole_ms = 10000, step_ms = 30000;
+    if (bsc_plan_strategy(draft->ask) == BSC_STRATEGY_CANARY)
+        return wanted_ms > 0 ? wanted_ms : step_ms;
+    if (wanted_ms != BSC_BAKE_AUTO)
+        return wanted_ms;
+    return bsc_plan_share_before(draft->plan, draft->plan->count) == BSC_WEIGHT_FULL_BP ? whole_ms
+                                                                                        : 0;
+}
+
+void bsc_draft_bake(struct bsc_draft *draft)
+{
+    int64_t duration_ms = time_to_watch(draft, draft->ask->spec->deploy.bake_ms);
+    if (duration_ms && draft->ask->live && !comes_back(draft->ask))
         bsc_draft_add(draft, BSC_STEP_BAKE, draft->candidate)->duration_ms = duration_ms;
 }
 
@@ -148,7 +162,7 @@ static void compile_blue_green(struct bsc_draft *draft)
     if (kind == BSC_PLAN_STAGE)
         return;
     bsc_draft_split(draft, BSC_WEIGHT_FULL_BP, BSC_UNDO_SPLIT);
-    bsc_draft_bake(draft, draft->ask->spec->deploy.bake_ms);
+    bsc_draft_bake(draft);
     bsc_draft_commit(draft);
 }
 

@@ -28,7 +28,9 @@ void bsc_draft_check(struct bsc_draft *draft);
 /* The gates before it come with it. */
 void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo undo);
 void bsc_draft_match(struct bsc_draft *draft);
-void bsc_draft_bake(struct bsc_draft *draft, int64_t duration_ms); /* 0: no step */
+/* Watched after a split, as long as the release says. Nothing came before the first one, and what
+ * comes back was watched once. */
+void bsc_draft_bake(struct bsc_draft *draft);
 /* commit, drain the old version, stop it where it is not to stand by */
 void bsc_draft_commit(struct bsc_draft *draft);
 

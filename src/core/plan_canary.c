@@ -7,9 +7,6 @@
  */
 #include "core/plan_build.h"
 
-/* Without a time of its own: a step that nobody watches would be none. */
-static const int64_t bake_otherwise_ms = 30000;
-
 enum { LEAST_BP = 1 };
 
 static unsigned instances_for(const struct bsc_draft *draft, unsigned weight_bp)
@@ -39,7 +36,6 @@ void bsc_plan_canary(struct bsc_draft *draft)
 {
     const struct bsc_deploy_spec *deploy = &draft->ask->spec->deploy;
     const struct bsc_canary_steps *steps = &deploy->steps;
-    int64_t bake_ms = deploy->bake_ms ? deploy->bake_ms : bake_otherwise_ms;
     unsigned running = 0;
     if (draft->ask->kind == BSC_PLAN_SWITCH) { /* what was staged is there in whole */
         bsc_draft_check(draft);
@@ -51,13 +47,13 @@ void bsc_plan_canary(struct bsc_draft *draft)
     if (deploy->match.count) {
         grow(draft, &running, LEAST_BP);
         bsc_draft_match(draft);
-        bsc_draft_bake(draft, bake_ms);
+        bsc_draft_bake(draft);
     }
     for (unsigned i = 0; i <= steps->count; i++) {
         unsigned weight_bp = i < steps->count ? steps->weight_bp[i] : BSC_WEIGHT_FULL_BP;
         grow(draft, &running, weight_bp);
         bsc_draft_split(draft, weight_bp, BSC_UNDO_SPLIT);
-        bsc_draft_bake(draft, bake_ms);
+        bsc_draft_bake(draft);
     }
     bsc_draft_commit(draft);
 }

@@ -24,7 +24,7 @@ void bsc_plan_recreate(struct bsc_draft *draft)
     struct bsc_step *resume = bsc_draft_add(draft, BSC_STEP_RESUME, draft->candidate);
     resume->timeout_ms = deploy->switch_ms;
     resume->undo = BSC_UNDO_HOLD;
-    bsc_draft_bake(draft, deploy->bake_ms);
+    bsc_draft_bake(draft);
     bsc_draft_add(draft, BSC_STEP_COMMIT, draft->candidate);
     bsc_draft_post_promote(draft);
 }

@@ -12,7 +12,6 @@ struct rolling {
     unsigned total; /* of the new version in the end */
     unsigned batch, limit, capacity;
     unsigned new, old, weight_bp;
-    int64_t bake_ms;
 };
 
 enum { BATCH_STEPS = 6 };
@@ -37,7 +36,7 @@ static void share(struct bsc_draft *draft, struct rolling *rolling, unsigned old
         return;
     rolling->weight_bp = weight_bp;
     bsc_draft_split(draft, weight_bp, BSC_UNDO_SHARE);
-    bsc_draft_bake(draft, rolling->bake_ms);
+    bsc_draft_bake(draft);
 }
 
 /* False: nothing can be started and nothing stopped. */
@@ -93,7 +92,6 @@ enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *erro
         .limit = total + (as_batch ? batch : bsc_amount_of(*surge, total, true)),
         .capacity = bsc_spec_capacity(how, total),
         .old = bsc_spec_instances(ask->live, bsc_slot_other(draft->candidate)),
-        .bake_ms = ask->spec->deploy.bake_ms,
     };
     if (ask->kind == BSC_PLAN_REVERT)
         make_possible(&rolling);

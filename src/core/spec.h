@@ -90,7 +90,7 @@ struct bsc_match_spec {
     const struct bsc_match_rule *items; /* any of them fits */
 };
 
-enum { BSC_CANARY_STEPS_MAX = 20 };
+enum { BSC_CANARY_STEPS_MAX = 20, BSC_BAKE_AUTO = -1 };
 struct bsc_canary_steps {
     unsigned count;
     unsigned weight_bp[BSC_CANARY_STEPS_MAX]; /* rising, 1 .. 9,999 */
@@ -260,7 +260,9 @@ struct bsc_analysis_spec {
 
 struct bsc_deploy_spec {
     enum bsc_strategy strategy;
-    int64_t bake_ms;    /* watch the new version so long after each change of its traffic */
+    /* Watch the new version so long after each change of its traffic; BSC_BAKE_AUTO: as long as
+     * suits the strategy. */
+    int64_t bake_ms;
     int64_t standby_ms; /* the old version stays warm so long after `commit`; 0: stopped at once */
     int64_t drain_ms;   /* requests in flight get so long */
     int64_t switch_ms;  /* the proxy must acknowledge a split within this */

@@ -48,7 +48,7 @@ def there_and_back(daemon, service, path, told, host=None):
     daemon.do("deploy", service, "v1")
     assert told("v1") in get(daemon, path)
     with Client(daemon.port, threads=4, path=path, host=host) as client:
-        daemon.do("deploy", service, "v2")
+        daemon.do("deploy", service, "v2", "--bake", "0s")
         assert told("v2") in get(daemon, path)
         daemon.do("rollback", service)
         assert told("v1") in get(daemon, path)

@@ -142,7 +142,7 @@ def daemon():
     one.services["web"] = {
         "command": [PYTHON, "app.py"], "directory": str(one.folder), "replicas": 2, "route": {"path": "/"},
         "health": {"path": "/", "interval": "200ms", "timeout": "5s", "deadline": "20s"},
-        "deploy": {"standby": "0s", "drain": f"{DRAIN_S}s"}}
+        "deploy": {"bake": "0s", "standby": "0s", "drain": f"{DRAIN_S}s"}}
     one.configure(proxy={"workers": 2, "drain": f"{DRAIN_S}s"})
     with one.start():
         one.do("deploy", "web", "v1")

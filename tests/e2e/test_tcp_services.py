@@ -86,7 +86,7 @@ def daemon(port):
     one.services["db"] = {
         "command": [PYTHON, "server.py"], "directory": str(one.folder), "protocol": "tcp",
         "listen": f"127.0.0.1:{port}", "replicas": 2, "health": {"interval": "200ms", "deadline": "20s"},
-        "deploy": {"standby": "0s", "drain": "1s"}, "stop_grace_period": "1s"}
+        "deploy": {"bake": "0s", "standby": "0s", "drain": "1s"}, "stop_grace_period": "1s"}
     with one.start():
         yield one
 
@@ -109,7 +109,7 @@ def test_no_connection_fails_while_versions_come_and_go(daemon, port):
 
 
 def test_a_connection_stays_with_a_version_that_stands_by(daemon, port):
-    daemon.services["db"]["deploy"] = {"standby": "10m", "drain": "1s"}
+    daemon.services["db"]["deploy"] = {"bake": "0s", "standby": "10m", "drain": "1s"}
     daemon.configure()
     daemon.do("apply")
     daemon.do("deploy", "db", "v1")
@@ -122,7 +122,7 @@ def test_a_connection_stays_with_a_version_that_stands_by(daemon, port):
 
 
 def test_a_rollback_waits_for_a_version_whose_connections_still_drain(daemon, port):
-    daemon.services["db"]["deploy"] = {"standby": "0s", "drain": "3s"}
+    daemon.services["db"]["deploy"] = {"bake": "0s", "standby": "0s", "drain": "3s"}
     daemon.configure()
     daemon.do("apply")
     daemon.do("deploy", "db", "v1")

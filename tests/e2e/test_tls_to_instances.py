@@ -34,7 +34,7 @@ class Site:
             "targets": dict(zip(("blue", "green"), ([o.address] for o in self.origins))), "route": {"path": "/"},
             "upstream_tls": {"ca": "ca.pem", "server_name": "app.test", **tls},
             "health": {"path": "/health", "interval": "100ms", "deadline": "5s", "fall": 2},
-            "deploy": {"standby": "10m"}}
+            "deploy": {"bake": "0s", "standby": "10m"}}
         self.daemon.services["web"] = self.service
 
     def __enter__(self):

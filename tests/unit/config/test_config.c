@@ -72,7 +72,7 @@ static void what_is_left_out_has_a_safe_default(void **unused)
     assert_int_equal(web->health.deadline_ms, 60000);
     assert_int_equal(web->health.min_healthy_percent, 100);
     assert_int_equal(web->deploy.strategy, BSC_STRATEGY_BLUE_GREEN);
-    assert_int_equal(web->deploy.bake_ms, 0);
+    assert_int_equal(web->deploy.bake_ms, BSC_BAKE_AUTO);
     assert_int_equal(web->deploy.standby_ms, 600000);
     assert_int_equal(web->deploy.drain_ms, 30000);
     assert_int_equal(web->deploy.switch_ms, 60000);

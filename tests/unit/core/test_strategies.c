@@ -225,6 +225,37 @@ static void the_first_release_goes_straight_to_all_the_traffic(void **unused)
     }
 }
 
+/* How often the version is watched, each time for `wanted_ms`. */
+static unsigned watched(enum bsc_strategy strategy, int64_t bake_ms, int64_t wanted_ms)
+{
+    struct bsc_spec spec = spec_of(strategy);
+    spec.deploy.bake_ms = bake_ms;
+    struct bsc_plan_ask ask = ask_of(&spec);
+    struct bsc_plan plan;
+    unsigned count = 0;
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, NULL), BSC_OK);
+    for (unsigned i = 0; i < plan.count; i++) {
+        if (plan.steps[i].kind != BSC_STEP_BAKE)
+            continue;
+        assert_int_equal(plan.steps[i].duration_ms, wanted_ms);
+        count++;
+    }
+    return count;
+}
+
+static void what_is_not_said_is_watched_as_suits_the_strategy(void **unused)
+{
+    (void)unused;
+    assert_int_equal(watched(BSC_STRATEGY_BLUE_GREEN, BSC_BAKE_AUTO, 10000), 1);
+    assert_int_equal(watched(BSC_STRATEGY_RECREATE, BSC_BAKE_AUTO, 10000), 1);
+    assert_int_equal(watched(BSC_STRATEGY_CANARY, BSC_BAKE_AUTO, 30000), 4);
+    assert_int_equal(watched(BSC_STRATEGY_CANARY, 0, 30000), 4);
+    assert_int_equal(watched(BSC_STRATEGY_CANARY, 2000, 2000), 4);
+    assert_int_equal(watched(BSC_STRATEGY_ROLLING, BSC_BAKE_AUTO, 10000), 1); /* not in between */
+    assert_int_equal(watched(BSC_STRATEGY_ROLLING, 2000, 2000), 2);
+    assert_int_equal(watched(BSC_STRATEGY_BLUE_GREEN, 0, 0), 0);
+}
+
 static void a_rolling_release_replaces_batch_by_batch(void **unused)
 {
     (void)unused;
@@ -505,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_canary_of_a_fixed_size_keeps_it_until_the_end),
         cmocka_unit_test(what_was_staged_for_a_canary_is_there_in_whole),
         cmocka_unit_test(the_first_release_goes_straight_to_all_the_traffic),
+        cmocka_unit_test(what_is_not_said_is_watched_as_suits_the_strategy),
         cmocka_unit_test(a_rolling_release_replaces_batch_by_batch),
         cmocka_unit_test(without_room_above_a_rolling_release_makes_room_below),
         cmocka_unit_test(a_rolling_release_never_leaves_its_limits),
