@@ -328,6 +328,13 @@ static void api_service_figures(void *argument, const char *service,
     bsc_router_proxy_service_figures(controller->router, service, out);
 }
 
+static void api_slot_counters(void *argument, const char *service, enum bsc_slot slot,
+                              struct bsc_router_slot_counters *out)
+{
+    const struct controller *controller = argument;
+    bsc_router_proxy_slot_counters(controller->router, service, slot, out);
+}
+
 static void api_upgrade(void *argument, bsc_token token)
 {
     struct controller *controller = argument;
@@ -449,6 +456,7 @@ static enum bsc_status open_api(struct controller *controller, struct bsc_error 
         .listener = api_listener,
         .figures = api_figures,
         .service_figures = api_service_figures,
+        .slot_counters = api_slot_counters,
         .upgrade = api_upgrade,
         .log_path = api_log_path,
     };

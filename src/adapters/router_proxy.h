@@ -56,6 +56,10 @@ bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *
 bool bsc_router_proxy_service_figures(const struct bsc_router_proxy *router, const char *service,
                                       struct bsc_router_service_figures *out);
 
+/* Of a slot of a service; false: no such service. */
+bool bsc_router_proxy_slot_counters(const struct bsc_router_proxy *router, const char *service,
+                                    enum bsc_slot slot, struct bsc_router_slot_counters *out);
+
 /* The addresses that are in force: what the last configuration said that was taken. `index` from 0;
  * false: there are not so many. */
 bool bsc_router_proxy_listener(const struct bsc_router_proxy *router, unsigned index,

@@ -69,6 +69,20 @@ bool bsc_router_proxy_service_figures(const struct bsc_router_proxy *router, con
     return true;
 }
 
+bool bsc_router_proxy_slot_counters(const struct bsc_router_proxy *router, const char *service,
+                                    enum bsc_slot slot, struct bsc_router_slot_counters *out)
+{
+    struct bsc_totals totals;
+    *out = (struct bsc_router_slot_counters){ 0 };
+    if (!bsc_router_proxy_totals(router, service, slot, NULL, &totals))
+        return false;
+    out->requests = totals.requests;
+    out->errors = totals.errors;
+    for (unsigned i = 0; i < BSC_HISTOGRAM_BUCKETS; i++)
+        out->latency[i] = totals.latency[i];
+    return true;
+}
+
 bool bsc_router_proxy_totals(const struct bsc_router_proxy *router, const char *service,
                              enum bsc_slot slot, struct bsc_totals *current,
                              struct bsc_totals *since_start)

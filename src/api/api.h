@@ -63,6 +63,8 @@ struct bsc_api_options {
     void (*figures)(void *argument, struct bsc_router_figures *out);
     void (*service_figures)(void *argument, const char *service,
                             struct bsc_router_service_figures *out);
+    void (*slot_counters)(void *argument, const char *service, enum bsc_slot slot,
+                          struct bsc_router_slot_counters *out);
     /* Begins an upgrade of the proxy; answered by bsc_api_upgraded. */
     void (*upgrade)(void *argument, bsc_token token);
     /* The newest log file of an instance ("DIR/log", rotated to "DIR/log.1"); false: none. */

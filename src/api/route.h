@@ -80,6 +80,7 @@ void bsc_api_get_version(struct bsc_api_request *request);
 void bsc_api_get_openapi(struct bsc_api_request *request);
 void bsc_api_get_status(struct bsc_api_request *request);
 void bsc_api_get_service(struct bsc_api_request *request);
+void bsc_api_get_counters(struct bsc_api_request *request);
 void bsc_api_post_deploy(struct bsc_api_request *request);
 void bsc_api_post_switch(struct bsc_api_request *request);
 void bsc_api_post_rollback(struct bsc_api_request *request);

@@ -160,6 +160,8 @@ const struct bsc_api_route bsc_api_routes[] = {
         "text/plain", false, bsc_api_get_logs, 404, 409),
     GET(SERVICE "/why", "getWhy", "What is so and why, in plain words", NULL, "Why", false,
         bsc_api_get_why, 404),
+    GET(SERVICE "/counters", "getCounters", "What its clients met since the controller began", NULL,
+        "Counters", false, bsc_api_get_counters, 404),
     GET("/v1/rollouts/{id}", "getRollout", "One rollout", NULL, "Rollout", false,
         bsc_api_get_rollout, 404),
     GET("/v1/events", "getEvents",

@@ -105,6 +105,37 @@ static const struct bsc_api_field figures[] = {
     { 0 },
 };
 
+static const struct bsc_api_field latency_bucket[] = {
+    { "up_to_us", BSC_API_INTEGER,
+      .summary = "microseconds from the request's head to the answer's, at most; more than in the "
+                 "bucket before" },
+    { "count", BSC_API_INTEGER, .summary = "answers that took so long" },
+    { 0 },
+};
+
+static const struct bsc_api_field slot_counters[] = {
+    { "requests", BSC_API_INTEGER, .summary = "that have ended" },
+    { "errors", BSC_API_INTEGER, .summary = "of them, before a rescue" },
+    { "latency", BSC_API_LIST, .of = "LatencyBucket",
+      .summary = "the histogram's buckets that hold something" },
+    { 0 },
+};
+
+static const struct bsc_api_field slots_counters[] = {
+    { "blue", BSC_API_OBJECT, .of = "SlotCounters", .summary = "the blue environment" },
+    { "green", BSC_API_OBJECT, .of = "SlotCounters", .summary = "the green environment" },
+    { 0 },
+};
+
+static const struct bsc_api_field counters[] = {
+    { "service", BSC_API_STRING, .summary = "its name" },
+    { "controller", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "the controller's process id: another one counts from the beginning" },
+    { "slots", BSC_API_OBJECT, .of = "SlotsCounters",
+      .summary = "growing while the controller lives: look twice for what was in between" },
+    { 0 },
+};
+
 static const struct bsc_api_field rescues[] = {
     { "status", BSC_API_INTEGER, .summary = "the candidate answered 500, 502, 503 or 504" },
     { "no_instance", BSC_API_INTEGER, .summary = "it had no healthy instance" },
@@ -379,6 +410,7 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Check", check_item },
     { "CheckResult", check },
     { "ConfigurationProblem", configuration_problem },
+    { "Counters", counters },
     { "Done", done },
     { "Event", event },
     { "Instance", instance },
@@ -394,7 +426,10 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Service", service },
     { "ServiceFigures", figures },
     { "Rescues", rescues },
+    { "LatencyBucket", latency_bucket },
     { "Slot", slot },
+    { "SlotCounters", slot_counters },
+    { "SlotsCounters", slots_counters },
     { "SlotCapacity", slot_capacity },
     { "Slots", slots },
     { "Started", started },

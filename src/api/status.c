@@ -83,6 +83,37 @@ void bsc_api_get_service(struct bsc_api_request *request)
     bsc_api_query(request, view_service);
 }
 
+static json_t *counters_of(const struct bsc_api_request *request, const struct bsc_service *service,
+                           enum bsc_slot slot)
+{
+    const struct bsc_api_options *options = &request->api->options;
+    struct bsc_router_slot_counters counters = { 0 };
+    options->slot_counters(options->argument, service->name, slot, &counters);
+    return bsc_api_view_slot_counters(&counters);
+}
+
+static void view_counters(struct bsc_api_request *request, const struct bsc_engine *engine)
+{
+    const struct bsc_api_options *options = &request->api->options;
+    const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
+    struct bsc_api_processes processes = { 0 };
+    if (!service) {
+        bsc_api_answer_no_service(request, engine);
+        return;
+    }
+    options->processes(options->argument, &processes);
+    bsc_api_answer_json(request, MHD_HTTP_OK,
+                        json_pack("{s:s, s:o, s:{s:o, s:o}}", "service", service->name,
+                                  "controller", pid_or_null(processes.controller), "slots", "blue",
+                                  counters_of(request, service, BSC_BLUE), "green",
+                                  counters_of(request, service, BSC_GREEN)));
+}
+
+void bsc_api_get_counters(struct bsc_api_request *request)
+{
+    bsc_api_query(request, view_counters);
+}
+
 static void add_line(void *argument, const char *line)
 {
     json_array_append_new(argument, bsc_api_words(line));

@@ -37,6 +37,7 @@ json_t *bsc_api_view_listener(const struct bsc_router_listener *listener);
 /* view_figures.c: what the proxies count. */
 json_t *bsc_api_view_figures(const struct bsc_router_figures *figures);
 json_t *bsc_api_view_service_figures(const struct bsc_router_service_figures *figures);
+json_t *bsc_api_view_slot_counters(const struct bsc_router_slot_counters *counters);
 json_t *bsc_api_view_rescues(const struct bsc_router_rescues *rescues);
 /* view_analysis.c: what the judge said last. */
 json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement);

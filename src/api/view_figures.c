@@ -50,6 +50,19 @@ json_t *bsc_api_view_service_figures(const struct bsc_router_service_figures *fi
     return object_of(members, sizeof members / sizeof *members);
 }
 
+/* Buckets that nothing fell into are left out. */
+json_t *bsc_api_view_slot_counters(const struct bsc_router_slot_counters *counters)
+{
+    json_t *latency = json_array();
+    for (unsigned i = 0; i < BSC_HISTOGRAM_BUCKETS; i++)
+        if (counters->latency[i])
+            json_array_append_new(latency, json_pack("{s:I, s:I}", "up_to_us",
+                                                     (json_int_t)bsc_histogram_upper_us(i), "count",
+                                                     (json_int_t)counters->latency[i]));
+    return json_pack("{s:I, s:I, s:o}", "requests", (json_int_t)counters->requests, "errors",
+                     (json_int_t)counters->errors, "latency", latency);
+}
+
 json_t *bsc_api_view_rescues(const struct bsc_router_rescues *rescues)
 {
     const struct member members[] = {

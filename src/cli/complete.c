@@ -133,6 +133,8 @@ static void offer_values(const struct bsc_complete_names *names, enum bsc_value 
     case BSC_VALUE_NONE:
     case BSC_VALUE_DURATION:
     case BSC_VALUE_SECONDS:
+    case BSC_VALUE_MILLISECONDS:
+    case BSC_VALUE_PERCENT:
     case BSC_VALUE_STEPS:
     case BSC_VALUE_MATCH:
     case BSC_VALUE_NUMBER:

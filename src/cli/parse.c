@@ -78,13 +78,26 @@ static enum bsc_status check_choice(const char *name, const char *value, const c
     return BSC_INVALID;
 }
 
-/* As monitoring scripts write it: "300"; or any duration, but not nothing. */
-static enum bsc_status parse_seconds(const char *value, int64_t *out_ms, struct bsc_error *error)
+/* "1.0" or "1.0%", in millionths. */
+static bool parse_percent(const char *value, int64_t *out_ppm)
+{
+    size_t digits = strspn(value, "0123456789."), size = strlen(value);
+    char *end;
+    double percent = strtod(value, &end);
+    *out_ppm = (int64_t)(percent * 10000 + 0.5);
+    return digits && digits < 12 && end == value + digits && percent <= 100 &&
+           (size == digits || !strcmp(end, "%"));
+}
+
+/* As monitoring scripts write it: "300", in units of `bare_ms`; or any duration, but not nothing.
+ */
+static enum bsc_status parse_time(const char *value, int64_t bare_ms, int64_t *out_ms,
+                                  struct bsc_error *error)
 {
     size_t digits = strspn(value, "0123456789");
     bool bare = digits && digits < 9 && !value[digits];
     if (bare)
-        *out_ms = strtoll(value, NULL, 10) * 1000;
+        *out_ms = strtoll(value, NULL, 10) * bare_ms;
     else if (bsc_duration_parse(value, out_ms, error))
         return error->status;
     return *out_ms > 0 ? BSC_OK : bsc_error_set(error, BSC_INVALID, "must be more than nothing");
@@ -113,8 +126,18 @@ static enum bsc_status take_value(struct parser *parser, unsigned option, const 
             return bsc_error_wrap(parser->error, "%s", dashed);
         break;
     case BSC_VALUE_SECONDS:
-        if (parse_seconds(value, &call->number[option], parser->error))
+        if (parse_time(value, 1000, &call->number[option], parser->error))
             return bsc_error_wrap(parser->error, "%s", dashed);
+        break;
+    case BSC_VALUE_MILLISECONDS:
+        if (parse_time(value, 1, &call->number[option], parser->error))
+            return bsc_error_wrap(parser->error, "%s", dashed);
+        break;
+    case BSC_VALUE_PERCENT:
+        if (!parse_percent(value, &call->number[option]))
+            return bsc_error_set(parser->error, BSC_INVALID,
+                                 "%s is a percentage between 0 and 100 such as 1.0, not %s", dashed,
+                                 value);
         break;
     case BSC_VALUE_STEPS:
         if (bsc_canary_steps_parse(value, &(struct bsc_canary_steps){ 0 }, parser->error))

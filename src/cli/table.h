@@ -43,6 +43,17 @@ enum bsc_option {
     BSC_OPTION_DURATION,
     BSC_OPTION_RATE,
     BSC_OPTION_USERS,
+    BSC_OPTION_INTERVAL,
+    BSC_OPTION_ERROR_RATE_THRESHOLD,
+    BSC_OPTION_LATENCY_THRESHOLD,
+    BSC_OPTION_PROMETHEUS,
+    BSC_OPTION_ERROR_QUERY,
+    BSC_OPTION_LATENCY_QUERY,
+    BSC_OPTION_ANSWERS,
+    BSC_OPTION_NAME,
+    BSC_OPTION_COMMAND,
+    BSC_OPTION_PORT,
+    BSC_OPTION_FORCE,
     BSC_OPTION_COUNT
 };
 
@@ -54,9 +65,11 @@ enum bsc_value {
     BSC_VALUE_FILE,
     BSC_VALUE_DIRECTORY,
     BSC_VALUE_DURATION,
-    BSC_VALUE_SECONDS, /* a duration, or a bare number of seconds */
-    BSC_VALUE_STEPS,   /* of a canary: "5,25,50" */
-    BSC_VALUE_MATCH,   /* "header:X-Beta=yes; address:10.0.0.0/8" */
+    BSC_VALUE_SECONDS,      /* a duration, or a bare number of seconds */
+    BSC_VALUE_MILLISECONDS, /* a duration, or a bare number of milliseconds */
+    BSC_VALUE_PERCENT,      /* "1.0" or "1.0%": in millionths */
+    BSC_VALUE_STEPS,        /* of a canary: "5,25,50" */
+    BSC_VALUE_MATCH,        /* "header:X-Beta=yes; address:10.0.0.0/8" */
     BSC_VALUE_NUMBER,
     BSC_VALUE_CHOICE,
     BSC_VALUE_SERVICE,

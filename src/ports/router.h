@@ -7,6 +7,7 @@
 #ifndef BASCULE_PORTS_ROUTER_H
 #define BASCULE_PORTS_ROUTER_H
 
+#include "core/histogram.h"
 #include "ports/event.h"
 
 struct bsc_endpoint {
@@ -75,6 +76,13 @@ struct bsc_router_service_figures {
     uint64_t ejections;                              /* of instances, for their answers */
     uint64_t rollout; /* the last one that was routed; 0: none since the controller began */
     struct bsc_router_rescues rescues; /* of that one */
+};
+
+/* What clients met in a slot of a service since its controller began: who looks twice has what was
+ * in between. */
+struct bsc_router_slot_counters {
+    uint64_t requests, errors;               /* that have ended; before rescue */
+    uint64_t latency[BSC_HISTOGRAM_BUCKETS]; /* to the answer's head */
 };
 
 /* An address at which clients are served now, and what is spoken there. */

@@ -118,6 +118,11 @@ static void rescues_are_counted_from_the_beginning_of_their_rollout(void **state
     assert_int_equal(figures.errors, 1);
     assert_int_equal(figures.queued, 4);
     assert_int_equal(figures.ejections, 2);
+    struct bsc_router_slot_counters counters; /* of both proxies, the one that went included */
+    assert_true(bsc_router_proxy_slot_counters(stage->router, "web", BSC_BLUE, &counters));
+    assert_int_equal(counters.requests, 10);
+    assert_int_equal(counters.errors, 1);
+    assert_false(bsc_router_proxy_slot_counters(stage->router, "api", BSC_BLUE, &counters));
     assert_false(bsc_router_proxy_service_figures(stage->router, "api", &figures));
 }
 
