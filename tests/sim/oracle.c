@@ -125,7 +125,7 @@ static void check_evidence(struct sim *sim, const struct bsc_rollout_row *row)
         return;
     for (unsigned i = 0; i < row->plan.count; i++) {
         const struct bsc_step *step = &row->plan.steps[i];
-        if (step->kind == BSC_STEP_SPLIT)
+        if (step->kind == BSC_STEP_SPLIT || step->kind == BSC_STEP_MATCH)
             weight_bp = step->weight_bp;
         if (step->kind == BSC_STEP_BAKE && step->state == BSC_STEP_DONE &&
             weight_bp < BSC_WEIGHT_FULL_BP)
@@ -258,6 +258,23 @@ static void check_alone(struct sim *sim, const struct bsc_instance_row *row)
     }
 }
 
+/* Users are chosen for a candidate that goes forward, and for nobody on the way back. */
+static void check_match(struct sim *sim, const struct bsc_service_row *row,
+                        const struct bsc_routing *routing)
+{
+    const struct bsc_rollout_row *rollout = rollout_row(sim, row->name);
+    if (!routing->match)
+        return;
+    if (!rollout || rollout->walk.status != BSC_ROLLOUT_RUNNING)
+        sim_fail(sim, "match rules of %s are in force, and its rollout is %s", row->name,
+                 rollout ? bsc_rollout_status_name(rollout->walk.status) : "over");
+    else if (!bsc_plan_matches(&rollout->plan) || routing->candidate != rollout->slot ||
+             routing->generation != row->generation) /* what is given back early has none */
+        sim_fail(sim, "invariant 6: match rules of %s are in force, and not stored so", row->name);
+    else if (routing->weight_bp[rollout->slot] == BSC_WEIGHT_FULL_BP)
+        sim_fail(sim, "match rules of %s are in force with all the traffic", row->name);
+}
+
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
 {
     const struct bsc_service_row *row = service_row(sim, routing->spec->name);
@@ -274,11 +291,13 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
         sim_fail(sim, "%s is rescued by %s, which is not stable or not healthy", row->name,
                  bsc_slot_name(routing->stable));
     check_capacity(sim, row, routing);
+    check_match(sim, row, routing);
     const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
     for (unsigned i = 0; i < BSC_SLOT_COUNT; i++) {
         enum bsc_slot slot = (enum bsc_slot)i;
-        if (!before->known || routing->weight_bp[slot] <= before->weight_bp[slot] ||
-            slot == row->stable)
+        bool chosen = routing->match && !before->match && slot == routing->candidate;
+        if (!before->known || slot == row->stable ||
+            (routing->weight_bp[slot] <= before->weight_bp[slot] && !chosen))
             continue;
         if (!row->slots.checked[slot])
             sim_fail(sim, "invariant 2: the weight of %s %s is raised, and it is not checked",
@@ -414,6 +433,8 @@ static void check_service_end(struct sim *sim, const struct bsc_service *service
             route = &sim->generations[g].routes[sim_service_index(service->name)];
     if (memcmp(route->weight_bp, service->row.weight_bp, sizeof route->weight_bp) != 0)
         sim_fail(sim, "I2: the proxy sends %s elsewhere than the store says", service->name);
+    if (route->match)
+        sim_fail(sim, "match rules of %s are in force, and no rollout is", service->name);
     if (route->traffic != service->row.traffic)
         sim_fail(sim, "requests for %s are still held", service->name);
 }

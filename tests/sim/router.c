@@ -84,6 +84,7 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     wanted->stable = routing->stable;
     wanted->watch = routing->watch;
     wanted->candidate = routing->candidate;
+    wanted->match = routing->match != NULL;
     wanted->rollout = routing->rollout;
     snprintf(wanted->name, sizeof wanted->name, "%s", routing->spec->name);
     memcpy(wanted->weight_bp, routing->weight_bp, sizeof wanted->weight_bp);
@@ -153,6 +154,12 @@ struct bsc_router sim_router_port(struct sim *sim)
     return (struct bsc_router){ &ops, sim };
 }
 
+/* By weight or by rule. */
+static bool gets_requests(const struct sim_route *route, enum bsc_slot slot)
+{
+    return route->weight_bp[slot] || (route->match && slot == route->candidate);
+}
+
 bool sim_router_reaches(const struct sim *sim, const struct sim_id *id)
 {
     for (unsigned g = 0; g < SIM_GENERATIONS; g++)
@@ -160,7 +167,7 @@ bool sim_router_reaches(const struct sim *sim, const struct sim_id *id)
             const struct sim_route *route = &sim->generations[g].routes[s];
             for (unsigned i = 0; route->known && i < route->endpoint_count; i++)
                 if (route->endpoints[i].id == id && route->endpoints[i].healthy &&
-                    route->weight_bp[route->endpoints[i].slot])
+                    gets_requests(route, route->endpoints[i].slot))
                     return true;
         }
     return false;
@@ -175,6 +182,8 @@ static void request(struct sim *sim, unsigned g, unsigned s)
         return;
     enum bsc_slot slot =
         sim_random(sim, BSC_WEIGHT_FULL_BP) < route->weight_bp[BSC_BLUE] ? BSC_BLUE : BSC_GREEN;
+    if (route->match && sim_random(sim, 2))
+        slot = route->candidate;
     const struct sim_endpoint *chosen = NULL;
     unsigned seen = 0;
     for (unsigned i = 0; i < route->endpoint_count; i++)
@@ -231,6 +240,7 @@ static void trip(struct sim *sim, struct sim_route *route)
 {
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
         route->weight_bp[slot] = slot == route->stable ? BSC_WEIGHT_FULL_BP : 0;
+    route->match = false;
     route->tripped = true;
     sim_say(sim, "%s trips, split %llu", route->name, (unsigned long long)route->generation);
     struct bsc_event event = { .kind = BSC_EVENT_TRIPPED,
@@ -243,7 +253,7 @@ static void trip(struct sim *sim, struct sim_route *route)
 static void may_trip(struct sim *sim, struct sim_route *route)
 {
     if (route->known && route->rescue && !route->tripped &&
-        route->weight_bp[bsc_slot_other(route->stable)] && has_healthy(route, route->stable) &&
+        gets_requests(route, bsc_slot_other(route->stable)) && has_healthy(route, route->stable) &&
         sim_chance(sim, sim->weather.trips))
         trip(sim, route);
 }
@@ -327,7 +337,7 @@ static void count(struct sim *sim, unsigned s)
     const struct sim_route *wanted = &sim->wanted[s];
     struct sim_counted *counted = &sim->counted[s];
     if (sim->fate.script || !sim->published[s] || !wanted->watch ||
-        !wanted->weight_bp[wanted->candidate] || counted->told_ms + 500 > sim->now_ms)
+        !gets_requests(wanted, wanted->candidate) || counted->told_ms + 500 > sim->now_ms)
         return;
     if (counted->generation != wanted->generation)
         *counted = (struct sim_counted){ .generation = wanted->generation };
@@ -339,6 +349,9 @@ static void count(struct sim *sim, unsigned s)
     struct bsc_sample sample = { .at_ms = sim->now_ms,
                                  .generation = wanted->generation,
                                  .weight_bp = wanted->weight_bp[wanted->candidate],
+                                 .drawing = wanted->weight_bp[wanted->candidate]
+                                                ? BSC_DRAWN_BY_COIN
+                                                : BSC_DRAWN_BY_RULE,
                                  .candidate = { counted->units[0], counted->errors },
                                  .live = { counted->units[1] } };
     struct bsc_baseline before = { .units = 5000 };

@@ -76,8 +76,9 @@ class Client(Threads):
     """They ask in turn, every `pause_s`: half of them on one connection as long as it lives, half on a
     new one each time. Nothing is tried twice: what a user would see is what is counted."""
 
-    def __init__(self, port, threads=2, pause_s=0.005, path="/", host=None, new=None):
-        self.port, self.pause_s, self.path, self.host = port, pause_s, path, host
+    def __init__(self, port, threads=2, pause_s=0.005, path="/", host=None, new=None, fields=()):
+        self.port, self.pause_s, self.path = port, pause_s, path
+        self.headers = dict(field.split(": ", 1) for field in fields) | ({"Host": host} if host else {})
         self.answers = []
         super().__init__(*(functools.partial(self._ask, number % 2 == 1 if new is None else new)
                            for number in range(threads)))
@@ -88,7 +89,7 @@ class Client(Threads):
             sent = time.monotonic()
             try:
                 connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-                connection.request("GET", self.path, headers={"Host": self.host} if self.host else {})
+                connection.request("GET", self.path, headers=self.headers)
                 reply = connection.getresponse()
                 reply.read()
                 self.answers.append(Answer(sent, time.monotonic(), reply.getheader("X-Version"), reply.status,
