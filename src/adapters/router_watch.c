@@ -21,7 +21,7 @@ struct bsc_watch {
     uv_timer_t timer; /* armed while a service is watched */
     bsc_deliver deliver;
     void *argument;
-    struct bsc_totals totals[BSC_SLOT_COUNT];
+    struct bsc_totals totals[BSC_CELL_KINDS];
     uint64_t bad[BSC_SLOT_COUNT][BSC_BAD_WORDS];
     struct bsc_instance_sample *instances;
     size_t instance_capacity;
@@ -39,26 +39,32 @@ static bool is_by_rule(const struct bsc_routed *routed)
     return routed->match && !routed->weight_bp[routed->candidate];
 }
 
+static struct bsc_slot_sample read_cell(struct bsc_router_proxy *router,
+                                        const struct bsc_routed *routed, unsigned kind)
+{
+    struct bsc_totals *totals = &router->watch->totals[kind];
+    bsc_cells_read(router, routed->cells[kind], totals);
+    return (struct bsc_slot_sample){ .units = totals->requests,
+                                     .errors = totals->errors,
+                                     .begun = totals->claimed,
+                                     .answered = totals->answered,
+                                     .latency = totals->latency };
+}
+
 static struct bsc_slot_sample read_slot(struct bsc_router_proxy *router,
                                         const struct bsc_routed *routed, enum bsc_slot slot)
 {
     struct bsc_watch *watch = router->watch;
-    struct bsc_totals *totals = &watch->totals[slot];
     bool chosen = is_by_rule(routed) && slot == routed->candidate;
-    const struct bsc_cell_use *use = routed->cells[chosen ? BSC_CELL_CHOSEN : slot];
-    bsc_cells_read(router, use, totals);
-    struct bsc_slot_sample sample = { .units = totals->requests,
-                                      .errors = totals->errors,
-                                      .begun = totals->claimed,
-                                      .answered = totals->answered,
-                                      .latency = totals->latency };
+    unsigned kind = chosen ? BSC_CELL_CHOSEN : slot;
+    struct bsc_slot_sample sample = read_cell(router, routed, kind);
     if (!routed->sticky)
         return sample;
     sample.bad_buckets = watch->bad[slot];
     for (unsigned w = 0; w < BSC_BAD_WORDS; w++)
         watch->bad[slot][w] = 0;
     for (struct bsc_list *at = router->generations.next; at != &router->generations; at = at->next)
-        bsc_counters_bad(BSC_CONTAINER(at, struct bsc_generation, link), use->index,
+        bsc_counters_bad(BSC_CONTAINER(at, struct bsc_generation, link), routed->cells[kind]->index,
                          watch->bad[slot]);
     return sample;
 }
@@ -98,6 +104,9 @@ static void tell(struct bsc_router_proxy *router, const struct bsc_routed *route
         .instance_count = read_instances(router, routed),
     };
     sample.instances = watch->instances;
+    sample.has_chosen = routed->match && !is_by_rule(routed);
+    if (sample.has_chosen)
+        sample.chosen = read_cell(router, routed, BSC_CELL_CHOSEN);
     struct bsc_baseline before = routed->baseline;
     char name[BSC_NAME_MAX + 1]; /* the service may be gone before the event is handled */
     snprintf(name, sizeof name, "%s", routed->name);

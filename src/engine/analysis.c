@@ -65,6 +65,28 @@ static void begin(struct bsc_rollout *rollout, const struct bsc_analysis_spec *s
         rollout->judgement = bsc_alloc(sizeof *rollout->judgement);
 }
 
+/* Beside the coin's requests those of chosen users: no coin was tossed for them, so they are
+ * compared with before, for the whole time. True: harm, and the judgement is about them. */
+static bool harms_chosen(struct bsc_rollout *rollout, const struct bsc_analysis_spec *spec,
+                         const struct bsc_sample *sample)
+{
+    struct bsc_sample chosen = { .at_ms = sample->at_ms,
+                                 .generation = sample->generation,
+                                 .drawing = BSC_DRAWN_BY_RULE,
+                                 .candidate = sample->chosen,
+                                 .live = sample->live };
+    if (!rollout->chosen) {
+        struct bsc_judge_options options = options_of(spec);
+        rollout->chosen = bsc_alloc(sizeof *rollout->chosen);
+        bsc_judge_init(rollout->chosen, &options, &rollout->row.before);
+    }
+    bsc_judge_feed(rollout->chosen, &chosen);
+    if (!bsc_judge_harm(rollout->chosen))
+        return false;
+    bsc_judge_rule(rollout->chosen, rollout->judgement);
+    return true;
+}
+
 static void fail(struct bsc_engine *engine, struct bsc_service *service)
 {
     char reason[BSC_REASON_BYTES];
@@ -89,6 +111,10 @@ void bsc_analysis_counted(struct bsc_engine *engine, const struct bsc_event *eve
             bsc_touch(engine, service);
         }
         begin(rollout, analysis_of(service));
+    }
+    if (event->sample->has_chosen && harms_chosen(rollout, analysis_of(service), event->sample)) {
+        fail(engine, service);
+        return;
     }
     int64_t window_ms = rollout->judge->window_ms;
     bsc_judge_feed(rollout->judge, event->sample);
@@ -123,7 +149,9 @@ enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_s
 {
     struct bsc_rollout *rollout = service->rollout;
     const struct bsc_judgement *judgement = rollout->judgement;
-    bool early = needs_evidence(service) && analysis_of(service)->until == BSC_UNTIL_CONFIDENT;
+    /* Nothing can be shown of chosen users, who have no coin. */
+    bool early = needs_evidence(service) && analysis_of(service)->until == BSC_UNTIL_CONFIDENT &&
+                 service->row.weight_bp[rollout->row.slot] > 0;
     bool good =
         judgement && judgement->finding == BSC_FINDING_GOOD && (!early || judgement->confident);
     char text[BSC_REASON_BYTES] = "nothing was counted yet";
@@ -149,7 +177,8 @@ enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_s
 void bsc_analysis_end(struct bsc_rollout *rollout)
 {
     free(rollout->judge);
-    rollout->judge = NULL;
+    free(rollout->chosen);
+    rollout->judge = rollout->chosen = NULL;
 }
 
 void bsc_rollout_free(struct bsc_rollout *rollout)
@@ -157,6 +186,7 @@ void bsc_rollout_free(struct bsc_rollout *rollout)
     if (!rollout)
         return;
     free(rollout->judge);
+    free(rollout->chosen);
     free(rollout->judgement);
     free(rollout);
 }

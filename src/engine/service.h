@@ -37,14 +37,15 @@ struct bsc_release {
 
 struct bsc_rollout {
     struct bsc_rollout_row row;
-    int64_t step_until_ms;   /* the current step's deadline (boot clock); 0: none */
-    int64_t step_began_ms;   /* boot clock */
-    bsc_token step_token;    /* what the step waits for: a publish, a drain, a hook; 0: nothing */
-    bool step_answered;      /* ... and it came */
-    bool step_refused;       /* ... as a refusal, which `waiting` tells */
-    bool step_unknown;       /* a hook whose end nobody knows: a person must abort */
-    bool overtime;           /* the bake is over, and there is not enough to judge by */
-    struct bsc_judge *judge; /* NULL: nothing was counted yet, or the rollout is over */
+    int64_t step_until_ms;    /* the current step's deadline (boot clock); 0: none */
+    int64_t step_began_ms;    /* boot clock */
+    bsc_token step_token;     /* what the step waits for: a publish, a drain, a hook; 0: nothing */
+    bool step_answered;       /* ... and it came */
+    bool step_refused;        /* ... as a refusal, which `waiting` tells */
+    bool step_unknown;        /* a hook whose end nobody knows: a person must abort */
+    bool overtime;            /* the bake is over, and there is not enough to judge by */
+    struct bsc_judge *judge;  /* NULL: nothing was counted yet, or the rollout is over */
+    struct bsc_judge *chosen; /* of what match rules choose beside the coin; NULL: nothing yet */
     struct bsc_judgement *judgement; /* what it said last; NULL: nothing yet */
     char waiting[BSC_REASON_BYTES];  /* why it has not gone on, for status and why; "" */
     bool dirty;

@@ -44,6 +44,10 @@ struct bsc_sample {
     unsigned weight_bp;  /* the candidate's share in it */
     enum bsc_drawing drawing;
     struct bsc_slot_sample candidate, live;
+    /* Of the candidate, too: units that match rules chose, beside those that its share did. They
+     * are not among those of `candidate`, which the rules alone give where it has no share. */
+    bool has_chosen;
+    struct bsc_slot_sample chosen;
     const struct bsc_instance_sample *instances;
     unsigned instance_count;
 };

@@ -187,6 +187,69 @@ static void counters_of_others_change_nothing(void **unused)
     assert_int_equal(rollout()->walk.status, BSC_ROLLOUT_PROMOTED);
 }
 
+/* v2 has only those users whom match rules choose. */
+static void watch_the_chosen(void)
+{
+    static const struct bsc_match_rule beta = { BSC_MATCH_HEADER, BSC_MATCH_PRESENT, "X", NULL };
+    sim_spec(sim, 0)->deploy.strategy = BSC_STRATEGY_CANARY;
+    sim_spec(sim, 0)->deploy.match = (struct bsc_match_spec){ 1, &beta };
+    watch_v2();
+    assert_int_equal(sample.weight_bp, 0);
+    sample.drawing = BSC_DRAWN_BY_RULE;
+}
+
+static bool is_split(void)
+{
+    return rollout()->plan.steps[rollout()->walk.cursor].kind == BSC_STEP_SPLIT ||
+           service("s0")->row.weight_bp[rollout()->slot] > 0;
+}
+
+static void chosen_users_must_ask_before_everybody_may(void **unused)
+{
+    (void)unused;
+    watch_the_chosen();
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_int_equal(rollout()->error, BSC_TIMEOUT);
+}
+
+static void of_chosen_users_nothing_need_be_shown_with_confidence(void **unused)
+{
+    (void)unused;
+    sim_spec(sim, 0)->deploy.analysis.until = BSC_UNTIL_CONFIDENT;
+    watch_the_chosen();
+    pass(10, 0, 10);
+    assert_false(is_split());
+    for (unsigned i = 0; i < TURNS && !is_split(); i++)
+        sim_turn(sim);
+    assert_true(is_split());
+}
+
+static void chosen_users_are_compared_with_before(void **unused)
+{
+    (void)unused;
+    watch_the_chosen();
+    pass(10, 500, 500);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_non_null(strstr(rollout()->reason, "of its requests of chosen users"));
+    assert_non_null(strstr(rollout()->reason, "v1 failed 0 % before it"));
+}
+
+static void also_beside_the_coin(void **unused)
+{
+    (void)unused;
+    watch_a_canary();
+    sample.has_chosen = true;
+    sample.chosen = (struct bsc_slot_sample){ .latency = latency[0] };
+    for (unsigned i = 0; i < 10; i++) {
+        sample.chosen.units = sample.chosen.begun = sample.chosen.answered += 100;
+        sample.chosen.errors = sample.chosen.units / 2;
+        pass(1, 0, 0);
+    }
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_non_null(strstr(rollout()->reason, "v2 fails 50 % of its requests of chosen users"));
+    assert_null(service("s0")->rollout->chosen);
+}
+
 static void without_analysis_counters_change_nothing(void **unused)
 {
     (void)unused;
@@ -209,6 +272,10 @@ int main(void)
         TEST(a_canary_whose_requests_come_late_is_promoted_then),
         TEST(until_confident_ends_a_bake_before_its_time),
         TEST(until_confident_takes_back_what_is_not_shown_in_time),
+        TEST(chosen_users_must_ask_before_everybody_may),
+        TEST(of_chosen_users_nothing_need_be_shown_with_confidence),
+        TEST(chosen_users_are_compared_with_before),
+        TEST(also_beside_the_coin),
         TEST(counters_of_others_change_nothing),
         TEST(without_analysis_counters_change_nothing),
     };
