@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "adapters/prober.h"
+#include "adapters/query.h"
 #include "adapters/router_proxy.h"
 #include "adapters/runtime_process.h"
 #include "adapters/runtime_static.h"
@@ -43,6 +44,7 @@ struct controller {
     struct bsc_runtime_static *statics;
     struct bsc_router_proxy *router;
     struct bsc_prober prober;
+    struct bsc_query_port query;
     struct bsc_store store;
     struct bsc_engine *engine;
     struct bsc_api *api;
@@ -398,6 +400,8 @@ static enum bsc_status open_adapters(struct controller *controller, struct bsc_e
     if (status != BSC_OK)
         return status;
     status = bsc_prober_create(loop, deliver, controller, &controller->prober, error);
+    if (status == BSC_OK)
+        status = bsc_query_port_create(loop, deliver, controller, &controller->query, error);
     if (status != BSC_OK)
         return status;
     controller->statics = bsc_runtime_static_create(loop, deliver, controller);
@@ -429,6 +433,7 @@ static void create_engine(struct controller *controller)
         .runtimes = { [BSC_RUNTIME_PROCESS] = bsc_runtime_process_port(controller->processes),
                       [BSC_RUNTIME_STATIC] = bsc_runtime_static_port(controller->statics) },
         .prober = controller->prober,
+        .query = controller->query,
         .router = bsc_router_proxy_port(controller->router),
         .store = controller->store,
         .notifier = { &notifier_ops, controller },

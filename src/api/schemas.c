@@ -171,6 +171,23 @@ static const struct bsc_api_field analysis[] = {
     { 0 },
 };
 
+static const struct bsc_api_field query[] = {
+    { "name", BSC_API_STRING, .summary = "as in the file" },
+    { "state", BSC_API_STRING, .of = "open|passed|failed",
+      .summary = "what its answers say in this step" },
+    { "value", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "the newest answer; null: it was no number" },
+    { "last", BSC_API_STRING, .summary = "the same in words, or why there was none" },
+    { "text", BSC_API_STRING, .summary = "all of this in words" },
+    { "passed", BSC_API_INTEGER, .summary = "answers that passed" },
+    { "failed", BSC_API_INTEGER, .summary = "... that did not" },
+    { "unanswered", BSC_API_INTEGER, .summary = "questions without an answer" },
+    { "count", BSC_API_INTEGER, .summary = "passes that are needed" },
+    { "failure_limit", BSC_API_INTEGER, .summary = "failures that are too many" },
+    { "dry_run", BSC_API_BOOLEAN, .summary = "nothing follows from it" },
+    { 0 },
+};
+
 static const struct bsc_api_field rates[] = {
     { "requests", BSC_API_INTEGER, BSC_API_NULLABLE,
       .summary = "in this step; null: as of before" },
@@ -255,6 +272,9 @@ static const struct bsc_api_field rollout[] = {
       .summary = "what its version failed and the stable slot answered; null: not known any more" },
     { "analysis", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Analysis",
       .summary = "how its version compares; null: nothing was counted, or it is not known any "
+                 "more" },
+    { "queries", BSC_API_LIST, BSC_API_NULLABLE, .of = "Query",
+      .summary = "what others say of its version; null: nobody was asked, or it is not known any "
                  "more" },
     { "actor", BSC_API_STRING, .summary = "who asked for it" },
     { "started_at", BSC_API_TIME, .summary = "when it began" },
@@ -420,6 +440,7 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Problem", problem },
     { "Processes", processes },
     { "ProxyFigures", proxy },
+    { "Query", query },
     { "Record", record },
     { "Rollout", rollout },
     { "Listener", listener },

@@ -221,6 +221,8 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
                             : json_null());
     json_object_set_new(json, "analysis",
                         judgement ? bsc_api_view_judgement(judgement) : json_null());
+    json_object_set_new(json, "queries",
+                        json_null()); /* only of the newest one something is known */
     json_object_set_new(json, "actor", bsc_api_words(row->actor));
     json_object_set_new(json, "started_at", time_or_null(row->started_ms));
     json_object_set_new(json, "ended_at", time_or_null(row->ended_ms));
@@ -254,8 +256,11 @@ json_t *bsc_api_view_newest_rollout(const struct bsc_service *service,
 {
     if (!service->rollout)
         return json_null();
-    return bsc_api_view_rollout(&service->rollout->row, bsc_api_rollout_version(service),
-                                service->rollout->waiting, service->rollout->judgement, figures);
+    json_t *json =
+        bsc_api_view_rollout(&service->rollout->row, bsc_api_rollout_version(service),
+                             service->rollout->waiting, service->rollout->judgement, figures);
+    json_object_set_new(json, "queries", bsc_api_view_queries(service));
+    return json;
 }
 
 static json_t *lock_or_null(const struct bsc_lock *lock)

@@ -2,6 +2,8 @@
  * api/view_analysis.c - what the judge says of a rollout, as JSON; see view.h. */
 #include "api/view.h"
 
+#include <stdio.h>
+
 static json_t *millionths(double share)
 {
     return json_integer((json_int_t)(share * 1e6 + 0.5));
@@ -37,4 +39,32 @@ json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement)
                      "minimum_requests", (json_int_t)judgement->minimum_units, "needed_ms",
                      known(judgement->needed_ms >= 0, (uint64_t)judgement->needed_ms), "confident",
                      judgement->confident);
+}
+
+static json_t *view_query(const struct bsc_query_tally *tally, const struct bsc_query_spec *spec)
+{
+    char value[32], text[BSC_QUERY_TEXT_BYTES + 256];
+    snprintf(value, sizeof value, "%.6g", tally->number);
+    bsc_query_text(tally, spec, text, sizeof text);
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:b}", "name",
+        bsc_api_words(spec->name), "state", bsc_query_state_name(bsc_query_finding(tally, spec)),
+        "value", tally->known ? json_string(value) : json_null(), "last",
+        bsc_api_words(tally->last), "text", bsc_api_words(text), "passed", (int)tally->passed,
+        "failed", (int)tally->failed, "unanswered", (int)tally->silent, "count", (int)spec->count,
+        "failure_limit", (int)spec->failure_limit, "dry_run", (int)spec->dry_run);
+}
+
+json_t *bsc_api_view_queries(const struct bsc_service *service)
+{
+    const struct bsc_rollout *rollout = service->rollout;
+    const struct bsc_release *release = bsc_service_release(service, rollout->row.release);
+    if (!release || !rollout->query_count)
+        return json_null();
+    json_t *list = json_array();
+    for (unsigned i = 0; i < rollout->query_count; i++)
+        json_array_append_new(list,
+                              view_query(&rollout->queries[i].tally,
+                                         &release->row.spec->deploy.analysis.queries.items[i]));
+    return list;
 }

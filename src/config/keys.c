@@ -19,6 +19,8 @@ static const struct bsc_choice balances[] = {
     { NULL, 0, false },
 };
 
+#define QUERY(field) offsetof(struct bsc_query_spec, field)
+
 static const struct bsc_choice same_sites[] = {
     { "lax", BSC_SAME_SITE_LAX, false },
     { "strict", BSC_SAME_SITE_STRICT, false },
@@ -94,6 +96,25 @@ static const struct bsc_key route_keys[] = {
 static const struct bsc_section route_sections[] = { { NULL, NULL } };
 
 const struct bsc_key_table bsc_route_keys = { COUNT_OF(route_keys), route_keys, route_sections };
+
+static const struct bsc_choice on_errors[] = {
+    { "hold", BSC_QUERY_HOLDS, false },
+    { "abort", BSC_QUERY_ABORTS, false },
+    { "ignore", BSC_QUERY_IGNORES, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_key query_keys[] = {
+#include "config/keys_queries.inc"
+};
+
+static const struct bsc_section query_sections[] = {
+    { "prometheus", "The query is asked of a Prometheus; it must have one series." },
+    { "http", "An HTTP request (GET): its status, or a number in the JSON of its answer." },
+    { NULL, NULL },
+};
+
+const struct bsc_key_table bsc_query_keys = { COUNT_OF(query_keys), query_keys, query_sections };
 
 static const struct bsc_key error_rule_keys[] = {
     { .path = "path",

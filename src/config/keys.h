@@ -61,6 +61,7 @@ struct bsc_key_table {
 extern const struct bsc_key_table bsc_config_keys;      /* fills struct bsc_config */
 extern const struct bsc_key_table bsc_service_keys;     /* fills struct bsc_spec */
 extern const struct bsc_key_table bsc_route_keys;       /* fills struct bsc_route */
+extern const struct bsc_key_table bsc_query_keys;       /* fills struct bsc_query_spec */
 extern const struct bsc_key_table bsc_error_rule_keys;  /* fills struct bsc_error_rule */
 extern const struct bsc_key_table bsc_certificate_keys; /* fills struct bsc_certificate_files */
 

@@ -57,6 +57,7 @@ static const char introduction[] =
     "| variable | what |\n"
     "|---|---|\n"
     "| `${VERSION}` | the version that is deployed |\n"
+    "| `${SERVICE}` | the service's name |\n"
     "| `${PORT}` | where this instance must listen, on 127.0.0.1 |\n"
     "| `${SLOT}` | `blue` or `green` |\n"
     "| `${INSTANCE}` | the instance's name, unique on this machine |\n"
@@ -159,6 +160,10 @@ void bsc_config_reference(struct bsc_text *out)
     add_table(out, &bsc_route_keys, "A route",
               "The keys of `services.NAME.route`. Two services can't have the same host and path.",
               "route.");
+    add_table(out, &bsc_query_keys, "An external query",
+              "The keys of `services.NAME.deploy.analysis.queries`; each has one of `prometheus`, "
+              "`command` and `http`.",
+              "");
     add_table(out, &bsc_error_rule_keys, "A rule for errors",
               "The keys of `services.NAME.errors.paths` and `.ignore`.", "");
     add_table(out, &bsc_certificate_keys, "A certificate", "The keys of `tls.certificates`.",

@@ -24,19 +24,6 @@ json_t *bsc_schema_either(json_t *a, json_t *b)
     return json_pack("{s:[o, o]}", "anyOf", a, b);
 }
 
-json_t *bsc_schema_table(const struct bsc_key_table *table)
-{
-    json_t *properties = json_object();
-    for (unsigned i = 0; i < table->count; i++) {
-        const struct bsc_key *part = &table->keys[i];
-        json_t *schema = part->type->schema(part);
-        json_object_set_new(schema, "description", json_string(part->text));
-        json_object_set_new(properties, part->path, schema);
-    }
-    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
-                     "additionalProperties", 0);
-}
-
 static json_t *schema_of(const struct bsc_key *key)
 {
     json_t *schema = key->type->schema(key);
@@ -68,6 +55,20 @@ static json_t *object_of(json_t *root, const char *path, const char **name)
     }
     *name = path;
     return at;
+}
+
+json_t *bsc_schema_table(const struct bsc_key_table *table)
+{
+    json_t *root = object();
+    for (unsigned i = 0; i < table->count; i++) {
+        const struct bsc_key *part = &table->keys[i];
+        const char *name;
+        json_t *schema = part->type->schema(part);
+        json_object_set_new(schema, "description", json_string(part->text));
+        json_t *inside = object_of(root, part->path, &name);
+        json_object_set_new(json_object_get(inside, "properties"), name, schema);
+    }
+    return root;
 }
 
 /* `pre_deploy: COMMAND` besides `pre_deploy: { command: COMMAND }`. */

@@ -57,6 +57,13 @@ extern const struct bsc_type bsc_type_listen;
 extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
 /* struct bsc_statuses */
 extern const struct bsc_type bsc_type_status_list;
+/* struct bsc_accept */
+extern const struct bsc_type bsc_type_accept;
+/* const char * */
+extern const struct bsc_type bsc_type_url; /* of HTTP or HTTPS */
+extern const struct bsc_type bsc_type_words;
+/* struct bsc_query_list */
+extern const struct bsc_type bsc_type_queries;
 /* struct bsc_error_rules */
 extern const struct bsc_type bsc_type_error_rules;
 /* struct bsc_error_pages: the files are read */

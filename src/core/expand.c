@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-static const char accepted[] = "${VERSION}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for "
-                               "a literal \"${\", and $NAME without braces is left to the shell)";
+static const char accepted[] =
+    "${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} "
+    "(\"$${\" stands for a literal \"${\", and $NAME without braces is left to the shell)";
 
 struct part {
     const char *text; /* NULL: an error */
@@ -25,6 +26,8 @@ static struct part look_up(const struct bsc_variables *variables, const char *at
     size_t size = (size_t)(close - name);
     if (is_variable(name, size, "VERSION"))
         value = variables->version;
+    else if (is_variable(name, size, "SERVICE"))
+        value = variables->service;
     else if (is_variable(name, size, "PORT"))
         value = variables->port;
     else if (is_variable(name, size, "SLOT"))
@@ -127,6 +130,26 @@ static enum bsc_status expand_command(struct copy *copy, struct bsc_command *com
     return status ? status : expand_strings(copy, &command->argv);
 }
 
+static enum bsc_status expand_queries(struct copy *copy, struct bsc_query_list *list)
+{
+    struct bsc_query_spec *items = bsc_arena_alloc(copy->arena, list->count * sizeof *items);
+    enum bsc_status status = BSC_OK;
+    for (unsigned i = 0; !status && i < list->count; i++) {
+        struct bsc_query_spec *query = &items[i];
+        *query = list->items[i];
+        query->name = bsc_arena_copy(copy->arena, query->name);
+        query->field = bsc_arena_copy(copy->arena, query->field);
+        query->accept.text = bsc_arena_copy(copy->arena, query->accept.text);
+        status = expand_command(copy, &query->command);
+        if (!status)
+            status = expand_text(copy, &query->url);
+        if (!status)
+            status = expand_text(copy, &query->query);
+    }
+    list->items = list->count ? items : NULL;
+    return status;
+}
+
 /* Everything in which a file may write ${VERSION}: see the key table in src/config. */
 static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
 {
@@ -147,7 +170,19 @@ static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
         status = expand_strings(copy, &spec->environment);
     if (!status)
         status = expand_strings(copy, &spec->env_files);
+    if (!status)
+        status = expand_queries(copy, &spec->deploy.analysis.queries);
     return status;
+}
+
+static void copy_error_rules(struct bsc_arena *arena, struct bsc_error_rules *rules)
+{
+    struct bsc_error_rule *items = bsc_arena_alloc(arena, rules->count * sizeof *items);
+    for (unsigned i = 0; i < rules->count; i++) {
+        items[i] = rules->items[i];
+        items[i].path = bsc_arena_copy(arena, items[i].path);
+    }
+    rules->items = rules->count ? items : NULL;
 }
 
 static void copy_strings(struct bsc_arena *arena, struct bsc_strings *strings)
@@ -185,6 +220,8 @@ static void copy_rest(struct bsc_spec *spec)
     tls->key = bsc_arena_copy(arena, tls->key);
     spec->health.path = bsc_arena_copy(arena, spec->health.path);
     spec->health.host = bsc_arena_copy(arena, spec->health.host);
+    copy_error_rules(arena, &spec->errors.paths);
+    copy_error_rules(arena, &spec->errors.ignore);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
         copy_strings(arena, &spec->targets[slot]);
 }
@@ -202,7 +239,7 @@ enum bsc_status bsc_spec_for_version(const struct bsc_spec *file, const char *ve
     spec->references = 1;
     copy_rest(spec);
     spec->version = bsc_arena_copy(&spec->arena, version);
-    struct copy copy = { &spec->arena, { .version = spec->version }, error };
+    struct copy copy = { &spec->arena, { .version = spec->version, .service = spec->name }, error };
     status = expand_spec(&copy, spec);
     if (status) {
         bsc_error_wrap(error, "service %s", spec->name ? spec->name : "?");

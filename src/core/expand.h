@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * core/expand.h - ${VERSION}, ${PORT}, ${SLOT}, ${INSTANCE} in a specification's strings.
+ * core/expand.h - ${VERSION}, ${SERVICE}, ${PORT}, ${SLOT}, ${INSTANCE} in a specification's
+ * strings.
  *
  * "$${" stands for a literal "${"; "$NAME" and "$$" are left as they are, for a shell. A text is
- * expanded twice, with the version when a release is made and with the rest when an instance or a
- * hook starts: an expansion without a slot is not the last one and keeps "$${" for the next. Pure
- * but for the arena that the caller gives.
+ * expanded twice, with version and service when a release is made and with the rest when an
+ * instance or a hook starts: an expansion without a slot is not the last one and keeps "$${" for
+ * the next. Pure but for the arena that the caller gives.
  */
 #ifndef BASCULE_CORE_EXPAND_H
 #define BASCULE_CORE_EXPAND_H
@@ -12,7 +13,7 @@
 #include "core/spec.h"
 
 struct bsc_variables {
-    const char *version, *port, *slot, *instance; /* NULL: keep "${NAME}" as it stands */
+    const char *version, *port, *slot, *instance, *service; /* NULL: keep "${NAME}" as it stands */
 };
 
 /* Fails with BSC_INVALID on any other name or an unclosed "${", and says which are accepted. */

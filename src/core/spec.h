@@ -240,6 +240,43 @@ struct bsc_gates {
     const struct bsc_gate *items; /* in the order of the file; a step names one by its index */
 };
 
+/* Which numbers pass: those between `low` and `high`, or with `open` strictly between. */
+struct bsc_accept {
+    const char *text; /* as it was written */
+    double low, high; /* may be infinite */
+    bool open;
+};
+
+enum bsc_query_kind { BSC_QUERY_PROMETHEUS, BSC_QUERY_COMMAND, BSC_QUERY_HTTP };
+/* What follows when there is no answer. */
+enum bsc_query_on_error {
+    BSC_QUERY_HOLDS,  /* the bake does not end without answers */
+    BSC_QUERY_ABORTS, /* it counts as a failure */
+    BSC_QUERY_IGNORES
+};
+
+/* Something outside that is asked about a new version while it is watched (core/query.h). */
+struct bsc_query_spec {
+    const char *name;
+    enum bsc_query_kind kind;
+    const char *url;              /* PROMETHEUS: of the server; HTTP: what is asked for */
+    const char *query;            /* PROMETHEUS */
+    const char *field;            /* HTTP: of the JSON answer; NULL: its status decides */
+    struct bsc_statuses statuses; /* HTTP: that pass, or whose answer is read */
+    struct bsc_command command;   /* COMMAND */
+    struct bsc_accept accept;     /* text NULL: exit status or HTTP status decide */
+    int64_t interval_ms, timeout_ms;
+    unsigned count, failure_limit; /* passes that are needed, failures that are too many */
+    enum bsc_query_on_error on_error;
+    bool dry_run; /* asked and shown, and nothing follows */
+};
+
+enum { BSC_QUERIES_MAX = 16 };
+struct bsc_query_list {
+    unsigned count;
+    const struct bsc_query_spec *items;
+};
+
 /* When a bake is over: after its time, or as soon as the new version is shown to be no worse. */
 enum bsc_until { BSC_UNTIL_DURATION, BSC_UNTIL_CONFIDENT };
 
@@ -255,7 +292,8 @@ struct bsc_analysis_spec {
     enum bsc_until until;
     unsigned margin;           /* CONFIDENT: relative risk that is excluded */
     unsigned minimum_requests; /* in a step that leaves the old version some of the traffic */
-    int64_t wait_ms;           /* ... which waits so long for them after its time */
+    struct bsc_query_list queries;
+    int64_t wait_ms; /* ... which waits so long for them after its time */
 };
 
 struct bsc_deploy_spec {

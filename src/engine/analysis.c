@@ -145,7 +145,7 @@ static bool needs_evidence(const struct bsc_service *service)
 }
 
 enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_service *service,
-                                   bool over, char *reason, size_t size)
+                                   bool over, bool answered, char *reason, size_t size)
 {
     struct bsc_rollout *rollout = service->rollout;
     const struct bsc_judgement *judgement = rollout->judgement;
@@ -155,16 +155,15 @@ enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_s
     bool good =
         judgement && judgement->finding == BSC_FINDING_GOOD && (!early || judgement->confident);
     char text[BSC_REASON_BYTES] = "nothing was counted yet";
-    if (early && good)
-        return BSC_DONE;
-    if (over && (good || !needs_evidence(service)))
+    bool well = answered && (good || !needs_evidence(service));
+    if (well && (over || early || rollout->overtime))
         return BSC_DONE;
     if (bsc_analysis_watches(service) && rollout->judgement)
         say(service, text, sizeof text);
     if (bsc_analysis_watches(service))
         snprintf(reason, size, "; %s", text);
     if (!over)
-        return rollout->overtime && good ? BSC_DONE : BSC_WAIT;
+        return BSC_WAIT;
     if (rollout->overtime) {
         bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
         return BSC_FAIL;
@@ -188,5 +187,6 @@ void bsc_rollout_free(struct bsc_rollout *rollout)
     free(rollout->judge);
     free(rollout->chosen);
     free(rollout->judgement);
+    free(rollout->queries);
     free(rollout);
 }

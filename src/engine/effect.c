@@ -145,6 +145,32 @@ static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
     bsc_arena_deinit(&arena);
 }
 
+void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *service,
+                      const struct bsc_query_spec *query, bsc_token token)
+{
+    const struct bsc_rollout *rollout = service->rollout;
+    const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
+    const struct bsc_spec *spec = release->row.spec;
+    struct bsc_query_spec expanded = *query;
+    struct bsc_arena arena;
+    bsc_arena_init(&arena);
+    struct bsc_variables variables = { .version = spec->version,
+                                       .slot = bsc_slot_name(rollout->row.slot) };
+    expanded.url = expand(&arena, query->url, &variables);
+    expanded.query = expand(&arena, query->query, &variables);
+    expanded.command.argv = expand_all(&arena, query->command.argv, &variables, 0);
+    expanded.command.shell = expand(&arena, query->command.shell, &variables);
+    struct bsc_question question = {
+        .spec = &expanded,
+        .id = bsc_arena_printf(&arena, "%s-query-%s", service->name, query->name),
+        .environment = environment(&arena, spec, service, &variables),
+        .directory = expand(&arena, spec->directory, &variables),
+        .user = spec->user,
+    };
+    engine->ports.query.ops->ask(engine->ports.query.self, &question, token);
+    bsc_arena_deinit(&arena);
+}
+
 static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
 {
     struct bsc_instance *instance = bsc_instance_find(effect->service, effect->id);

@@ -210,6 +210,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
             bsc_probe_result(engine, service, event);
         break;
     }
+    case BSC_EVENT_ANSWERED:
+        bsc_query_answered(engine, event);
+        break;
     case BSC_EVENT_CONFIGURED:
         bsc_apply_configured(engine, event);
         break;
@@ -295,6 +298,7 @@ static bool joins_previous(const struct bsc_event *event)
     case BSC_EVENT_STARTED:
     case BSC_EVENT_EXITED:
     case BSC_EVENT_PROBED:
+    case BSC_EVENT_ANSWERED:
     case BSC_EVENT_PUBLISHED:
     case BSC_EVENT_DRAINED:
         return true;

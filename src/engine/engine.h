@@ -15,6 +15,7 @@
 #include "ports/event.h"
 #include "ports/notifier.h"
 #include "ports/prober.h"
+#include "ports/query.h"
 #include "ports/router.h"
 #include "ports/runtime.h"
 #include "ports/store.h"
@@ -22,6 +23,7 @@
 struct bsc_ports {
     struct bsc_runtime runtimes[2]; /* by enum bsc_runtime_kind */
     struct bsc_prober prober;
+    struct bsc_query_port query;
     struct bsc_router router;
     struct bsc_store store;
     struct bsc_notifier notifier;

@@ -350,13 +350,26 @@ bool bsc_analysis_watches(const struct bsc_service *service);
 void bsc_analysis_counted(struct bsc_engine *engine, const struct bsc_event *event);
 /* A bake begins: what was seen before is no evidence for it. */
 void bsc_analysis_step(struct bsc_service *service);
-/* The time of the bake is `over`: done, or a wait for more requests that itself ends. `reason` says
- * how it stands. */
+/* The time of the bake is `over`: done, or a wait for more requests, or for external queries to be
+ * `answered`, that itself ends. `reason` says how it stands. */
 enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_service *service,
-                                   bool over, char *reason, size_t size);
+                                   bool over, bool answered, char *reason, size_t size);
 /* The rollout is decided: what the judge had in memory is given back, what it said stays. */
 void bsc_analysis_end(struct bsc_rollout *rollout);
 void bsc_rollout_free(struct bsc_rollout *rollout); /* NULL is allowed */
+
+/* query.c: external queries */
+void bsc_queries_begin(struct bsc_engine *engine, struct bsc_service *service); /* a bake does */
+/* The bake is left: nothing is asked any more, what was said stays. */
+void bsc_queries_end(struct bsc_engine *engine, struct bsc_rollout *rollout);
+void bsc_query_answered(struct bsc_engine *engine, const struct bsc_event *event);
+/* Asks what is due. FAILED: the rollout goes back; OPEN: the bake can't end; `reason` says why. */
+enum bsc_query_state bsc_queries_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                       char *reason, size_t size);
+int64_t bsc_queries_next_ms(const struct bsc_service *service);
+/* effect.c */
+void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *service,
+                      const struct bsc_query_spec *spec, bsc_token token);
 
 /* terminate.c: stopping all that runs, and telling when that is done */
 void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);

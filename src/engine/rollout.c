@@ -156,6 +156,8 @@ static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
                        const struct bsc_step *step, const char *hook)
 {
     struct bsc_rollout *rollout = service->rollout;
+    if (step->kind == BSC_STEP_BAKE)
+        bsc_queries_end(engine, rollout);
     if (step->kind == BSC_STEP_DRAIN && rollout->step_token && !rollout->step_answered)
         engine->ports.router.ops->cancel(engine->ports.router.self, rollout->step_token);
     if (*hook && rollout->step_token && !rollout->step_answered) {
@@ -324,7 +326,8 @@ void bsc_rollout_resume(struct bsc_engine *engine, struct bsc_service *service)
 
 int64_t bsc_rollout_next_ms(const struct bsc_service *service)
 {
-    return bsc_service_busy(service) && service->rollout->step_until_ms
-               ? service->rollout->step_until_ms
-               : INT64_MAX;
+    if (!bsc_service_busy(service))
+        return INT64_MAX;
+    int64_t until_ms = service->rollout->step_until_ms, asked_ms = bsc_queries_next_ms(service);
+    return until_ms && until_ms < asked_ms ? until_ms : asked_ms;
 }

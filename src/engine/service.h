@@ -35,6 +35,13 @@ struct bsc_release {
     bool dirty;
 };
 
+/* One external query in the bake at the cursor, or the last one. */
+struct bsc_query_run {
+    struct bsc_query_tally tally;
+    bsc_token token; /* of the question under way; 0: none */
+    int64_t next_ms; /* when it is asked again (boot clock); INT64_MAX: it is not */
+};
+
 struct bsc_rollout {
     struct bsc_rollout_row row;
     int64_t step_until_ms;    /* the current step's deadline (boot clock); 0: none */
@@ -47,7 +54,9 @@ struct bsc_rollout {
     struct bsc_judge *judge;  /* NULL: nothing was counted yet, or the rollout is over */
     struct bsc_judge *chosen; /* of what match rules choose beside the coin; NULL: nothing yet */
     struct bsc_judgement *judgement; /* what it said last; NULL: nothing yet */
-    char waiting[BSC_REASON_BYTES];  /* why it has not gone on, for status and why; "" */
+    struct bsc_query_run *queries;   /* as in the release's specification */
+    unsigned query_count;
+    char waiting[BSC_REASON_BYTES]; /* why it has not gone on, for status and why; "" */
     bool dirty;
 };
 

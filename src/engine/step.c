@@ -144,6 +144,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
     case BSC_STEP_BAKE:
         bsc_bake_run(engine, service);
         bsc_analysis_step(service);
+        bsc_queries_begin(engine, service);
         break;
     case BSC_STEP_COMMIT:
         begin_commit(engine, service);
@@ -221,15 +222,24 @@ static enum bsc_verdict judge_bake(struct bsc_engine *engine, struct bsc_service
                                    char *reason, size_t size)
 {
     const struct bsc_rollout *rollout = service->rollout;
+    char said[BSC_REASON_BYTES];
     unsigned healthy, total;
     if (!bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
         bsc_slot_health_text(engine, service, rollout->row.slot, rollout->row.release, reason,
                              size);
         return bsc_step_fail_health(service);
     }
-    int used = snprintf(reason, size, "watching, %u of %u instances healthy", healthy, total);
-    return bsc_analysis_bake(engine, service, bsc_step_expired(engine, rollout), reason + used,
-                             size - (size_t)used);
+    enum bsc_query_state queries = bsc_queries_judge(engine, service, said, sizeof said);
+    if (queries == BSC_QUERY_FAILED) {
+        snprintf(reason, size, "%s", said);
+        bsc_rollout_blame(service, BSC_FAILED, 0, 0);
+        return BSC_FAIL;
+    }
+    bool answered = queries == BSC_QUERY_PASSED;
+    int used = snprintf(reason, size, "watching, %u of %u instances healthy%s%.100s", healthy,
+                        total, answered ? "" : "; ", said);
+    return bsc_analysis_bake(engine, service, bsc_step_expired(engine, rollout), answered,
+                             reason + used, size - (size_t)used);
 }
 
 /* On the way back there is no limit of time: the proxies are told until they take it. */

@@ -17,6 +17,7 @@
 
 struct bsc_config;       /* core/configuration.h */
 struct bsc_sample;       /* core/analysis/sample.h */
+struct bsc_answer_read;  /* core/query.h */
 struct bsc_baseline;     /* core/analysis/latency.h */
 struct bsc_stored_state; /* ports/store.h */
 struct bsc_engine;
@@ -51,6 +52,7 @@ enum bsc_event_kind {
     BSC_EVENT_STARTED,    /* runtime: id, pid */
     BSC_EVENT_EXITED,     /* runtime: id, wait_status, text */
     BSC_EVENT_PROBED,     /* prober: id, passed, text, duration_us */
+    BSC_EVENT_ANSWERED,   /* query: answer */
     BSC_EVENT_CONFIGURED, /* router: they are in force, or status and text */
     BSC_EVENT_PUBLISHED,  /* router: every worker of every generation has swapped */
     BSC_EVENT_DRAINED,    /* router: nothing new goes there, nothing is in flight */
@@ -104,6 +106,7 @@ struct bsc_event {
     bool full; /* COMMITTED: it went into the store's last reserve, or even that is gone */
     const struct bsc_sample *sample;
     const struct bsc_baseline *baseline;
+    const struct bsc_answer_read *answer;
     const struct bsc_stored_state *state;
     const struct bsc_found *found;
     unsigned found_count;

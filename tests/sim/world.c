@@ -181,6 +181,7 @@ void sim_engine_start(struct sim *sim)
         .runtimes = { sim_runtime_port(sim, BSC_RUNTIME_PROCESS),
                       sim_runtime_port(sim, BSC_RUNTIME_STATIC) },
         .prober = sim_prober_port(sim),
+        .query = sim_query_port(sim),
         .router = sim_router_port(sim),
         .store = sim_store_port(sim),
         .notifier = { &notifier_ops, sim },

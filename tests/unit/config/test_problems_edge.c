@@ -73,6 +73,35 @@ static void values_that_the_edge_does_not_take(void **unused)
         { WEB "    errors: { status: 5000 }\n",
           "4: services.web.errors.status: expected a list of statuses and ranges of them from 100 "
           "to 599, found '5000'" },
+        { WEB "    deploy: { analysis: { queries: [\n"
+              "      { name: a, accept: \"< 1\" },\n"
+              "      { command: a, http: { url: \"http://a/\" } },\n"
+              "      { name: a, command: a, prometheus: { url: \"http://a\", query: b } },\n"
+              "      { name: c, prometheus: { url: \"http://a\", query: b } },\n"
+              "      { name: d, prometheus: { query: b }, accept: \"< 1\" },\n"
+              "      { name: e, http: { url: \"http://a/\" }, accept: \"< 1\" },\n"
+              "      { name: f, http: { field: a }, accept: \"< 1\" } ] } }\n",
+          "5: services.web.deploy.analysis.queries[0]: needs one of prometheus, command and http\n"
+          "6: services.web.deploy.analysis.queries[1]: has no name\n"
+          "7: services.web.deploy.analysis.queries[2]: needs one of prometheus, command and http\n"
+          "7: services.web.deploy.analysis.queries[2]: is the second one with the name a\n"
+          "8: services.web.deploy.analysis.queries[3]: needs accept, to know which numbers pass\n"
+          "9: services.web.deploy.analysis.queries[4]: needs prometheus.url and prometheus.query\n"
+          "10: services.web.deploy.analysis.queries[5]: has accept, but no http.field to read a "
+          "number from\n"
+          "11: services.web.deploy.analysis.queries[6]: needs http.url" },
+        { WEB "    deploy: { analysis: { queries: [ { name: a, http: { url: \"ftp://a\" },\n"
+              "      accept: small, interval: 1ms, on_error: cry, count: 0 } ] } }\n",
+          "4: services.web.deploy.analysis.queries[0].http.url: expected an address that begins "
+          "with http:// or https://, found 'ftp://a'\n"
+          "5: services.web.deploy.analysis.queries[0].accept: expected a comparison with a number "
+          "(\"< 0.01\", \"<=\", \">\", \">=\", \"==\") or a range (0.5 .. 2), found 'small'\n"
+          "5: services.web.deploy.analysis.queries[0].interval: expected a duration from 100ms to "
+          "24h such as 250ms, 1.5s or 1m30s, found '1ms'\n"
+          "5: services.web.deploy.analysis.queries[0].on_error: expected one of hold, abort and "
+          "ignore, found 'cry'\n"
+          "5: services.web.deploy.analysis.queries[0].count: expected a whole number from 1 to "
+          "10000, found '0'" },
         { WEB "    upstream_tls: { server_name: a b, verify: maybe, key: /dev/null/k }\n",
           "4: services.web.upstream_tls.server_name: expected a host name or an address, such as "
           "app.internal or 10.0.0.5, found 'a b'\n"
