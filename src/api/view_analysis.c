@@ -58,7 +58,10 @@ static json_t *view_query(const struct bsc_query_tally *tally, const struct bsc_
 json_t *bsc_api_view_queries(const struct bsc_service *service)
 {
     const struct bsc_rollout *rollout = service->rollout;
-    const struct bsc_release *release = bsc_service_release(service, rollout->row.release);
+    const struct bsc_release *release = NULL;
+    for (size_t i = 0; i < service->release_count; i++)
+        if (service->releases[i].row.id == rollout->row.release)
+            release = &service->releases[i];
     if (!release || !rollout->query_count)
         return json_null();
     json_t *list = json_array();

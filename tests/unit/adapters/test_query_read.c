@@ -31,7 +31,7 @@ static void is_number(double number)
     assert_true(answer.number == number);
 }
 
-#define VECTOR(series)                                                                             \
+#define VECTOR(series) \
     "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" series "]}}"
 #define SERIES(value) "{\"metric\":{},\"value\":[1700000000.1," value "]}"
 

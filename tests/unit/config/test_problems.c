@@ -339,11 +339,13 @@ static void commands_and_variables(void **unused)
           "text for /bin/sh, found a map" },
         { WEB "    hooks: { pre_deploy: [a, \"${HOME}\"] }\n",
           "4: services.web.hooks.pre_deploy.command[1]: unknown variable ${HOME}; accepted are "
-          "${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for a literal \"${\", and "
+          "${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for a literal "
+          "\"${\", and "
           "$NAME without braces is left to the shell)" },
         { WEB "    directory: r/${VERSION\n",
           "4: services.web.directory: \"${\" without \"}\"; accepted are ${VERSION}, "
-          "${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without braces "
+          "${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for a literal \"${\", and "
+          "$NAME without braces "
           "is left to the shell)" },
         { WEB "    hooks: { pre_deploy: { undo: x } }\n",
           "4: services.web.hooks.pre_deploy.command: is missing" },

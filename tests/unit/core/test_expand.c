@@ -69,15 +69,17 @@ static void an_unknown_variable_is_named_with_the_accepted_ones(void **unused)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(bsc_expand(&arena, bad[i], &all, &out, &error), BSC_INVALID);
     assert_int_equal(bsc_expand(&arena, "x ${HOME} y", &all, &out, &error), BSC_INVALID);
-    assert_string_equal(error.text,
-                        "unknown variable ${HOME}; accepted are ${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and "
-                        "${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without "
-                        "braces is left to the shell)");
+    assert_string_equal(
+        error.text,
+        "unknown variable ${HOME}; accepted are ${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and "
+        "${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without "
+        "braces is left to the shell)");
     assert_int_equal(bsc_expand(&arena, "x ${VERSION", &all, &out, &error), BSC_INVALID);
-    assert_string_equal(error.text,
-                        "\"${\" without \"}\"; accepted are ${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and "
-                        "${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without "
-                        "braces is left to the shell)");
+    assert_string_equal(
+        error.text,
+        "\"${\" without \"}\"; accepted are ${VERSION}, ${SERVICE}, ${PORT}, ${SLOT} and "
+        "${INSTANCE} (\"$${\" stands for a literal \"${\", and $NAME without "
+        "braces is left to the shell)");
     assert_null(out);
     bsc_arena_deinit(&arena);
 }
