@@ -137,8 +137,9 @@ static void add_verdict(const struct bsc_load_threshold *threshold,
     if (verdict->met || threshold->limit <= 0)
         return;
     double beyond = verdict->found / threshold->limit - 1;
-    bsc_text_printf(out, " (%.3g %% %s)", (beyond < 0 ? -beyond : beyond) * 100,
-                    beyond < 0 ? "below" : "above");
+    bsc_text_puts(out, " (");
+    bsc_load_value_text(BSC_LOAD_STABLE, beyond < 0 ? -beyond : beyond, out);
+    bsc_text_puts(out, beyond < 0 ? " below)" : " above)");
 }
 
 static void print_thresholds(const struct bsc_output *output,

@@ -130,7 +130,7 @@ void bsc_load_value_text(enum bsc_load_metric metric, double value, struct bsc_t
     if (metric == BSC_LOAD_RATE)
         bsc_text_printf(out, value < 100 ? "%.3g/s" : "%.0f/s", value);
     else if (!is_latency(metric))
-        bsc_text_printf(out, "%.3g %%", value * 100);
+        bsc_text_printf(out, value < 10 ? "%.3g %%" : "%.0f %%", value * 100);
     else if (value < 1e3)
         bsc_text_printf(out, "%.0f us", value);
     else if (value < 1e4)

@@ -60,7 +60,7 @@ def test_every_request_answers_as_it_is_described(tmp_path):
 
         service = "/v1/services/{service}"
         for path in ("/v1/version", "/v1/status", service, service + "/why", service + "/history", "/v1/events",
-                     "/v1/openapi.json", service + "/logs"):
+                     "/v1/openapi.json", service + "/logs", service + "/counters"):
             ask("GET", path)
         ask("GET", service + "/plan", query="?version=v1")
         problem(ask("POST", service + "/switch", {}, status=409), 409, "invalid-state")

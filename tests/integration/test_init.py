@@ -74,7 +74,7 @@ def on_terminal(folder, answers):
         except OSError:  # the terminal is gone with its last process
             break
         shown += data
-        if data.endswith("] "):
+        if shown.endswith("] "):
             os.write(master, (answers.pop(0) + "\n").encode() if answers else b"\x04")
     _, status = os.waitpid(child, 0)
     os.close(master)
