@@ -188,8 +188,7 @@ static void set_options(struct bsc_load_wire *wire, struct bsc_load_user *user)
 {
     const struct bsc_load_scenario *scenario = wire->scenario;
     CURL *easy = user->easy;
-    curl_easy_reset(easy); /* keeps connections and cookies */
-    curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
+    curl_easy_reset(easy);                     /* keeps connections and cookies */
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not what http_proxy says */
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -209,8 +208,13 @@ void bsc_load_send(struct bsc_load_wire *wire, struct bsc_load_user *user,
     struct bsc_load_values values = { .random = random, .user = user->number };
     for (unsigned i = 0; i < BSC_LOAD_KEPT_MAX; i++)
         values.kept[i] = user->kept[i];
-    if (!user->easy)
+    if (!user->easy) {
         user->easy = curl_easy_init();
+        /* A first cookie, and none any more: cookies are kept from now on, resets included. With
+         * CURLOPT_COOKIEFILE curl would keep a little memory for each request. */
+        curl_easy_setopt(user->easy, CURLOPT_COOKIELIST, "Set-Cookie: a=b; domain=nowhere.invalid");
+        curl_easy_setopt(user->easy, CURLOPT_COOKIELIST, "ALL");
+    }
     set_options(wire, user);
     set_url(wire->scenario, user, request, &values);
     set_fields(wire->scenario, user, request, &values);
