@@ -134,6 +134,30 @@ static void check_evidence(struct sim *sim, const struct bsc_rollout_row *row)
     }
 }
 
+/* Can what this one answers ever be enough to end a bake? */
+static bool can_pass(const struct bsc_query_spec *query)
+{
+    bool silent = !strcmp(query->name, "none") || !strcmp(query->name, "hangs");
+    return query->dry_run ||
+           (strcmp(query->name, "bad") != 0 && (!silent || query->on_error == BSC_QUERY_IGNORES));
+}
+
+/* Nor does any watch end well against what others say, or when they say nothing. */
+static void check_queries(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    const struct bsc_spec *spec = release_spec(sim, row->release);
+    if (!spec || !spec->deploy.analysis.enabled || sim->fate.script ||
+        (row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH))
+        return;
+    const struct bsc_query_list *queries = &spec->deploy.analysis.queries;
+    for (unsigned i = 0; i < row->plan.count; i++)
+        for (unsigned q = 0; q < queries->count; q++)
+            if (row->plan.steps[i].kind == BSC_STEP_BAKE &&
+                row->plan.steps[i].state == BSC_STEP_DONE && !can_pass(&queries->items[q]))
+                sim_fail(sim, "invariant 4: r%llu passed step %u although '%s' never did",
+                         (unsigned long long)row->id, i + 1, queries->items[q].name);
+}
+
 void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
@@ -142,6 +166,7 @@ void sim_check_durable(struct sim *sim)
         check_abort(sim, &state->rollouts[i]);
         check_superseded(sim, &state->rollouts[i]);
         check_evidence(sim, &state->rollouts[i]);
+        check_queries(sim, &state->rollouts[i]);
     }
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];

@@ -87,6 +87,26 @@ static void draw_strategy(struct sim *sim, struct bsc_deploy_spec *deploy)
         deploy->bake_ms = 1000;
 }
 
+/* Their names say what they answer (query.c). */
+static struct bsc_query_list draw_queries(struct sim *sim, struct bsc_arena *arena)
+{
+    static const char *const answers[] = { "good", "good", "good", "bad", "none", "hangs" };
+    unsigned count = sim_random(sim, 4) ? 0 : 1 + (unsigned)sim_random(sim, 2);
+    struct bsc_query_spec *items = bsc_arena_alloc(arena, count * sizeof *items);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = (struct bsc_query_spec){
+            .name = answers[sim_random(sim, 6)],
+            .accept = { .text = "< 0.01", .low = -1, .high = 0.01, .open = true },
+            .interval_ms = 300,
+            .timeout_ms = 700,
+            .count = 1 + (unsigned)sim_random(sim, 3),
+            .failure_limit = 1 + (unsigned)sim_random(sim, 3),
+            .on_error = (enum bsc_query_on_error)sim_random(sim, 3),
+            .dry_run = sim_random(sim, 3) == 0,
+        };
+    return (struct bsc_query_list){ count, count ? items : NULL };
+}
+
 static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixed)
 {
     static const int64_t standbys[] = { 0, 3000, 20000, 20000 }, drains[] = { 0, 1000, 5000, 5000 };
@@ -109,6 +129,8 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
                                                         .before_latency = 150,
                                                         .minimum_requests = 100,
                                                         .wait_ms = 3000 };
+    if (!sim->fate.script)
+        spec->deploy.analysis.queries = draw_queries(sim, &spec->arena);
     spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
     if (sim_random(sim, 3) == 0)
         add_hooks(spec, sim_random(sim, 4), sim_random(sim, 2), sim_random(sim, 2));
