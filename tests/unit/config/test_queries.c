@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "core/expand.h"
 #include "core/query.h"
 
 static void same_text(const char *a, const char *b)
@@ -69,36 +68,10 @@ static void queries_come_back_as_they_were(void **unused)
     bsc_spec_release(again);
 }
 
-static void a_release_has_its_version_and_its_service_in_what_it_asks(void **unused)
-{
-    (void)unused;
-    struct bsc_query_spec item = { .name = "ratio",
-                                   .url = "http://${SERVICE}",
-                                   .query = "up{v=\"${VERSION}\",s=\"${SLOT}\"}" };
-    struct bsc_error_rule rule = { .path = "/login" };
-    struct bsc_spec *file = bsc_spec_create(), *release = NULL;
-    struct bsc_error error;
-    file->name = "web";
-    file->deploy.analysis.queries = (struct bsc_query_list){ 1, &item };
-    file->errors.paths = (struct bsc_error_rules){ 1, &rule };
-    assert_int_equal(bsc_spec_for_version(file, "v7", &release, &error), BSC_OK);
-    const struct bsc_query_spec *made = &release->deploy.analysis.queries.items[0];
-    assert_string_equal(made->url, "http://web");
-    assert_string_equal(made->query, "up{v=\"v7\",s=\"${SLOT}\"}");
-    assert_ptr_not_equal(made->name, item.name); /* the file may go */
-    assert_ptr_not_equal(release->errors.paths.items[0].path, rule.path);
-    assert_string_equal(release->errors.paths.items[0].path, "/login");
-    bsc_spec_release(release);
-    item.query = "${HOME}";
-    assert_int_equal(bsc_spec_for_version(file, "v7", &release, &error), BSC_INVALID);
-    bsc_spec_release(file);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries_come_back_as_they_were),
-        cmocka_unit_test(a_release_has_its_version_and_its_service_in_what_it_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

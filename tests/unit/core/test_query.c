@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/expand.h"
 #include "core/query.h"
 
 static struct bsc_query_spec spec;
@@ -68,9 +69,9 @@ static void a_comparison_accepts_what_it_says(void **unused)
 static void what_is_no_comparison_is_refused(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = { "",         "5",     "<",      "< x",    "< nan",  "< inf",
-                                       "< 1e999",  "= 5",   "< 5 %",  "1 .. ",  "2 .. 1", "1..2",
-                                       "1 .. 2 3", "1 . 2", "x .. 2", "1 .. x", ">< 1" };
+    static const char *const bad[] = { "",        "5",        "<",     "< x",    "< nan",  "< inf",
+                                       "< 1e999", "< -",      "= 5",   "< 5 %",  "1 .. ",  "2 .. 1",
+                                       "1..2",    "1 .. 2 3", "1 . 2", "x .. 2", "1 .. x", ">< 1" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct bsc_accept accept = { .text = "as it was" };
         assert_false(bsc_accept_parse(bad[i], &accept));
@@ -176,6 +177,34 @@ static void a_verdict_needs_no_number(void **unused)
     says("error-ratio: answered 500, 1 of 3 failures");
 }
 
+static void a_release_has_its_version_and_its_service_in_what_it_asks(void **unused)
+{
+    (void)unused;
+    struct bsc_query_spec item = { .name = "ratio",
+                                   .url = "http://${SERVICE}",
+                                   .query = "up{v=\"${VERSION}\",s=\"${SLOT}\"}" };
+    struct bsc_error_rule rule = { .path = "/login" };
+    struct bsc_spec *file = bsc_spec_create(), *release = NULL;
+    struct bsc_error error;
+    file->name = "web";
+    file->deploy.analysis.queries = (struct bsc_query_list){ 1, &item };
+    file->errors.paths = (struct bsc_error_rules){ 1, &rule };
+    assert_int_equal(bsc_spec_for_version(file, "v7", &release, &error), BSC_OK);
+    const struct bsc_query_spec *made = &release->deploy.analysis.queries.items[0];
+    assert_string_equal(made->url, "http://web");
+    assert_string_equal(made->query, "up{v=\"v7\",s=\"${SLOT}\"}");
+    assert_ptr_not_equal(made->name, item.name); /* the file may go */
+    assert_ptr_not_equal(release->errors.paths.items[0].path, rule.path);
+    assert_string_equal(release->errors.paths.items[0].path, "/login");
+    bsc_spec_release(release);
+    const char *const *texts[] = { &item.query, &item.url, &item.command.shell };
+    for (unsigned i = 0; i < 3; i++) {
+        *(const char **)(uintptr_t)texts[i] = "${HOME}";
+        assert_int_equal(bsc_spec_for_version(file, "v7", &release, &error), BSC_INVALID);
+    }
+    bsc_spec_release(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_unreadable_may_be_ignored_until_it_is_readable, set_up),
         cmocka_unit_test_setup(nothing_follows_from_a_dry_run, set_up),
         cmocka_unit_test_setup(a_verdict_needs_no_number, set_up),
+        cmocka_unit_test(a_release_has_its_version_and_its_service_in_what_it_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
