@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chosen users see a new version first: under load, with everybody else on the old one, and back at once."""
+import os
+import signal
 import time
 
 import pytest
@@ -49,10 +51,13 @@ def test_chosen_users_see_the_version_first_and_an_abort_takes_them_back_at_once
         assert slot["match"] == ["header:X-Beta=yes", "cookie:beta"] and slot["weight_bp"] == 0
         began = time.monotonic()
         wait_until(lambda: sum(a.sent > began for a in list(chosen.answers)) > 100, "they asked often")
-        ended = time.monotonic()
+        killed = daemon.pid("controller")
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: daemon.status_or_none()["processes"]["controller"] not in (None, killed), "it is back")
         assert "header:X-Beta=yes" in daemon.do("why", "web")
         assert "and what fits header:X-Beta=yes or cookie:beta" in daemon.do("status", "web")
         wait_until(lambda: "requests of chosen users" in daemon.do("why", "web"), "the judge says who was asked")
+        ended = time.monotonic()
         daemon.do("abort", "web")
         back = time.monotonic()
         time.sleep(0.5)

@@ -36,7 +36,7 @@ void bsc_judge_rule(const struct bsc_judge *judge, struct bsc_judgement *out)
         .proved = judge->proved,
         .coin = bsc_judge_has_coin(judge),
         .by_user = judge->drawing == BSC_DRAWN_BY_USER,
-        .by_rule = judge->begun && judge->drawing == BSC_DRAWN_BY_RULE,
+        .by_rule = judge->drawing == BSC_DRAWN_BY_RULE,
         .units = judge->units,
         .errors = errors->total,
         .e = exp(fmin(log_e, 700)),
