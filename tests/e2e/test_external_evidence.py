@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 import urllib.parse
@@ -137,6 +138,21 @@ def test_a_source_that_is_not_there_holds_the_bake_and_says_so(start, source):
     daemon.do("deploy", "web", "two", "--no-wait")
     wait_until(lambda: "state: answered 404, 0 of 1 passed" in daemon.do("why", "web"), "it says why it waits")
     wait_until(lambda: queries_of(daemon)["state"]["unanswered"] > 8, "it goes on asking after its time")
+    assert daemon.service()["rollout"]["status"] == "running"
+    source.answers["/state"] = (200, '{"n": 4}')
+    assert daemon.settled()["status"] == "promoted"
+    assert daemon.live() == "two"
+
+
+def test_a_new_controller_asks_again_and_counts_anew(start, source):
+    daemon = start({"name": "state", "http": {"url": source.url + "/state", "field": "n"}, "accept": "> 0", "count": 2})
+    daemon.do("deploy", "web", "two", "--no-wait")
+    wait_until(lambda: len(source.asked) > 2, "it is asked")
+    old = daemon.pid("controller")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: daemon.pid("controller") != old, "another controller runs")
+    asked = len(source.asked)
+    wait_until(lambda: len(source.asked) > asked + 2, "the new one asks")
     assert daemon.service()["rollout"]["status"] == "running"
     source.answers["/state"] = (200, '{"n": 4}')
     assert daemon.settled()["status"] == "promoted"
