@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What follows from the counters of a candidate: harm takes it back at once, a canary without
  * evidence waits and fails. Told in the simulator's world, with every invariant looked at. */
-enum { TURNS = 200000 };
+enum { TURNS = 200000, ALWAYS = 1000000 };
 
 #include "core/analysis/sample.h"
 #include "stage.h"
@@ -250,6 +250,24 @@ static void also_beside_the_coin(void **unused)
     assert_null(service("s0")->rollout->chosen);
 }
 
+/* Memory is discarded then, and the rollout is not gone on with. */
+static void when_nothing_can_be_stored_chosen_users_go_back(void **unused)
+{
+    (void)unused;
+    watch_the_chosen();
+    assert_true(sim->wanted[0].match);
+    sim->weather.load_fails = sim->weather.commit_fails = ALWAYS;
+    assert_int_equal(ask(BSC_EVENT_PAUSE, "s0", NULL), BSC_FAILED);
+    for (unsigned i = 0; i < TURNS && sim->wanted[0].match; i++)
+        sim_turn(sim);
+    assert_false(sim->wanted[0].match);
+    sim->weather.load_fails = sim->weather.commit_fails = 0;
+    while (!bsc_engine_services(sim->engine))
+        sim_turn(sim);
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_ROLLED_BACK);
+    assert_false(sim->wanted[0].match);
+}
+
 static void without_analysis_counters_change_nothing(void **unused)
 {
     (void)unused;
@@ -276,6 +294,7 @@ int main(void)
         TEST(of_chosen_users_nothing_need_be_shown_with_confidence),
         TEST(chosen_users_are_compared_with_before),
         TEST(also_beside_the_coin),
+        TEST(when_nothing_can_be_stored_chosen_users_go_back),
         TEST(counters_of_others_change_nothing),
         TEST(without_analysis_counters_change_nothing),
     };
