@@ -2,8 +2,10 @@
  * adapters/store_commit.c - a list of changes as one transaction.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "adapters/mirror_json.h"
 #include "adapters/store_internal.h"
 #include "config/config.h"
 
@@ -66,6 +68,8 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " instances = excluded.instances, duration_ms = excluded.duration_ms,"
         " timeout_ms = excluded.timeout_ms, item = excluded.item, gate = excluded.gate",
     [BSC_SQL_CUT_STEPS] = "DELETE FROM steps WHERE rollout = ? AND position >= ?",
+    [BSC_SQL_PUT_MIRROR] = "INSERT INTO mirrors (rollout, report) VALUES (?, ?)"
+                           " ON CONFLICT (rollout) DO UPDATE SET report = excluded.report",
     [BSC_SQL_PUT_RECORD] =
         "INSERT INTO records (service, " BSC_RECORD_COLUMNS ")"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
@@ -294,6 +298,21 @@ static int put_rollout(struct bsc_store_writer *writer, const struct bsc_rollout
     return call_end(&call);
 }
 
+static int put_mirror(struct bsc_store_writer *writer, const struct bsc_stored_mirror *mirror)
+{
+    json_t *object = bsc_mirror_write(mirror->report);
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    if (!text)
+        return SQLITE_NOMEM;
+    struct call call = call_begin(writer, BSC_SQL_PUT_MIRROR);
+    add_number(&call, (int64_t)mirror->rollout);
+    add_text(&call, text);
+    int code = call_end(&call);
+    free(text);
+    return code;
+}
+
 static int put_record(struct bsc_store_writer *writer, const char *service,
                       const struct bsc_record *record)
 {
@@ -351,6 +370,8 @@ static int apply(struct bsc_store_writer *writer, const struct bsc_change *chang
         return delete_name(writer, BSC_SQL_DELETE_INSTANCE, change->instance.id);
     case BSC_PUT_ROLLOUT:
         return put_rollout(writer, change->rollout);
+    case BSC_PUT_MIRROR:
+        return put_mirror(writer, &change->mirror);
     case BSC_PUT_RECORD:
         return put_record(writer, change->record.service, &change->record.record);
     case BSC_ADD_AUDIT:

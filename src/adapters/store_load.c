@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/mirror_json.h"
 #include "adapters/store_internal.h"
 #include "config/config.h"
 
@@ -277,6 +278,30 @@ static enum bsc_status read_rollouts(struct reading *reading)
     return end(reading, status);
 }
 
+static enum bsc_status read_mirrors(struct reading *reading)
+{
+    struct bsc_stored_state *state = &reading->loaded->state;
+    struct bsc_stored_mirror *rows = bsc_alloc((state->rollout_count + 1) * sizeof *rows);
+    state->mirrors = rows;
+    enum bsc_status status = begin(reading, "SELECT report FROM mirrors WHERE rollout = ?");
+    for (unsigned i = 0; !status && i < state->rollout_count; i++) {
+        sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)state->rollouts[i].id);
+        while (next(reading, &status)) {
+            struct bsc_stored_mirror *mirror = &rows[state->mirror_count++];
+            mirror->rollout = state->rollouts[i].id;
+            mirror->report = bsc_alloc(sizeof *mirror->report);
+            json_t *report = json_loads(bsc_column_text(reading->row, 0), 0, NULL);
+            char id[24];
+            snprintf(id, sizeof id, "%llu", (unsigned long long)mirror->rollout);
+            if (!bsc_mirror_read(report, mirror->report))
+                status = damaged(reading, "mirrors", id);
+            json_decref(report);
+        }
+        sqlite3_reset(reading->row);
+    }
+    return end(reading, status);
+}
+
 static enum bsc_status read_records(struct reading *reading)
 {
     struct bsc_stored_record *rows = NULL;
@@ -300,7 +325,8 @@ enum bsc_status bsc_store_read(struct bsc_store_writer *writer, struct bsc_store
                                struct bsc_error *error)
 {
     static enum bsc_status (*const parts[])(struct reading *) = {
-        read_settings, read_services, read_releases, read_instances, read_rollouts, read_records,
+        read_settings, read_services, read_releases, read_instances,
+        read_rollouts, read_mirrors,  read_records,
     };
     struct reading reading = { .writer = writer, .loaded = out, .error = error };
     *out = (struct bsc_store_loaded){ 0 };
@@ -329,6 +355,9 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded)
     free((void *)(uintptr_t)state->releases);
     free((void *)(uintptr_t)state->instances);
     free((void *)(uintptr_t)state->rollouts);
+    for (unsigned i = 0; i < state->mirror_count; i++)
+        free(state->mirrors[i].report);
+    free((void *)(uintptr_t)state->mirrors);
     free((void *)(uintptr_t)state->records);
     bsc_arena_deinit(&loaded->arena);
     *loaded = (struct bsc_store_loaded){ 0 };

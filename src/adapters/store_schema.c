@@ -122,9 +122,14 @@ static const char layout_7[] =
 static const char layout_8[] = "ALTER TABLE steps ADD COLUMN item INTEGER NOT NULL DEFAULT 0;"
                                "ALTER TABLE steps ADD COLUMN gate TEXT NOT NULL DEFAULT 'smoke';";
 
+/* What came of the requests that were copied for a rollout (adapters/mirror_json.h). */
+static const char layout_9[] =
+    "CREATE TABLE mirrors (rollout INTEGER PRIMARY KEY REFERENCES rollouts ON DELETE CASCADE"
+    " DEFERRABLE INITIALLY DEFERRED, report TEXT NOT NULL) STRICT;";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4,
-                                          layout_5, layout_6, layout_7, layout_8 };
+static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4, layout_5,
+                                          layout_6, layout_7, layout_8, layout_9 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

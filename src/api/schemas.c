@@ -5,8 +5,8 @@
 #include "api/route.h"
 
 #define SLOTS "blue|green"
-#define STRATEGIES "blue-green|canary|rolling|recreate"
-#define STEP_KINDS "hook|start|check|split|bake|commit|drain|stop|hold|resume"
+#define STRATEGIES "blue-green|canary|rolling|recreate|shadow"
+#define STEP_KINDS "hook|start|check|split|bake|commit|drain|stop|hold|resume|mirror"
 
 static const struct bsc_api_field version[] = {
     { "version", BSC_API_STRING, .summary = "the daemon's own version" },

@@ -9,7 +9,8 @@
 #define OPT(name) BSC_OPTION_BIT(BSC_OPTION_##name)
 
 static const char *const slots[] = { "blue", "green", NULL };
-static const char *const strategies[] = { "blue-green", "canary", "rolling", "recreate", NULL };
+static const char *const strategies[] = { "blue-green", "canary", "rolling",
+                                          "recreate",   "shadow", NULL };
 static const char *const modes[] = { "serve", "hold", "maintenance", "stop", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 static const char *const config_actions[] = { "check", "reference", "schema", NULL };

@@ -67,10 +67,28 @@ static const struct bsc_choice untils[] = {
 };
 
 static const struct bsc_choice strategies[] = {
-    { "blue-green", BSC_STRATEGY_BLUE_GREEN, false },
-    { "canary", BSC_STRATEGY_CANARY, false },
-    { "rolling", BSC_STRATEGY_ROLLING, false },
-    { "recreate", BSC_STRATEGY_RECREATE, false },
+    { "blue-green", BSC_STRATEGY_BLUE_GREEN, false }, { "canary", BSC_STRATEGY_CANARY, false },
+    { "rolling", BSC_STRATEGY_ROLLING, false },       { "recreate", BSC_STRATEGY_RECREATE, false },
+    { "shadow", BSC_STRATEGY_SHADOW, false },         { NULL, 0, false },
+};
+
+static const struct bsc_choice after_shadow[] = {
+    { "blue-green", BSC_AFTER_BLUE_GREEN, false },
+    { "canary", BSC_AFTER_CANARY, false },
+    { "stop", BSC_AFTER_STOP, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_choice body_comparisons[] = {
+    { "json", BSC_BODY_JSON, false },
+    { "bytes", BSC_BODY_BYTES, false },
+    { "none", BSC_BODY_NONE, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_choice noises[] = {
+    { "off", BSC_NOISE_COUNTS, false },
+    { "learn", BSC_NOISE_LEARNT, false },
     { NULL, 0, false },
 };
 
@@ -480,6 +498,7 @@ static const struct bsc_key service_keys[] = {
 #include "config/keys_match.inc"
 
 #include "config/keys_analysis.inc"
+#include "config/keys_shadow.inc"
 
     { .path = "hooks.pre_deploy.command",
       .type = &bsc_type_command,
@@ -553,6 +572,8 @@ static const struct bsc_section service_sections[] = {
     { "deploy", "How a new version takes over." },
     { "deploy.analysis", "How a new version is judged by the requests that it answers: "
                          "docs/analysis.md." },
+    { "deploy.shadow", "Of the strategy shadow: what is copied to the new version, and how its "
+                       "answers are compared: docs/strategies/shadow.md." },
     { "hooks", "Commands around a deployment. They run as the service's user, in its "
                "`directory` and with its environment. `pre_deploy: COMMAND` is short "
                "for a map with `command`." },

@@ -277,6 +277,14 @@ static void check_match(const struct service *service)
         bsc_reader_problem(service->reader, line, "deploy.match", "%s", error.text);
 }
 
+static void check_shadow(const struct service *service)
+{
+    if (service->spec->deploy.strategy == BSC_STRATEGY_SHADOW &&
+        service->spec->speech == BSC_SPEECH_TCP)
+        bsc_reader_problem(service->reader, given(service, "deploy.strategy"), "deploy.strategy",
+                           "shadow compares answers of HTTP, and this service speaks tcp");
+}
+
 static void complete(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
@@ -302,6 +310,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_balancing(&service);
     check_rolling(&service);
     check_match(&service);
+    check_shadow(&service);
     check_hook(&service, "hooks.pre_deploy.");
     check_hook(&service, "hooks.post_promote.");
     if (spec->edge.proxy_protocol && spec->speech == BSC_SPEECH_H2)

@@ -53,6 +53,9 @@ extern const struct bsc_type bsc_type_command;
 extern const struct bsc_type bsc_type_environment;
 extern const struct bsc_type bsc_type_env_files;
 extern const struct bsc_type bsc_type_targets;
+extern const struct bsc_type bsc_type_methods; /* of HTTP */
+extern const struct bsc_type bsc_type_headers; /* their names */
+extern const struct bsc_type bsc_type_fields;  /* of JSON: "user.name", "items[].id" */
 extern const struct bsc_type bsc_type_listen;
 extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
 /* struct bsc_statuses */

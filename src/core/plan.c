@@ -148,6 +148,13 @@ void bsc_draft_commit(struct bsc_draft *draft)
     bsc_draft_post_promote(draft);
 }
 
+void bsc_draft_switch(struct bsc_draft *draft)
+{
+    bsc_draft_split(draft, BSC_WEIGHT_FULL_BP, BSC_UNDO_SPLIT);
+    bsc_draft_bake(draft);
+    bsc_draft_commit(draft);
+}
+
 /* hook, start, check, split 100 %, bake, commit, drain the old, hook */
 static void compile_blue_green(struct bsc_draft *draft)
 {
@@ -161,9 +168,7 @@ static void compile_blue_green(struct bsc_draft *draft)
         bsc_draft_check(draft);
     if (kind == BSC_PLAN_STAGE)
         return;
-    bsc_draft_split(draft, BSC_WEIGHT_FULL_BP, BSC_UNDO_SPLIT);
-    bsc_draft_bake(draft);
-    bsc_draft_commit(draft);
+    bsc_draft_switch(draft);
 }
 
 enum bsc_strategy bsc_plan_strategy(const struct bsc_plan_ask *ask)
@@ -195,6 +200,8 @@ static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
                              bsc_strategy_name(strategy));
     if (strategy == BSC_STRATEGY_CANARY && ask->kind != BSC_PLAN_STAGE)
         bsc_plan_canary(draft);
+    else if (strategy == BSC_STRATEGY_SHADOW)
+        bsc_plan_shadow(draft);
     else if (strategy == BSC_STRATEGY_RECREATE && ask->kind != BSC_PLAN_SWITCH)
         bsc_plan_recreate(draft);
     else if (strategy == BSC_STRATEGY_ROLLING && ask->kind != BSC_PLAN_SWITCH)
@@ -310,6 +317,19 @@ bool bsc_plan_matches(const struct bsc_plan *plan)
         if (in_force(&plan->steps[i]))
             matched = matched_after(&plan->steps[i], matched);
     return matched;
+}
+
+bool bsc_step_watches(const struct bsc_step *step)
+{
+    return step->kind == BSC_STEP_BAKE || step->kind == BSC_STEP_MIRROR;
+}
+
+const struct bsc_step *bsc_plan_mirror(const struct bsc_plan *plan)
+{
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == BSC_STEP_MIRROR && plan->steps[i].state == BSC_STEP_RUNNING)
+            return &plan->steps[i];
+    return NULL;
 }
 
 bool bsc_plan_holds(const struct bsc_plan *plan)

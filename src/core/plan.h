@@ -3,7 +3,8 @@
  *
  * Pure: no clock, no I/O, no allocation. A strategy is a function from a specification and the
  * current slots to a plan; the engine executes any plan. Each has a file of its own: plan.c
- * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c; plan_words.c has names and words.
+ * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c, plan_shadow.c; plan_words.c has
+ * names and words.
  */
 #ifndef BASCULE_CORE_PLAN_H
 #define BASCULE_CORE_PLAN_H
@@ -31,6 +32,7 @@ enum bsc_step_kind {
     /* The candidate gets the requests that the release's match rules choose, and keeps them until
      * it gets all the traffic. */
     BSC_STEP_MATCH,
+    BSC_STEP_MIRROR, /* copy weight_bp of the requests to the candidate for duration_ms */
     BSC_STEP_KIND_COUNT
 };
 
@@ -54,6 +56,7 @@ enum bsc_undo {
     BSC_UNDO_RESTART, /* what was drained or stopped of stable is started again and checked */
     BSC_UNDO_RESUME,  /* held requests go on */
     BSC_UNDO_HOLD,    /* requests wait again */
+    BSC_UNDO_MIRROR,  /* nothing is copied any more */
     BSC_UNDO_COUNT
 };
 
@@ -67,10 +70,10 @@ struct bsc_step {
     enum bsc_hook hook; /* HOOK */
     enum bsc_gate_kind gate; /* GATE */
     unsigned item;           /* GATE: index in the list of the release's specification */
-    unsigned weight_bp;      /* SPLIT: the candidate's share */
-    unsigned instances;      /* START: how many more; DRAIN, STOP: how many go, 0: see there */
-    int64_t duration_ms;     /* BAKE */
-    int64_t timeout_ms; /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
+    unsigned weight_bp;  /* SPLIT: the candidate's share; MIRROR: how many requests are copied */
+    unsigned instances;  /* START: how many more; DRAIN, STOP: how many go, 0: see there */
+    int64_t duration_ms; /* BAKE, MIRROR */
+    int64_t timeout_ms;  /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
 };
 
 enum { BSC_PLAN_STEPS_MAX = 160 };
@@ -115,8 +118,12 @@ unsigned bsc_plan_instances(const struct bsc_plan *plan, enum bsc_slot slot, uns
 unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index);
 /* Are the match rules in force now, by the steps that are done or under way? */
 bool bsc_plan_matches(const struct bsc_plan *plan);
+/* Does the step only watch the candidate, for a time of its own? Then `promote` ends it. */
+bool bsc_step_watches(const struct bsc_step *step);
 /* Are requests held now, by the steps that are done or under way? */
 bool bsc_plan_holds(const struct bsc_plan *plan);
+/* The step that copies requests to the candidate now; NULL: none does. */
+const struct bsc_step *bsc_plan_mirror(const struct bsc_plan *plan);
 /* Shall all that is in flight in `slot` end, by a step that is done or under way? */
 bool bsc_plan_drains(const struct bsc_plan *plan, enum bsc_slot slot);
 /* Has `slot` lost instances by steps that are done or under way? */

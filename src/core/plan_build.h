@@ -31,11 +31,16 @@ void bsc_draft_match(struct bsc_draft *draft);
 /* Watched after a split, as long as the release says. Nothing came before the first one, and what
  * comes back was watched once. */
 void bsc_draft_bake(struct bsc_draft *draft);
+/* all the traffic, bake, commit */
+void bsc_draft_switch(struct bsc_draft *draft);
 /* commit, drain the old version, stop it where it is not to stand by */
 void bsc_draft_commit(struct bsc_draft *draft);
 
 void bsc_plan_canary(struct bsc_draft *draft);
+/* The same from where `running` instances have been started and checked. */
+void bsc_plan_canary_from(struct bsc_draft *draft, unsigned running);
 enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_plan_recreate(struct bsc_draft *draft);
+void bsc_plan_shadow(struct bsc_draft *draft);
 
 #endif

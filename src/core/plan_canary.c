@@ -32,18 +32,10 @@ static void grow(struct bsc_draft *draft, unsigned *running, unsigned weight_bp)
     *running = wanted;
 }
 
-void bsc_plan_canary(struct bsc_draft *draft)
+void bsc_plan_canary_from(struct bsc_draft *draft, unsigned running)
 {
     const struct bsc_deploy_spec *deploy = &draft->ask->spec->deploy;
     const struct bsc_canary_steps *steps = &deploy->steps;
-    unsigned running = 0;
-    if (draft->ask->kind == BSC_PLAN_SWITCH) { /* what was staged is there in whole */
-        bsc_draft_check(draft);
-        running = draft->replicas;
-    } else {
-        bsc_draft_pre_deploy(draft);
-        bsc_draft_vacate(draft);
-    }
     if (deploy->match.count) {
         grow(draft, &running, LEAST_BP);
         bsc_draft_match(draft);
@@ -56,4 +48,17 @@ void bsc_plan_canary(struct bsc_draft *draft)
         bsc_draft_bake(draft);
     }
     bsc_draft_commit(draft);
+}
+
+void bsc_plan_canary(struct bsc_draft *draft)
+{
+    unsigned running = 0;
+    if (draft->ask->kind == BSC_PLAN_SWITCH) { /* what was staged is there in whole */
+        bsc_draft_check(draft);
+        running = draft->replicas;
+    } else {
+        bsc_draft_pre_deploy(draft);
+        bsc_draft_vacate(draft);
+    }
+    bsc_plan_canary_from(draft, running);
 }

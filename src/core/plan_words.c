@@ -39,6 +39,12 @@ void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
                  bsc_duration_format(step->duration_ms, duration));
         break;
     }
+    case BSC_STEP_MIRROR: {
+        char duration[BSC_DURATION_BYTES];
+        snprintf(out, size, "copy %g %% of the requests to %s for %s", step->weight_bp / 100.0,
+                 slot, bsc_duration_format(step->duration_ms, duration));
+        break;
+    }
     case BSC_STEP_COMMIT:
         snprintf(out, size, "commit: %s becomes stable", slot);
         break;
@@ -101,6 +107,9 @@ void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size)
     case BSC_UNDO_HOLD:
         snprintf(out, size, "hold the requests");
         break;
+    case BSC_UNDO_MIRROR:
+        snprintf(out, size, "copy no more requests to %s", slot);
+        break;
     case BSC_UNDO_COUNT:
         break;
     }
@@ -111,6 +120,7 @@ static const char *const step_names[BSC_STEP_KIND_COUNT] = {
     [BSC_STEP_SPLIT] = "split",   [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
     [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",   [BSC_STEP_HOLD] = "hold",
     [BSC_STEP_RESUME] = "resume", [BSC_STEP_GATE] = "gate",   [BSC_STEP_MATCH] = "match",
+    [BSC_STEP_MIRROR] = "mirror",
 };
 static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {
     [BSC_STEP_PENDING] = "pending", [BSC_STEP_RUNNING] = "running", [BSC_STEP_DONE] = "done",
@@ -122,17 +132,16 @@ static const char *const plan_kind_names[BSC_PLAN_KIND_COUNT] = {
     [BSC_PLAN_ROLLBACK] = "rollback", [BSC_PLAN_REVERT] = "revert",
 };
 static const char *const strategy_names[BSC_STRATEGY_COUNT] = {
-    [BSC_STRATEGY_BLUE_GREEN] = "blue-green",
-    [BSC_STRATEGY_CANARY] = "canary",
-    [BSC_STRATEGY_ROLLING] = "rolling",
-    [BSC_STRATEGY_RECREATE] = "recreate",
+    [BSC_STRATEGY_BLUE_GREEN] = "blue-green", [BSC_STRATEGY_CANARY] = "canary",
+    [BSC_STRATEGY_ROLLING] = "rolling",       [BSC_STRATEGY_RECREATE] = "recreate",
+    [BSC_STRATEGY_SHADOW] = "shadow",
 };
 static const char *const hook_names[BSC_HOOK_COUNT] = { "pre_deploy", "post_promote" };
 static const char *const gate_names[BSC_GATE_KIND_COUNT] = { [BSC_GATE_SMOKE] = "smoke" };
 static const char *const undo_names[BSC_UNDO_COUNT] = {
     [BSC_UNDO_NOTHING] = "nothing", [BSC_UNDO_STOP] = "stop",   [BSC_UNDO_SPLIT] = "split",
     [BSC_UNDO_HOOK] = "hook",       [BSC_UNDO_SHARE] = "share", [BSC_UNDO_RESTART] = "restart",
-    [BSC_UNDO_RESUME] = "resume",   [BSC_UNDO_HOLD] = "hold",
+    [BSC_UNDO_RESUME] = "resume",   [BSC_UNDO_HOLD] = "hold",   [BSC_UNDO_MIRROR] = "mirror",
 };
 
 static bool find(const char *const *names, unsigned count, const char *name, unsigned *out)

@@ -84,7 +84,7 @@ static enum bsc_walk_action go_on(struct bsc_walk *walk, struct bsc_plan *plan, 
 static enum bsc_walk_action promote(struct bsc_walk *walk, struct bsc_plan *plan)
 {
     struct bsc_step *step = &plan->steps[walk->cursor];
-    bool watching = step->kind == BSC_STEP_BAKE, held = bsc_walk_held(walk, plan);
+    bool watching = bsc_step_watches(step), held = bsc_walk_held(walk, plan);
     if (watching)
         step->state = BSC_STEP_SKIPPED;
     return go_on(walk, plan, watching || held);
@@ -98,7 +98,7 @@ static enum bsc_walk_action promote_full(struct bsc_walk *walk, struct bsc_plan 
     for (unsigned i = walk->cursor; i < plan->count; i++) {
         struct bsc_step *step = &plan->steps[i];
         bool on_the_way = step->undo == BSC_UNDO_SPLIT && step->weight_bp < BSC_WEIGHT_FULL_BP;
-        if (step->state == BSC_STEP_PENDING && (step->kind == BSC_STEP_BAKE || on_the_way))
+        if (step->state == BSC_STEP_PENDING && (bsc_step_watches(step) || on_the_way))
             step->state = BSC_STEP_SKIPPED;
     }
     return held ? go_on(walk, plan, true) : promote(walk, plan);

@@ -56,6 +56,7 @@ enum bsc_strategy {
     BSC_STRATEGY_CANARY,
     BSC_STRATEGY_ROLLING,
     BSC_STRATEGY_RECREATE,
+    BSC_STRATEGY_SHADOW,
     BSC_STRATEGY_COUNT
 };
 
@@ -296,6 +297,36 @@ struct bsc_analysis_spec {
     int64_t wait_ms; /* ... which waits so long for them after its time */
 };
 
+/* What follows when the candidate was shown copies of requests. */
+enum bsc_after_shadow {
+    BSC_AFTER_BLUE_GREEN,
+    BSC_AFTER_CANARY,
+    BSC_AFTER_STOP /* nothing: it stays staged */
+};
+
+/* How bodies of answers are compared. */
+enum bsc_body_comparison { BSC_BODY_JSON, BSC_BODY_BYTES, BSC_BODY_NONE };
+
+/* Of fields in which the live version differs from itself. */
+enum bsc_noise { BSC_NOISE_COUNTS, BSC_NOISE_LEARNT /* and does not count */ };
+
+/* SHADOW: what of the requests is copied to the candidate, and what of its answers is compared. */
+struct bsc_shadow_spec {
+    unsigned share_bp; /* of the requests */
+    int64_t duration_ms;
+    enum bsc_after_shadow then;
+    struct bsc_strings methods;
+    bool compare_status;
+    struct bsc_strings headers; /* their names */
+    enum bsc_body_comparison body;
+    struct bsc_strings ignored; /* JSON: fields that do not count: "user.time", "items[].id" */
+    enum bsc_noise noise;
+    int64_t body_bytes;      /* longer requests and answers are not compared */
+    unsigned differences_bp; /* of the comparisons; more fail the rollout */
+    unsigned slower;         /* hundredths: times the live version's p95; more do, too; 0: off */
+    unsigned minimum;        /* comparisons, or there is no verdict */
+};
+
 struct bsc_deploy_spec {
     enum bsc_strategy strategy;
     /* Watch the new version so long after each change of its traffic; BSC_BAKE_AUTO: as long as
@@ -314,6 +345,7 @@ struct bsc_deploy_spec {
     struct bsc_amount batch, max_surge, max_unavailable;
     struct bsc_analysis_spec analysis;
     struct bsc_gates gates;
+    struct bsc_shadow_spec shadow;
     struct bsc_hook_spec pre_deploy, post_promote;
 };
 

@@ -89,6 +89,10 @@ enum bsc_status bsc_deploy_wish_apply(const struct bsc_deploy_wish *wish, struct
         deploy->strategy = wish->strategy;
     if (wish->has_bake)
         deploy->bake_ms = wish->bake_ms;
+    if (deploy->strategy == BSC_STRATEGY_SHADOW && spec->speech == BSC_SPEECH_TCP)
+        return bsc_error_set(error, BSC_INVALID,
+                             "the strategy shadow compares answers of HTTP, and this service "
+                             "speaks tcp");
     if ((wish->steps.count || wish->match) && deploy->strategy != BSC_STRATEGY_CANARY)
         return bsc_error_set(error, BSC_INVALID,
                              "%s are for the strategy canary, and this one is another",

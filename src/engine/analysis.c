@@ -188,5 +188,6 @@ void bsc_rollout_free(struct bsc_rollout *rollout)
     free(rollout->chosen);
     free(rollout->judgement);
     free(rollout->queries);
+    free(rollout->mirror);
     free(rollout);
 }

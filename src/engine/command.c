@@ -41,18 +41,18 @@ enum bsc_situation bsc_service_situation(const struct bsc_service *service)
     if (!bsc_service_busy(service))
         return BSC_AT_REST;
     const struct bsc_rollout_row *row = &service->rollout->row;
-    enum bsc_step_kind step = row->plan.steps[row->walk.cursor].kind;
+    const struct bsc_step *step = &row->plan.steps[row->walk.cursor];
     if (row->walk.status == BSC_ROLLOUT_UNDOING)
         return BSC_UNDOING;
     if (row->walk.status == BSC_ROLLOUT_PROMOTED)
-        return step == BSC_STEP_HOOK ? BSC_TIDYING_HOOK : BSC_TIDYING;
+        return step->kind == BSC_STEP_HOOK ? BSC_TIDYING_HOOK : BSC_TIDYING;
     if (row->kind == BSC_PLAN_ROLLBACK || row->kind == BSC_PLAN_REVERT)
         return BSC_GOING_BACK;
     if (row->walk.paused)
         return BSC_PAUSED;
     if (bsc_plan_holds(&row->plan))
         return BSC_HOLDING;
-    return step == BSC_STEP_BAKE ? BSC_BAKING : BSC_AT_WORK;
+    return bsc_step_watches(step) ? BSC_BAKING : BSC_AT_WORK;
 }
 
 void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,

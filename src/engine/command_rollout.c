@@ -24,7 +24,7 @@ static const struct bsc_step *current(const struct bsc_rollout *rollout)
 
 static bool baking(const struct bsc_rollout *rollout)
 {
-    return current(rollout)->kind == BSC_STEP_BAKE && current(rollout)->state == BSC_STEP_RUNNING;
+    return bsc_step_watches(current(rollout)) && current(rollout)->state == BSC_STEP_RUNNING;
 }
 
 /* Where it stands or will stand still, and what still goes on. */

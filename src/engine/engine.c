@@ -37,6 +37,11 @@ static void enqueue(struct bsc_engine *engine, const struct bsc_event *event)
     queued->event.wish.match = bsc_arena_copy(arena, event->wish.match);
     queued->event.text = bsc_arena_copy(arena, event->text);
     queued->event.id = bsc_arena_copy(arena, event->id);
+    if (event->report) {
+        struct bsc_mirror_report *report = bsc_arena_alloc(arena, sizeof *report);
+        *report = *event->report;
+        queued->event.report = report;
+    }
     if (engine->queue_last)
         engine->queue_last->next = queued;
     else
@@ -231,6 +236,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
         break;
     case BSC_EVENT_COUNTED:
         bsc_analysis_counted(engine, event);
+        break;
+    case BSC_EVENT_MIRRORED:
+        bsc_mirrored(engine, event);
         break;
     case BSC_EVENT_COMMITTED:
     case BSC_EVENT_KIND_COUNT:

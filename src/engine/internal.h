@@ -371,6 +371,20 @@ int64_t bsc_queries_next_ms(const struct bsc_service *service);
 void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *service,
                       const struct bsc_query_spec *spec, bsc_token token);
 
+/* step_mirror.c */
+/* What the proxies copy now, and how much of the requests; NULL: nothing. */
+const struct bsc_shadow_spec *bsc_mirror_in_force(const struct bsc_service *service,
+                                                  unsigned *share_bp);
+void bsc_step_begin_mirror(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_mirror(struct bsc_engine *engine, struct bsc_service *service,
+                                       char *reason, size_t size);
+/* It ends, in whatever way: the proxies are told, and the report is stored. */
+void bsc_step_leave_mirror(struct bsc_engine *engine, struct bsc_service *service);
+void bsc_mirrored(struct bsc_engine *engine, const struct bsc_event *event);
+/* A copy of the report, when it is time to store it; else NULL. */
+struct bsc_mirror_report *bsc_mirror_to_store(const struct bsc_engine *engine,
+                                              struct bsc_rollout *rollout);
+
 /* terminate.c: stopping all that runs, and telling when that is done */
 void bsc_terminate_command(struct bsc_engine *engine, const struct bsc_event *event);
 void bsc_terminate_stop(struct bsc_engine *engine);

@@ -186,6 +186,7 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .rollout = rollout && bsc_service_busy(service) ? rollout->row.id : 0,
         .endpoints = endpoints,
     };
+    routing.mirror = bsc_mirror_in_force(service, &routing.mirror_bp);
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
         if (!routed(instance))

@@ -6,6 +6,7 @@
 
 #include "core/analysis/judge.h"
 #include "core/health.h"
+#include "core/mirror.h"
 #include "engine/engine.h"
 
 struct bsc_instance {
@@ -56,6 +57,9 @@ struct bsc_rollout {
     struct bsc_judgement *judgement; /* what it said last; NULL: nothing yet */
     struct bsc_query_run *queries;   /* as in the release's specification */
     unsigned query_count;
+    struct bsc_mirror_report *mirror; /* what came of copied requests; NULL: none were */
+    int64_t mirror_stored_ms;         /* when it was stored last (boot clock); 0: it is due */
+    bool mirror_dirty;
     char waiting[BSC_REASON_BYTES]; /* why it has not gone on, for status and why; "" */
     bool dirty;
 };
@@ -86,6 +90,7 @@ struct bsc_service {
 const struct bsc_service *bsc_engine_services(const struct bsc_engine *engine); /* the first */
 const struct bsc_service *bsc_engine_service(const struct bsc_engine *engine, const char *name);
 const struct bsc_release *bsc_service_release(const struct bsc_service *service, uint64_t id);
+struct bsc_mirror_limits bsc_mirror_limits(const struct bsc_shadow_spec *shadow);
 bool bsc_engine_store_full(const struct bsc_engine *engine); /* as the last commit told */
 
 /* Is a rollout (or its tail) still at work? */

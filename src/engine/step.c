@@ -162,6 +162,9 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
     case BSC_STEP_GATE:
         bsc_gate_begin(engine, service);
         break;
+    case BSC_STEP_MIRROR:
+        bsc_step_begin_mirror(engine, service);
+        break;
     case BSC_STEP_CHECK:
     case BSC_STEP_KIND_COUNT:
         break;
@@ -273,6 +276,8 @@ enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *s
         return judge_split(engine, service, reason, size);
     case BSC_STEP_BAKE:
         return judge_bake(engine, service, reason, size);
+    case BSC_STEP_MIRROR:
+        return bsc_step_judge_mirror(engine, service, reason, size);
     case BSC_STEP_DRAIN:
         return bsc_step_judge_drain(engine, service, reason, size);
     case BSC_STEP_STOP:
@@ -324,6 +329,7 @@ void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service)
         break;
     case BSC_UNDO_RESUME:
     case BSC_UNDO_HOLD:
+    case BSC_UNDO_MIRROR:
         rollout->step_token = bsc_publish(engine, service, false);
         break;
     case BSC_UNDO_NOTHING:
@@ -347,6 +353,9 @@ enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_servi
         return bsc_hook_judge(engine, service, reason, size);
     case BSC_UNDO_RESTART:
         return bsc_step_judge_restart(engine, service, reason, size);
+    case BSC_UNDO_MIRROR:
+        snprintf(reason, size, "the proxy has not acknowledged that nothing is copied any more");
+        return bsc_published(service, rollout->step_token) ? BSC_DONE : BSC_WAIT;
     case BSC_UNDO_RESUME:
     case BSC_UNDO_HOLD:
         return judge_hold(engine, service, reason, size);

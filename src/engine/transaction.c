@@ -147,6 +147,13 @@ static void collect_service(struct bsc_engine *engine, struct bsc_service *servi
         bsc_change_add(engine, BSC_PUT_ROLLOUT)->rollout = copy;
         service->rollout->dirty = false;
     }
+    struct bsc_mirror_report *report =
+        service->rollout ? bsc_mirror_to_store(engine, service->rollout) : NULL;
+    if (report) {
+        struct bsc_change *change = bsc_change_add(engine, BSC_PUT_MIRROR);
+        change->mirror.rollout = service->rollout->row.id;
+        change->mirror.report = report;
+    }
     for (size_t i = 0; i < service->instance_count; i++)
         if (service->instances[i].dirty) {
             bsc_change_add(engine, BSC_PUT_INSTANCE)->instance = service->instances[i].row;
@@ -178,9 +185,12 @@ static void collect(struct bsc_engine *engine)
 
 static void changes_clear(struct bsc_engine *engine)
 {
-    for (size_t i = 0; i < engine->change_count; i++)
+    for (size_t i = 0; i < engine->change_count; i++) {
         if (engine->changes[i].kind == BSC_PUT_ROLLOUT)
             free(engine->changes[i].rollout);
+        if (engine->changes[i].kind == BSC_PUT_MIRROR)
+            free(engine->changes[i].mirror.report);
+    }
     engine->change_count = 0;
 }
 

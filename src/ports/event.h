@@ -15,11 +15,12 @@
 #include "base/error.h"
 #include "core/wish.h"
 
-struct bsc_config;       /* core/configuration.h */
-struct bsc_sample;       /* core/analysis/sample.h */
-struct bsc_answer_read;  /* core/query.h */
-struct bsc_baseline;     /* core/analysis/latency.h */
-struct bsc_stored_state; /* ports/store.h */
+struct bsc_config;        /* core/configuration.h */
+struct bsc_sample;        /* core/analysis/sample.h */
+struct bsc_answer_read;   /* core/query.h */
+struct bsc_baseline;      /* core/analysis/latency.h */
+struct bsc_stored_state;  /* ports/store.h */
+struct bsc_mirror_report; /* core/mirror.h */
 struct bsc_engine;
 
 typedef uint64_t bsc_token; /* 0: nobody waits for an answer */
@@ -63,6 +64,8 @@ enum bsc_event_kind {
                          * used up, and everything went back to stable. May be told again. */
     BSC_EVENT_COUNTED,  /* router: service, sample; baseline, when the live version was counted
                          * before  the candidate got traffic. Every BSC_SAMPLE_MS; may be lost. */
+    BSC_EVENT_MIRRORED, /* router: service, rollout, report: what came of copied requests since it
+                         * was told last */
     BSC_EVENT_CERTIFICATES, /* router: their files changed: text, and status when it can't use them
                              */
     BSC_EVENT_KIND_COUNT
@@ -107,6 +110,8 @@ struct bsc_event {
     const struct bsc_sample *sample;
     const struct bsc_baseline *baseline;
     const struct bsc_answer_read *answer;
+    uint64_t rollout; /* MIRRORED: for which they were copied */
+    const struct bsc_mirror_report *report;
     const struct bsc_stored_state *state;
     const struct bsc_found *found;
     unsigned found_count;

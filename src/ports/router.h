@@ -43,6 +43,10 @@ struct bsc_routing {
     /* Whose requests go to the candidate whatever its weight is; they are counted apart from those
      * that the weights chose. NULL: nobody's. Travels with the split, like the key. */
     const struct bsc_match_spec *match;
+    /* Requests are copied to the candidate, for `rollout`; NULL: none are. MIRRORED tells what
+     * came of it. Its lists are borrowed during the call. */
+    const struct bsc_shadow_spec *mirror;
+    unsigned mirror_bp; /* so many of them */
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };

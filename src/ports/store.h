@@ -11,6 +11,7 @@
 #define BASCULE_PORTS_STORE_H
 
 #include "core/analysis/latency.h"
+#include "core/mirror.h"
 #include "core/record.h"
 #include "core/rollout.h"
 #include "ports/event.h"
@@ -134,6 +135,7 @@ enum bsc_change_kind {
     BSC_PUT_INSTANCE,
     BSC_DELETE_INSTANCE, /* by id */
     BSC_PUT_ROLLOUT,
+    BSC_PUT_MIRROR, /* what came of the requests that were copied for a rollout */
     BSC_PUT_RECORD,
     BSC_ADD_AUDIT,
     BSC_PUT_SETTINGS,
@@ -147,6 +149,10 @@ struct bsc_change {
         struct bsc_release_row release; /* DELETE: only id */
         struct bsc_instance_row instance;
         struct bsc_rollout_row *rollout; /* large: owned by the change list */
+        struct bsc_stored_mirror {
+            uint64_t rollout;
+            struct bsc_mirror_report *report; /* owned by the change list, or by the store */
+        } mirror;
         struct {
             const char *service;
             struct bsc_record record;
@@ -168,6 +174,8 @@ struct bsc_stored_state {
     unsigned instance_count;
     const struct bsc_rollout_row *rollouts;
     unsigned rollout_count;
+    const struct bsc_stored_mirror *mirrors; /* of these rollouts */
+    unsigned mirror_count;
     const struct bsc_stored_record {
         const char *service;
         struct bsc_record record;

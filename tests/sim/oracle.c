@@ -115,6 +115,16 @@ static const struct bsc_spec *release_spec(struct sim *sim, uint64_t id)
 
 /* No data is not success: a watch that leaves the live version some of the traffic does not end
  * well when nobody asked the candidate anything. */
+static void check_mirrored(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    for (unsigned i = 0; i < row->plan.count && !sim->fate.script; i++)
+        if (row->plan.steps[i].kind == BSC_STEP_MIRROR &&
+            row->plan.steps[i].state == BSC_STEP_DONE &&
+            sim_trial_of(sim, row->id) != SIM_TRIAL_GOOD)
+            sim_fail(sim, "invariant 4: r%llu passed step %u, and its answers are not alike",
+                     (unsigned long long)row->id, i + 1);
+}
+
 static void check_evidence(struct sim *sim, const struct bsc_rollout_row *row)
 {
     const struct bsc_spec *spec = release_spec(sim, row->release);
@@ -167,6 +177,7 @@ void sim_check_durable(struct sim *sim)
         check_superseded(sim, &state->rollouts[i]);
         check_evidence(sim, &state->rollouts[i]);
         check_queries(sim, &state->rollouts[i]);
+        check_mirrored(sim, &state->rollouts[i]);
     }
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];
@@ -300,6 +311,22 @@ static void check_match(struct sim *sim, const struct bsc_service_row *row,
         sim_fail(sim, "match rules of %s are in force with all the traffic", row->name);
 }
 
+/* Requests are copied while a step says so, to a candidate that was checked. */
+static void check_mirror(struct sim *sim, const struct bsc_service_row *row,
+                         const struct bsc_routing *routing)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    if (!routing->mirror)
+        return;
+    for (unsigned i = 0; i < state->rollout_count; i++) {
+        const struct bsc_rollout_row *rollout = &state->rollouts[i];
+        if (rollout->id == routing->rollout && rollout->walk.status == BSC_ROLLOUT_RUNNING &&
+            bsc_plan_mirror(&rollout->plan) && row->slots.checked[rollout->slot])
+            return;
+    }
+    sim_fail(sim, "requests of %s are copied, and no stored step says so", row->name);
+}
+
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
 {
     const struct bsc_service_row *row = service_row(sim, routing->spec->name);
@@ -317,6 +344,7 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
                  bsc_slot_name(routing->stable));
     check_capacity(sim, row, routing);
     check_match(sim, row, routing);
+    check_mirror(sim, row, routing);
     const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
     for (unsigned i = 0; i < BSC_SLOT_COUNT; i++) {
         enum bsc_slot slot = (enum bsc_slot)i;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/analysis/sample.h"
+#include "core/mirror.h"
 #include "world.h"
 
 static void adopt_later(struct sim *sim, unsigned generation, unsigned service)
@@ -83,6 +84,7 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     wanted->rescue = routing->rescue;
     wanted->stable = routing->stable;
     wanted->watch = routing->watch;
+    wanted->mirror = routing->mirror != NULL;
     wanted->candidate = routing->candidate;
     wanted->match = routing->match != NULL;
     wanted->rollout = routing->rollout;
@@ -361,6 +363,24 @@ static void count(struct sim *sim, unsigned s)
                                                         .baseline = &before });
 }
 
+/* Half a second of copied requests. */
+static void compare(struct sim *sim, unsigned s)
+{
+    const struct sim_route *wanted = &sim->wanted[s];
+    enum sim_trial trial = sim->fate.script ? SIM_TRIAL_GOOD : sim_trial_of(sim, wanted->rollout);
+    if (!sim->published[s] || !wanted->mirror || trial == SIM_TRIAL_SILENT ||
+        sim->mirrored_ms[s] + 500 > sim->now_ms)
+        return;
+    struct bsc_mirror_report report = { .compared = 40, .finding_count = 1 };
+    report.findings[0] = (struct bsc_finding_at){ .kind = BSC_DIFFERS_STATUS };
+    report.findings[0].first = report.findings[0].count = trial == SIM_TRIAL_BAD ? 20 : 0;
+    sim->mirrored_ms[s] = sim->now_ms;
+    bsc_engine_handle(sim->engine, &(struct bsc_event){ .kind = BSC_EVENT_MIRRORED,
+                                                        .service = wanted->name,
+                                                        .rollout = wanted->rollout,
+                                                        .report = &report });
+}
+
 void sim_router_turn(struct sim *sim)
 {
     end_requests(sim);
@@ -381,6 +401,7 @@ void sim_router_turn(struct sim *sim)
                 request(sim, g, s);
         }
         count(sim, s);
+        compare(sim, s);
         if (sim->snapshot_at_ms[s] && sim->snapshot_at_ms[s] <= sim->now_ms) {
             sim->snapshot_at_ms[s] = 0;
             if (sim->published[s])

@@ -58,6 +58,13 @@ static struct bsc_spec *full_spec(unsigned service, enum bsc_strategy strategy)
         .bake_ms = 3000,
         .steps = { 1, { 2500 } },
         .batch = { 1, false },
+        .analysis = { .wait_ms = 3000 },
+        .shadow = { .share_bp = 1000,
+                    .duration_ms = 3000,
+                    .then = BSC_AFTER_CANARY,
+                    .differences_bp = 100,
+                    .slower = 200,
+                    .minimum = 100 },
     };
     add_hooks(spec, true, true, true);
     return spec;
@@ -85,6 +92,8 @@ static void draw_strategy(struct sim *sim, struct bsc_deploy_spec *deploy)
     deploy->match = (struct bsc_match_spec){ (unsigned)sim_random(sim, 2), &beta };
     if (deploy->strategy == BSC_STRATEGY_CANARY && !deploy->bake_ms)
         deploy->bake_ms = 1000;
+    deploy->shadow.then = (enum bsc_after_shadow)sim_random(sim, 3);
+    deploy->shadow.minimum = 1 + (unsigned)sim_random(sim, 200);
 }
 
 /* Their names say what they answer (query.c). */
@@ -387,6 +396,14 @@ static const struct story {
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
       "v2",
       BSC_STRATEGY_ROLLING },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
+      "v2",
+      BSC_STRATEGY_SHADOW },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 12000, BSC_EVENT_ABORT, NULL, false } },
+      NULL,
+      BSC_STRATEGY_SHADOW },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
         { 25000, BSC_EVENT_DEPLOY, "v2", false },
         { 18000, BSC_EVENT_ABORT, NULL, false } },

@@ -17,8 +17,10 @@ struct sim_row_list {
     struct bsc_instance_row *instances;
     struct bsc_rollout_row *rollouts;
     struct bsc_stored_record *records;
+    struct bsc_stored_mirror *mirrors;
     size_t service_count, release_count, instance_count, rollout_count, record_count;
-    size_t capacity[5];
+    size_t mirror_count;
+    size_t capacity[6];
     struct bsc_stored_state state;
 };
 
@@ -55,6 +57,9 @@ void sim_store_deinit(struct sim *sim)
     free(rows->instances);
     free(rows->rollouts);
     free(rows->records);
+    for (size_t i = 0; i < rows->mirror_count; i++)
+        free(rows->mirrors[i].report);
+    free(rows->mirrors);
     free(rows);
 }
 
@@ -160,6 +165,20 @@ static void put_rollout(struct sim *sim, const struct bsc_rollout_row *row)
     rows->rollouts[i].service = own_name(row->service);
 }
 
+static void put_mirror(struct sim_row_list *rows, const struct bsc_stored_mirror *mirror)
+{
+    size_t i = 0;
+    while (i < rows->mirror_count && rows->mirrors[i].rollout != mirror->rollout)
+        i++;
+    if (i == rows->mirror_count) {
+        rows->mirrors = bsc_grow(rows->mirrors, &rows->capacity[5], ++rows->mirror_count,
+                                 sizeof *rows->mirrors);
+        rows->mirrors[i] = (struct bsc_stored_mirror){ .rollout = mirror->rollout };
+        rows->mirrors[i].report = bsc_alloc(sizeof *mirror->report);
+    }
+    *rows->mirrors[i].report = *mirror->report;
+}
+
 static void put_record(struct sim_row_list *rows, const char *service,
                        const struct bsc_record *record)
 {
@@ -202,6 +221,9 @@ static void apply(struct sim *sim, const struct bsc_change *change)
     case BSC_PUT_ROLLOUT:
         put_rollout(sim, change->rollout);
         break;
+    case BSC_PUT_MIRROR:
+        put_mirror(rows, &change->mirror);
+        break;
     case BSC_PUT_RECORD:
         put_record(rows, change->record.service, &change->record.record);
         break;
@@ -239,6 +261,10 @@ static void keep(struct sim *sim, const struct bsc_change *changes, unsigned cou
             *copy->rollout = *changes[i].rollout;
             copy->rollout->service = own_name(copy->rollout->service);
         }
+        if (copy->kind == BSC_PUT_MIRROR) {
+            copy->mirror.report = bsc_alloc(sizeof *copy->mirror.report);
+            *copy->mirror.report = *changes[i].mirror.report;
+        }
     }
 }
 
@@ -254,6 +280,8 @@ void sim_store_decide(struct sim *sim, bool durable)
             uncount(change->release.spec);
         if (change->kind == BSC_PUT_ROLLOUT)
             free(change->rollout);
+        if (change->kind == BSC_PUT_MIRROR)
+            free(change->mirror.report);
     }
     free(sim->commit);
     sim->commit = NULL;
@@ -329,6 +357,8 @@ const struct bsc_stored_state *sim_store_state(struct sim *sim)
         .instance_count = (unsigned)rows->instance_count,
         .rollouts = rows->rollouts,
         .rollout_count = (unsigned)rows->rollout_count,
+        .mirrors = rows->mirrors,
+        .mirror_count = (unsigned)rows->mirror_count,
         .records = rows->records,
         .record_count = (unsigned)rows->record_count,
     };

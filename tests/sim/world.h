@@ -65,6 +65,7 @@ struct sim_route {
     enum bsc_slot stable, candidate;
     bool watch;
     bool match; /* some requests go to the candidate by rule */
+    bool mirror; /* requests are copied to the candidate */
     uint64_t rollout;
     enum bsc_traffic traffic;
     unsigned endpoint_count;
@@ -153,6 +154,7 @@ struct sim {
     int64_t drain_ms[SIM_SERVICES]; /* the least that any of its releases gives to requests */
     struct sim_generation generations[SIM_GENERATIONS];
     struct sim_counted counted[SIM_SERVICES];
+    int64_t mirrored_ms[SIM_SERVICES]; /* when it was told last what came of copies */
     struct sim_wait {
         bsc_token token; /* 0: free */
         bool drain;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core/mirror.c - see mirror.h. */
+#include "core/mirror.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TOLD_FINDINGS = 3 };
+
+/* Below this a difference of latency is the machine's, whatever its ratio. */
+static const uint64_t slower_least_us = 10000;
+
+static const char *const names[BSC_DIFFERENCE_COUNT] = {
+    [BSC_DIFFERS_ANSWER] = "answer",
+    [BSC_DIFFERS_STATUS] = "status",
+    [BSC_DIFFERS_HEADER] = "header",
+    [BSC_DIFFERS_BODY] = "body",
+};
+
+const char *bsc_difference_name(enum bsc_difference kind)
+{
+    return names[kind];
+}
+
+bool bsc_difference_parse(const char *name, enum bsc_difference *out)
+{
+    for (unsigned i = 0; i < BSC_DIFFERENCE_COUNT; i++)
+        if (!strcmp(names[i], name)) {
+            *out = (enum bsc_difference)i;
+            return true;
+        }
+    return false;
+}
+
+void bsc_finding_text(const struct bsc_finding_at *finding, char *out, size_t size)
+{
+    if (finding->kind == BSC_DIFFERS_ANSWER)
+        snprintf(out, size, "no answer (%s)", finding->where);
+    else if (finding->kind == BSC_DIFFERS_STATUS)
+        snprintf(out, size, "status");
+    else
+        snprintf(out, size, "%s", *finding->where ? finding->where : "the body");
+}
+
+struct bsc_finding_at *bsc_mirror_finding(struct bsc_mirror_report *report,
+                                          enum bsc_difference kind, const char *where)
+{
+    char cut[BSC_WHERE_BYTES];
+    snprintf(cut, sizeof cut, "%s", where);
+    for (unsigned i = 0; i < report->finding_count; i++)
+        if (report->findings[i].kind == kind && !strcmp(report->findings[i].where, cut))
+            return &report->findings[i];
+    struct bsc_finding_at *last = &report->findings[BSC_FINDINGS_MAX - 1];
+    if (report->finding_count == BSC_FINDINGS_MAX)
+        return last;
+    struct bsc_finding_at *fresh = &report->findings[report->finding_count++];
+    *fresh = (struct bsc_finding_at){ .kind = fresh == last ? BSC_DIFFERS_BODY : kind };
+    memcpy(fresh->where, fresh == last ? "(others)" : cut, fresh == last ? 9 : sizeof cut);
+    return fresh;
+}
+
+void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_report *news)
+{
+    report->compared += news->compared;
+    report->skipped += news->skipped;
+    report->dropped += news->dropped;
+    for (unsigned i = 0; i < BSC_HISTOGRAM_BUCKETS; i++) {
+        report->live_latency[i] += news->live_latency[i];
+        report->candidate_latency[i] += news->candidate_latency[i];
+    }
+    for (unsigned i = 0; i < news->finding_count; i++) {
+        const struct bsc_finding_at *from = &news->findings[i];
+        struct bsc_finding_at *to = bsc_mirror_finding(report, from->kind, from->where);
+        to->count += from->count;
+        to->first += from->first;
+        to->noisy |= from->noisy;
+        for (unsigned e = 0; e < from->example_count && to->example_count < BSC_EXAMPLES_MAX; e++)
+            to->examples[to->example_count++] = from->examples[e];
+    }
+}
+
+uint64_t bsc_mirror_different(const struct bsc_mirror_report *report)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < report->finding_count; i++)
+        if (!report->findings[i].noisy)
+            sum += report->findings[i].first;
+    return sum;
+}
+
+static bool is_slower(const struct bsc_mirror_report *report, unsigned slower, uint64_t *live_us,
+                      uint64_t *candidate_us)
+{
+    *live_us = bsc_histogram_quantile(report->live_latency, 0.95);
+    *candidate_us = bsc_histogram_quantile(report->candidate_latency, 0.95);
+    return slower && *live_us && *candidate_us > *live_us + slower_least_us &&
+           *candidate_us * 100 > *live_us * slower;
+}
+
+enum bsc_mirror_verdict bsc_mirror_judge(const struct bsc_mirror_report *report,
+                                         const struct bsc_mirror_limits *limits)
+{
+    uint64_t live_us, candidate_us;
+    if (report->compared < limits->minimum)
+        return BSC_MIRROR_FEW;
+    if (bsc_mirror_different(report) * 10000 > report->compared * limits->differences_bp)
+        return BSC_MIRROR_DIFFERENT;
+    if (is_slower(report, limits->slower, &live_us, &candidate_us))
+        return BSC_MIRROR_SLOWER;
+    return BSC_MIRROR_ALIKE;
+}
+
+/* The place with the largest count below what was told last: each once, largest first. */
+static const struct bsc_finding_at *next_largest(const struct bsc_mirror_report *report,
+                                                 const bool told[static BSC_FINDINGS_MAX])
+{
+    const struct bsc_finding_at *found = NULL;
+    for (unsigned i = 0; i < report->finding_count; i++) {
+        const struct bsc_finding_at *finding = &report->findings[i];
+        if (!told[i] && !finding->noisy && finding->count &&
+            (!found || finding->count > found->count))
+            found = finding;
+    }
+    return found;
+}
+
+static size_t tell_findings(const struct bsc_mirror_report *report, char *out, size_t size)
+{
+    bool told[BSC_FINDINGS_MAX] = { false };
+    size_t used = 0;
+    for (unsigned i = 0; i < TOLD_FINDINGS && used < size; i++) {
+        char text[BSC_WHERE_BYTES + 16];
+        const struct bsc_finding_at *finding = next_largest(report, told);
+        if (!finding)
+            break;
+        told[finding - report->findings] = true;
+        bsc_finding_text(finding, text, sizeof text);
+        used += (size_t)snprintf(out + used, size - used, "%s%s %" PRIu64, i ? ", " : ": ", text,
+                                 finding->count);
+    }
+    return used;
+}
+
+void bsc_mirror_text(const struct bsc_mirror_report *report, const struct bsc_mirror_limits *limits,
+                     char *out, size_t size)
+{
+    uint64_t live_us, candidate_us, different = bsc_mirror_different(report);
+    size_t used = (size_t)snprintf(out, size, "%" PRIu64 " compared", report->compared);
+    if (report->compared < limits->minimum)
+        used += (size_t)snprintf(out + used, size - used, " of at least %" PRIu64, limits->minimum);
+    used += (size_t)snprintf(out + used, size - used, ", %" PRIu64 " differ", different);
+    if (report->compared)
+        used += (size_t)snprintf(out + used, size - used, " (%.3g %%, %g %% allowed)",
+                                 100.0 * (double)different / (double)report->compared,
+                                 limits->differences_bp / 100.0);
+    if (used < size)
+        used += tell_findings(report, out + used, size - used);
+    if (used < size && is_slower(report, limits->slower, &live_us, &candidate_us))
+        snprintf(out + used, size - used,
+                 "; slower: p95 %.3g ms, %.3g ms in the live version (%g times are allowed)",
+                 (double)candidate_us / 1000, (double)live_us / 1000, limits->slower / 100.0);
+}
