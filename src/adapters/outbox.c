@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "core/mirror.h"
 
 struct entry {
     struct bsc_list link;
@@ -78,6 +79,11 @@ void bsc_outbox_put(struct bsc_outbox *outbox, const struct bsc_event *event)
     entry->event.text = bsc_arena_copy(&entry->arena, event->text);
     entry->event.service = bsc_arena_copy(&entry->arena, event->service);
     entry->event.id = bsc_arena_copy(&entry->arena, event->id);
+    if (event->report) {
+        struct bsc_mirror_report *report = bsc_arena_alloc(&entry->arena, sizeof *report);
+        *report = *event->report;
+        entry->event.report = report;
+    }
     if (event->found_count) {
         struct bsc_found *found =
             bsc_arena_alloc(&entry->arena, event->found_count * sizeof *found);

@@ -21,7 +21,7 @@ enum bsc_status bsc_counters_map(struct bsc_generation *generation, struct bsc_e
     int seals = fcntl(generation->counters_fd, F_GET_SEALS);
     if (seals == -1 || fstat(generation->counters_fd, &file) == -1)
         return bsc_error_errno(error, "its counters");
-    size_t bytes = sizeof(struct bsc_counters) + generation->workers * sizeof(struct bsc_shard);
+    size_t bytes = sizeof(struct bsc_counters) + (generation->workers + 1) * sizeof(struct bsc_shard);
     if ((seals & wanted) != wanted || !generation->workers ||
         generation->workers > BSC_COUNTERS_WORKERS_MAX || file.st_size < (off_t)bytes)
         return bsc_error_set(error, BSC_INVALID, "its counters have another size or no seal");
@@ -50,10 +50,10 @@ uint64_t bsc_counters_in_flight(const struct bsc_generation *generation, unsigne
     uint64_t started = 0, finished = 0;
     if (!generation->counters)
         return UINT64_MAX;
-    for (unsigned i = 0; i < generation->workers; i++)
+    for (unsigned i = 0; i <= generation->workers; i++)
         finished += bsc_counter_get(&generation->counters->shards[i].gauges[gauge].finished);
     atomic_thread_fence(memory_order_acquire);
-    for (unsigned i = 0; i < generation->workers; i++)
+    for (unsigned i = 0; i <= generation->workers; i++)
         started += bsc_counter_get(&generation->counters->shards[i].gauges[gauge].started);
     return started > finished ? started - finished : 0;
 }

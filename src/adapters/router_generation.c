@@ -134,6 +134,8 @@ static void handle_line(struct bsc_generation *generation, const char *line, siz
         acknowledge(generation, answer.seq);
     } else if (answer.kind == BSC_WIRE_TRIPPED && answer.epoch == generation->router->epoch) {
         bsc_router_tripped(generation->router, answer.service, answer.generation);
+    } else if (answer.kind == BSC_WIRE_MIRROR) {
+        bsc_router_mirrored(generation->router, &answer);
     } else if (answer.kind == BSC_WIRE_ERROR) {
         bsc_log_error("proxy %" PRIu64 " refused line %" PRIu64 ": %s", generation->number,
                       answer.seq, answer.text);

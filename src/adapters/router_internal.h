@@ -31,6 +31,7 @@
 #include "base/text.h"
 #include "core/analysis/latency.h"
 #include "core/configuration.h"
+#include "core/mirror.h"
 #include "proxy/counters.h"
 
 struct bsc_configure;
@@ -330,17 +331,26 @@ struct bsc_wire_answer {
         BSC_WIRE_ERROR,
         BSC_WIRE_EJECTED,
         BSC_WIRE_RETURNED,
-        BSC_WIRE_TRIPPED
+        BSC_WIRE_TRIPPED,
+        BSC_WIRE_MIRROR
     } kind;
     uint64_t seq, epoch;
     uint64_t generation; /* TRIPPED: of the split */
     char text[256];
     char service[BSC_NAME_MAX + 1], id[BSC_WIRE_ID_BYTES]; /* EJECTED, RETURNED, TRIPPED */
     int64_t for_ms;                                        /* EJECTED */
+    uint64_t rollout;                                      /* MIRROR ... */
+    struct bsc_mirror_report *report;                      /* ... the caller's */
 };
 /* Reads one line of a proxy. BSC_INVALID: it is not JSON. */
 enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_answer *out,
                                struct bsc_error *error) BSC_MUST_CHECK;
+/* router_mirror.c: what is copied, for the line of the service; `routing->mirror` is not NULL. */
+json_t *bsc_wire_mirror(const struct bsc_routing *routing);
+/* What was found; false: it can't be read. */
+bool bsc_wire_mirrored(const json_t *object, struct bsc_wire_answer *out);
+/* Tells the engine. Takes the report. */
+void bsc_router_mirrored(struct bsc_router_proxy *router, struct bsc_wire_answer *answer);
 /* Reads a snapshot of an earlier controller for its settings, gauges and cells. */
 void bsc_wire_restore(struct bsc_router_proxy *router, const char *text, size_t size);
 

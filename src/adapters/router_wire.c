@@ -177,6 +177,8 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
     json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
     json_object_set_new(json_object_get(object, "service"), "errors", errors_of(&spec->errors));
     add_balancing(json_object_get(object, "service"), traffic);
+    if (routing->mirror)
+        json_object_set_new(json_object_get(object, "service"), "mirror", bsc_wire_mirror(routing));
     if (spec->edge.error_pages.count)
         json_object_set_new(json_object_get(object, "service"), "pages",
                             bsc_wire_pages(&spec->edge.error_pages));
@@ -312,6 +314,7 @@ enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_an
     }
     const json_t *refusal = json_object_get(object, "error");
     const json_t *tripped = json_object_get(object, "tripped");
+    const json_t *mirror = json_object_get(object, "mirror");
     if (json_is_integer(json_object_get(object, "ack"))) {
         out->kind = BSC_WIRE_ACK;
         out->seq = number_of(object, "ack");
@@ -329,6 +332,11 @@ enum bsc_status bsc_wire_parse(const char *line, size_t size, struct bsc_wire_an
         out->for_ms = (int64_t)number_of(ejected, "for_ms");
     } else if (json_is_object(json_object_get(object, "returned"))) {
         parse_instance(json_object_get(object, "returned"), BSC_WIRE_RETURNED, out);
+    } else if (json_is_object(mirror)) {
+        const char *service = json_string_value(json_object_get(mirror, "service"));
+        snprintf(out->service, sizeof out->service, "%s", service ? service : "");
+        if (bsc_wire_mirrored(mirror, out))
+            out->kind = BSC_WIRE_MIRROR;
     } else if (json_is_object(tripped)) {
         const char *service = json_string_value(json_object_get(tripped, "service"));
         out->kind = BSC_WIRE_TRIPPED;

@@ -95,6 +95,7 @@ void bsc_api_post_lock(struct bsc_api_request *request);
 void bsc_api_post_unlock(struct bsc_api_request *request);
 void bsc_api_put_traffic(struct bsc_api_request *request);
 void bsc_api_get_plan(struct bsc_api_request *request);
+void bsc_api_get_report(struct bsc_api_request *request);
 void bsc_api_get_history(struct bsc_api_request *request);
 void bsc_api_get_logs(struct bsc_api_request *request);
 void bsc_api_get_why(struct bsc_api_request *request);

@@ -13,17 +13,17 @@ enum { SMALL_BODY_BYTES = 64 * 1024, APPLY_BODY_BYTES = 4 * 1024 * 1024 };
 static const struct bsc_api_field nothing[] = { { 0 } };
 
 /* How one deployment differs from what the file says. */
-#define WISH_FIELDS                                                                             \
-    { "strategy", BSC_API_STRING, BSC_API_OPTIONAL, .of = "blue-green|canary|rolling|recreate", \
-      .summary = "instead of the file's" },                                                     \
-        { "steps", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
-          .summary = "of a canary, instead of the file's: \"5,25,50\"" },                       \
-        { "match", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
-          .summary = "of a canary, whose requests get it first, instead of the file's: "        \
-                     "\"header:X-Beta=yes; address:10.0.0.0/8\"" },                             \
-    {                                                                                           \
-        "bake", BSC_API_STRING, BSC_API_OPTIONAL,                                               \
-            .summary = "how long each change is watched, instead of the file's: \"30s\""        \
+#define WISH_FIELDS                                                                            \
+    { "strategy", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
+      .of = "blue-green|canary|rolling|recreate|shadow", .summary = "instead of the file's" }, \
+        { "steps", BSC_API_STRING, BSC_API_OPTIONAL,                                           \
+          .summary = "of a canary, instead of the file's: \"5,25,50\"" },                      \
+        { "match", BSC_API_STRING, BSC_API_OPTIONAL,                                           \
+          .summary = "of a canary, whose requests get it first, instead of the file's: "       \
+                     "\"header:X-Beta=yes; address:10.0.0.0/8\"" },                            \
+    {                                                                                          \
+        "bake", BSC_API_STRING, BSC_API_OPTIONAL,                                              \
+            .summary = "how long each change is watched, instead of the file's: \"30s\""       \
     }
 
 static const struct bsc_api_field deploy[] = {
@@ -162,6 +162,8 @@ const struct bsc_api_route bsc_api_routes[] = {
         bsc_api_get_why, 404),
     GET(SERVICE "/counters", "getCounters", "What its clients met since the controller began", NULL,
         "Counters", false, bsc_api_get_counters, 404),
+    GET(SERVICE "/report", "getReport", "In what a new version answers otherwise", NULL, "Report",
+        false, bsc_api_get_report, 404),
     GET("/v1/rollouts/{id}", "getRollout", "One rollout", NULL, "Rollout", false,
         bsc_api_get_rollout, 404),
     GET("/v1/events", "getEvents",

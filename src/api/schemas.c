@@ -370,6 +370,49 @@ static const struct bsc_api_field check_item[] = {
     { 0 },
 };
 
+static const struct bsc_api_field report[] = {
+    { "service", BSC_API_STRING, .summary = "of which service" },
+    { "rollout", BSC_API_STRING, .summary = "of which rollout" },
+    { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "the new one" },
+    { "verdict", BSC_API_STRING, .of = "few|alike|different|slower",
+      .summary = "few: not enough was compared" },
+    { "text", BSC_API_STRING, .summary = "the same in words" },
+    { "compared", BSC_API_INTEGER, .summary = "answers of both versions to the same request" },
+    { "different", BSC_API_INTEGER, .summary = "of them, without noise" },
+    { "minimum", BSC_API_INTEGER, .summary = "of comparisons, for a verdict" },
+    { "skipped", BSC_API_INTEGER, .summary = "requests drawn that could not be compared" },
+    { "dropped", BSC_API_INTEGER, .summary = "... for which there was no room or time" },
+    { "live", BSC_API_OBJECT, .of = "Latency", .summary = "of the live version" },
+    { "candidate", BSC_API_OBJECT, .of = "Latency", .summary = "of the new one" },
+    { "findings", BSC_API_LIST, .of = "Finding", .summary = "at most 48" },
+    { 0 },
+};
+
+static const struct bsc_api_field latency[] = {
+    { "p50_us", BSC_API_INTEGER, .summary = "half of the answers took longer" },
+    { "p95_us", BSC_API_INTEGER, .summary = "one in twenty did; 0: nothing was measured" },
+    { 0 },
+};
+
+static const struct bsc_api_field finding[] = {
+    { "kind", BSC_API_STRING, .of = "answer|status|header|body",
+      .summary = "what differs; answer: there was none" },
+    { "where", BSC_API_STRING,
+      .summary = "the header's name, the field's path, the reason without an answer" },
+    { "count", BSC_API_INTEGER, .summary = "comparisons that showed it" },
+    { "noise", BSC_API_BOOLEAN,
+      .summary = "the live version differs from itself there: it does not count" },
+    { "examples", BSC_API_LIST, .of = "Example", .summary = "at most 3" },
+    { 0 },
+};
+
+static const struct bsc_api_field example[] = {
+    { "request", BSC_API_STRING, .summary = "without its query" },
+    { "live", BSC_API_STRING, .summary = "the beginning of the live version's value" },
+    { "candidate", BSC_API_STRING, .summary = "... and of the new one's" },
+    { 0 },
+};
+
 static const struct bsc_api_field why[] = {
     { "service", BSC_API_STRING, .summary = "of which service" },
     { "lines", BSC_API_LIST, .summary = "what is so and why, in plain words" },
@@ -437,6 +480,10 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Lock", lock },
     { "Pause", pause },
     { "Plan", plan },
+    { "Report", report },
+    { "Latency", latency },
+    { "Finding", finding },
+    { "Example", example },
     { "Problem", problem },
     { "Processes", processes },
     { "ProxyFigures", proxy },

@@ -73,6 +73,7 @@ int bsc_run_traffic(struct bsc_cli *cli);
 int bsc_run_upgrade(struct bsc_cli *cli);
 int bsc_run_apply(struct bsc_cli *cli);
 int bsc_run_plan(struct bsc_cli *cli);
+int bsc_run_report(struct bsc_cli *cli);
 int bsc_run_status(struct bsc_cli *cli);
 int bsc_run_history(struct bsc_cli *cli);
 int bsc_run_events(struct bsc_cli *cli);

@@ -375,6 +375,16 @@ const struct bsc_cli_command bsc_commands[] = {
       .examples = { { "bascule monitor web --duration 300", "the five minutes after a release" },
                     { "bascule monitor web || bascule rollback web", "in a script" } },
       .run = bsc_run_monitor },
+    { .name = "report",
+      .group = BSC_GROUP_LOOK,
+      .summary = "show in what a new version answers otherwise",
+      .description = "What came of the requests that `strategy: shadow` copied to the new version: "
+                     "how many answers differ, where, with examples, and what was taken for noise. "
+                     "Of values only the beginning is kept and shown; it may be personal data.",
+      .arguments = { SERVICE_ARGUMENT },
+      .examples = { { "bascule report web", "while it is mirrored, and afterwards" },
+                    { "bascule report web --json", "for scripts" } },
+      .run = bsc_run_report },
     { .name = "serve",
       .group = BSC_GROUP_OPERATE,
       .summary = "run the daemon in the foreground",

@@ -25,7 +25,8 @@ static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange
 {
     const struct bsc_split *split = &exchange->service->split;
     bool rescued = exchange->rescued && split->rescue && split->stable == exchange->slot;
-    if (exchange->charged && (rescued || bsc_split_serves(split, exchange->slot)))
+    if (exchange->charged &&
+        (rescued || bsc_split_serves(split, exchange->slot) || exchange->mirrored))
         return;
     bool chosen = exchange->chosen && split->rules;
     if (chosen)
@@ -116,7 +117,7 @@ bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange
     choose_slot(worker, exchange);
     struct bsc_local_instance *instance;
     bool go_on, limited = service->shared->requests_max != 0;
-    if (!limited)
+    if (!limited || exchange->mirrored) /* a copy does not wait in a queue */
         instance = choose_instance(worker, exchange);
     else if (!choose_below_limit(worker, exchange, &instance, &go_on))
         return go_on;

@@ -24,6 +24,7 @@ struct bsc_exchange;
 enum bsc_kind {
     BSC_KIND_DEAD,
     BSC_KIND_INBOX,
+    BSC_KIND_MIRROR, /* copies wait for it */
     BSC_KIND_LISTENER,
     BSC_KIND_CLIENT,
     BSC_KIND_UPSTREAM

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { MESSAGES_AT_ONCE = 64, UPSTREAMS = 2048 };
+enum { MESSAGES_AT_ONCE = 64, UPSTREAMS = 2048, MIRROR_TELL_MS = 1000 };
 
 void bsc_control_say(struct bsc_control *control, const int *fds, unsigned fd_count,
                      const char *format, ...)
@@ -38,10 +38,12 @@ void bsc_control_post(struct bsc_control *control, struct bsc_update *take_updat
                       void (*on_done)(void *control, struct bsc_update *update))
 {
     take_update->on_done = on_done;
-    atomic_init(&take_update->pending, control->worker_count);
+    atomic_init(&take_update->pending, control->worker_count + (control->mirror_worker != NULL));
     bsc_list_add_tail(&control->updates, &take_update->node);
     for (unsigned i = 0; i < control->worker_count; i++)
         bsc_inbox_post(&control->workers[i]->inbox, take_update);
+    if (control->mirror_worker)
+        bsc_inbox_post(&control->mirror_worker->inbox, take_update);
 }
 
 static void finish_updates(struct bsc_control *control)
@@ -94,7 +96,7 @@ static unsigned clients_per_worker(unsigned workers)
 static enum bsc_status make_counters(struct bsc_control *control, struct bsc_counters **out,
                                      struct bsc_error *error)
 {
-    size_t size = sizeof **out + control->worker_count * sizeof(struct bsc_shard);
+    size_t size = sizeof **out + (control->worker_count + 1) * sizeof(struct bsc_shard);
     control->counters_fd = memfd_create("bascule-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (control->counters_fd == -1 || ftruncate(control->counters_fd, (off_t)size) ||
         fcntl(control->counters_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
@@ -122,17 +124,22 @@ enum bsc_status bsc_control_start_workers(struct bsc_control *control, unsigned 
     bsc_random_seed(&random);
     struct bsc_limiter *limiter =
         bsc_limiter_create(bsc_random_next(&random), bsc_random_next(&random));
-    for (unsigned i = 0; i < count; i++) {
+    if (bsc_mirror_init(&control->mirror, count, error))
+        return error->status;
+    for (unsigned i = 0; i <= count; i++) {
         struct bsc_worker_options options = { .number = i,
                                               .count = count,
                                               .peers = control->workers,
                                               .shard = &counters->shards[i],
                                               .news = control->news,
                                               .access = &control->access,
+                                              .mirror = &control->mirror,
+                                              .mirrors = i == count,
                                               .client_max = clients_per_worker(count),
                                               .options = control->lines.options,
                                               .limiter = limiter };
-        if (bsc_worker_start(&options, &control->workers[i], error))
+        struct bsc_worker **out = i < count ? &control->workers[i] : &control->mirror_worker;
+        if (bsc_worker_start(&options, out, error))
             return error->status;
     }
     return BSC_OK;
@@ -151,6 +158,9 @@ static void check_workers(struct bsc_control *control)
     }
     if (trips)
         bsc_control_trip(control);
+    if (control->mirror_worker && atomic_exchange(&control->mirror_worker->mirrored, false) &&
+        control->mirror_at_ms == INT64_MAX)
+        control->mirror_at_ms = bsc_clock_boot_ms() + MIRROR_TELL_MS;
     bool idle = control->retired;
     for (unsigned i = 0; idle && i < control->worker_count; i++)
         idle = atomic_load(&control->workers[i]->idle_retired);
@@ -198,6 +208,23 @@ static void accept_supervisor(struct bsc_control *control)
     bsc_control_introduce(control);
 }
 
+static void tell_line(void *context, json_t *take_line)
+{
+    bsc_controller_tell(context, take_line);
+}
+
+/* Without a controller they wait for the next one. */
+static void tell_mirrored(struct bsc_control *control)
+{
+    int64_t now_ms = bsc_clock_boot_ms();
+    if (now_ms < control->mirror_at_ms)
+        return;
+    bool waits = control->controller.fd == -1 || !control->lines.in_force;
+    bool told =
+        !waits && bsc_mirror_tell(&control->mirror, now_ms, tell_line, &control->controller);
+    control->mirror_at_ms = waits || told ? now_ms + MIRROR_TELL_MS : INT64_MAX;
+}
+
 static void serve_controller(struct bsc_control *control, short events)
 {
     struct bsc_controller *controller = &control->controller;
@@ -217,6 +244,8 @@ static int wait_ms(const struct bsc_control *control)
     int64_t at_ms = control->look_at_ms;
     if (control->exit_at_ms && control->exit_at_ms < at_ms)
         at_ms = control->exit_at_ms;
+    if (control->mirror_at_ms < at_ms)
+        at_ms = control->mirror_at_ms;
     if (at_ms == INT64_MAX)
         return -1;
     int64_t left_ms = at_ms - bsc_clock_boot_ms();
@@ -249,6 +278,7 @@ static void turn(struct bsc_control *control)
     if (polls[TAKEOVER].revents)
         accept_supervisor(control);
     bsc_control_look(control);
+    tell_mirrored(control);
     if (control->exit_at_ms && bsc_clock_boot_ms() >= control->exit_at_ms)
         control->over = true;
 }
@@ -258,6 +288,7 @@ enum bsc_status bsc_control_run(int channel, struct bsc_error *error)
     struct bsc_control control = { .channel = channel,
                                    .takeover = -1,
                                    .counters_fd = -1,
+                                   .mirror_at_ms = INT64_MAX,
                                    .snapshot = -1,
                                    .news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                    .owner = geteuid(),

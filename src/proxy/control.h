@@ -9,6 +9,7 @@
 #include "proxy/access_log.h"
 #include "proxy/controller.h"
 #include "proxy/counters.h"
+#include "proxy/mirror.h"
 #include "proxy/worker.h"
 
 struct bsc_control {
@@ -19,6 +20,9 @@ struct bsc_control {
     uid_t owner; /* who started it: a new supervisor must be the same */
     unsigned generation, worker_count;
     struct bsc_worker *workers[BSC_COUNTERS_WORKERS_MAX];
+    struct bsc_worker *mirror_worker; /* that sends copies; not among them */
+    struct bsc_mirror mirror;
+    int64_t mirror_at_ms;    /* when its findings are told next; INT64_MAX: there are none */
     struct bsc_list updates; /* posted, oldest first; workers go through them in order */
     struct bsc_access_log access;
     struct bsc_lines lines;

@@ -201,6 +201,14 @@ void bsc_controller_trip(struct bsc_controller *controller, const char *service,
     write_line(controller, line);
 }
 
+void bsc_controller_tell(struct bsc_controller *controller, json_t *take_line)
+{
+    if (controller->fd == -1)
+        json_decref(take_line);
+    else
+        write_line(controller, take_line);
+}
+
 void bsc_controller_bye(struct bsc_controller *controller)
 {
     if (controller->fd == -1)

@@ -46,6 +46,8 @@ void bsc_controller_eject(struct bsc_controller *controller, const char *service
 /* Says that a split has tripped (rescue.h). */
 void bsc_controller_trip(struct bsc_controller *controller, const char *service,
                          const struct bsc_split *split);
+/* Says any other line. */
+void bsc_controller_tell(struct bsc_controller *controller, json_t *take_line);
 void bsc_controller_bye(struct bsc_controller *controller);
 
 #endif

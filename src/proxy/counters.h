@@ -18,7 +18,7 @@
 #include "core/histogram.h"
 
 enum {
-    BSC_COUNTERS_VERSION = 5,
+    BSC_COUNTERS_VERSION = 6,
     BSC_COUNTERS_WORKERS_MAX = 64,
     BSC_RESCUE_CAUSES = 5,
     BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
@@ -82,7 +82,9 @@ struct bsc_shard {
 
 struct bsc_counters {
     uint32_t version, workers;
-    _Alignas(4096) struct bsc_shard shards[]; /* `workers` of them */
+    /* One for each worker, and behind them one for the thread that sends copies of requests: of
+     * that only the gauges mean something. */
+    _Alignas(4096) struct bsc_shard shards[];
 };
 
 static inline uint64_t bsc_counter_get(const bsc_counter *counter)

@@ -12,6 +12,7 @@
 #include "proxy/forwarded.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
+#include "proxy/mirror.h"
 #include "proxy/queue.h"
 #include "proxy/tls_transport.h"
 #include "proxy/tunnel.h"
@@ -162,6 +163,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
                                         bytes + request->target.at, request->target.size);
         if (exchange->service->split.rules)
             bsc_exchange_match(exchange, &request->head, bytes);
+        if (exchange->service->shared->mirror)
+            bsc_mirror_draw(worker, exchange, index, bytes);
     }
     if (bsc_access_log_on(worker->access))
         bsc_access_begin(worker, exchange, bytes);
@@ -206,6 +209,8 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
 {
     struct bsc_client *client = exchange->client;
     bool tunnel = exchange->phase == BSC_EXCHANGE_TUNNEL;
+    if (exchange->answer.tap)
+        bsc_mirror_end(worker, exchange, whole);
     if (exchange->lasting)
         bsc_lasting_end(worker, exchange);
     bsc_exchange_charge(worker, exchange);
@@ -414,6 +419,10 @@ void bsc_exchange_client_late(struct bsc_worker *worker, struct bsc_exchange *ex
     struct bsc_connection *client = &exchange->client->connection;
     bool held = exchange->phase == BSC_EXCHANGE_HELD || exchange->phase == BSC_EXCHANGE_QUEUED;
     bool own = exchange->phase == BSC_EXCHANGE_OWN;
+    if (exchange->mirrored) {
+        bsc_mirror_late(worker, exchange);
+        return;
+    }
     if (exchange->lasting) {
         bsc_farewell_late(worker, exchange);
         return;

@@ -89,6 +89,7 @@ struct bsc_exchange {
     bool tcp : 1;          /* a connection of a TCP service: no heads, no answers (tunnel.h) */
     bool cut : 1;          /* the client does not read: what it has must not look whole */
     bool chosen : 1;       /* by a match rule, when its head came */
+    bool mirrored : 1;     /* a copy, whose answer nobody waits for (mirror.h) */
     bool by_proxy : 1;     /* a trusted proxy passed it on ... */
     int64_t body_us;       /* since when its body is waited for; 0: it was not */
     struct bsc_ip behind;  /* ... for this client */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "proxy/mirror.h"
 #include "proxy/worker.h"
 
 enum {
@@ -249,10 +250,17 @@ static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
     if (sent < 0)
         return false;
     uint32_t ours = sent < (ssize_t)unsent ? (uint32_t)sent : unsent;
+    uint32_t passed = (uint32_t)sent - ours;
+    if (flow->tap) {
+        if (ours)
+            bsc_mirror_keep_answer(worker, flow->tap, flow->out->bytes + flow->sent, ours);
+        if (passed)
+            bsc_mirror_keep_answer(worker, flow->tap, source->in->bytes + source->in->begin,
+                                   passed);
+    }
     flow->sent += ours;
     if (unsent && ours == unsent && !flow->keep_out)
         bsc_buffer_return(&worker->buffers, &flow->out);
-    uint32_t passed = (uint32_t)sent - ours;
     if (passed) {
         flow->past = true;
         flow->ready -= passed;

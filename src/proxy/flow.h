@@ -31,6 +31,7 @@ struct bsc_flow {
     uint64_t data_bytes;    /* of the body so far */
     uint64_t most;          /* bytes of a chunked body */
     uint32_t keep_left;     /* so much more of the body may be kept */
+    struct bsc_tap *tap;    /* what goes out is kept, too (mirror.h); NULL: mostly */
     struct bsc_boundary *boundary; /* where it can be stopped (farewell.h); NULL: nowhere */
     struct bsc_chunked chunked;
 };

@@ -294,7 +294,8 @@ static enum bsc_status take_tls(struct bsc_lines *lines, const json_t *object, s
                                 struct bsc_error *error)
 {
     struct bsc_tls *tls;
-    if (bsc_tls_create(object, lines->worker_count ? lines->worker_count : 1, &tls, error))
+    /* One side more, for the thread that sends copies (mirror.h). */
+    if (bsc_tls_create(object, lines->worker_count + 1, &tls, error))
         return error->status;
     if (lines->collecting) {
         bsc_tls_release(lines->next_tls);

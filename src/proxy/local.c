@@ -52,6 +52,8 @@ void bsc_local_release(struct bsc_worker *worker, struct bsc_local_service *serv
     instance->active--;
     service->choices[instance->shared->slot].active--;
     bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].finished, 1);
+    if (worker->mirrors) /* nobody is left out for what copies met */
+        outcome = BSC_OUTCOME_UNKNOWN;
     if (outcome == BSC_OUTCOME_BAD || outcome == BSC_OUTCOME_CHARGED)
         bsc_counter_add(&worker->shard->gauges[instance->shared->gauge].errors, 1);
     judge(worker, &service->shared->ejection, instance->shared, outcome);

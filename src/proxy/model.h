@@ -20,6 +20,7 @@
 #include "core/slots.h"
 #include "proxy/blame.h"
 #include "proxy/edge.h"
+#include "proxy/mirror_rules.h"
 #include "proxy/options.h"
 #include "proxy/retry_policy.h"
 #include "proxy/roles.h"
@@ -91,8 +92,9 @@ struct bsc_service {
     int64_t queue_ms;
     struct bsc_ejection ejection;
     struct bsc_retry_policy retry;
-    struct bsc_blame blame; /* which of its answers are errors */
-    struct bsc_pages pages; /* before the proxy's own */
+    struct bsc_mirror_rules *mirror; /* NULL: no request is copied */
+    struct bsc_blame blame;          /* which of its answers are errors */
+    struct bsc_pages pages;          /* before the proxy's own */
     struct bsc_hold_count *hold;
     unsigned route_count;
     struct bsc_service_route *routes;

@@ -4,6 +4,7 @@
 #include "proxy/farewell.h"
 #include "proxy/head.h"
 #include "proxy/identity.h"
+#include "proxy/mirror.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -132,6 +133,8 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
         return bsc_exchange_fail(worker, exchange, 502, BSC_CAUSE_RESET, "bad-answer",
                                  "The head of the instance's answer is too long.");
     }
+    if (exchange->answer.tap)
+        bsc_mirror_keep_request(worker, exchange);
     bsc_flow_stop_keeping(worker, &exchange->request);
     bsc_flow_begin(&exchange->answer, (enum bsc_framing)response->head.framing,
                    response->head.length);

@@ -83,6 +83,9 @@ static bool spend_retry(struct bsc_exchange *exchange, unsigned kind)
 static bool may_retry(struct bsc_exchange *exchange, unsigned kind)
 {
     const struct bsc_retry_policy *policy = &exchange->service->shared->retry;
+    if (exchange->mirrored) /* only on a kept connection that was about to end */
+        return kind == BSC_RETRY_RESET && exchange->upstream && exchange->upstream->reused &&
+               bsc_exchange_repeatable(exchange);
     return policy->on & kind && may_stay(exchange) && bsc_exchange_repeatable(exchange) &&
            exchange->tries < policy->attempts && !exchange->service->removed &&
            spend_retry(exchange, kind);

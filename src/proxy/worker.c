@@ -19,11 +19,13 @@
 #include "proxy/exchange.h"
 #include "proxy/farewell.h"
 #include "proxy/h2.h"
+#include "proxy/mirror.h"
 #include "proxy/queue.h"
 #include "proxy/tls_transport.h"
 #include "proxy/upstream.h"
 
-enum { EVENTS = 256, STACK_BYTES = 512 * 1024 };
+/* JSON of others may be deep. */
+enum { EVENTS = 256, STACK_BYTES = 512 * 1024, MIRROR_STACK_BYTES = 2048 * 1024 };
 
 static void read_clock(struct bsc_worker *worker)
 {
@@ -59,6 +61,12 @@ void bsc_worker_suspect(struct bsc_worker *worker)
 void bsc_worker_trip(struct bsc_worker *worker)
 {
     if (!atomic_exchange(&worker->trips, true))
+        report(worker);
+}
+
+void bsc_worker_mirrored(struct bsc_worker *worker)
+{
+    if (!atomic_exchange(&worker->mirrored, true))
         report(worker);
 }
 
@@ -106,7 +114,7 @@ static void apply(struct bsc_worker *worker, struct bsc_update *update)
     bsc_local_apply(worker, update);
     if (update->unlisten)
         bsc_accept_remove(worker, update->unlisten);
-    for (unsigned i = 0; i < update->serve_count; i++)
+    for (unsigned i = 0; i < update->serve_count && !worker->mirrors; i++)
         bsc_accept_add(worker, update->serves[i].listen, &update->serves[i].role);
     if (update->retire) {
         worker->retiring = true;
@@ -145,6 +153,9 @@ static void dispatch(struct bsc_worker *worker, const struct epoll_event *event)
         return;
     case BSC_KIND_INBOX:
         read_inbox(worker);
+        return;
+    case BSC_KIND_MIRROR:
+        bsc_mirror_event(worker);
         return;
     case BSC_KIND_DEAD:
         return;
@@ -225,6 +236,8 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     worker->peers = options->peers;
     worker->shard = options->shard;
     worker->access = options->access;
+    worker->mirror = options->mirror;
+    worker->mirrors = options->mirrors;
     worker->news = options->news;
     worker->client_share = options->client_max;
     worker->limiter = options->limiter;
@@ -236,6 +249,7 @@ static void init(struct bsc_worker *worker, const struct bsc_worker_options *opt
     bsc_slab_init(&worker->upstreams, sizeof(struct bsc_upstream));
     bsc_slab_init(&worker->exchanges, sizeof(struct bsc_exchange));
     bsc_slab_init(&worker->tls_sessions, sizeof(struct bsc_tls_session));
+    bsc_slab_init(&worker->taps, sizeof(struct bsc_tap));
     bsc_list_init(&worker->queues);
     worker->h2 = bsc_h2_create();
     bsc_list_init(&worker->later);
@@ -262,9 +276,11 @@ enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struc
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->inbox_handle };
     if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->inbox.wake, &event))
         return bsc_error_errno(error, "watch a worker's inbox");
+    if (worker->mirrors && bsc_mirror_attach(worker->mirror, worker, error))
+        return error->status;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, worker->mirrors ? MIRROR_STACK_BYTES : STACK_BYTES);
     errno = pthread_create(&worker->thread, &attributes, run, worker);
     pthread_attr_destroy(&attributes);
     if (errno)

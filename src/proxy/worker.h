@@ -34,6 +34,8 @@ struct bsc_listener {
     struct bsc_list node;
 };
 
+struct bsc_mirror;
+
 struct bsc_worker {
     unsigned number, count; /* this one, of how many */
     pthread_t thread;
@@ -49,6 +51,10 @@ struct bsc_worker {
     int64_t now_us, now_ms; /* read once a turn of the loop */
     struct bsc_shard *shard;
     struct bsc_access_log *access; /* of all workers; this one's ring is its own */
+    struct bsc_mirror *mirror;     /* of all workers ... */
+    bool mirrors;                  /* ... and this is the one that sends the copies (mirror.h) */
+    _Atomic bool mirrored;         /* it has something to tell */
+    struct bsc_slab taps;
     struct bsc_random random;
     struct bsc_wheel wheel;
     struct bsc_buffers buffers;
@@ -92,6 +98,8 @@ struct bsc_worker_options {
     unsigned client_max;
     const struct bsc_options *options; /* the first ones, lent */
     struct bsc_access_log *access;
+    struct bsc_mirror *mirror;
+    bool mirrors;                /* it sends the copies, and has no clients */
     struct bsc_limiter *limiter; /* of all workers */
 };
 enum bsc_status bsc_worker_start(const struct bsc_worker_options *options, struct bsc_worker **out,
@@ -108,6 +116,8 @@ static inline bool bsc_worker_overloaded(const struct bsc_worker *worker)
 void bsc_worker_later(struct bsc_worker *worker, struct bsc_connection *connection);
 /* Tells the control thread to look for instances to eject. */
 void bsc_worker_suspect(struct bsc_worker *worker);
+/* Tells it that there are findings of the mirror. */
+void bsc_worker_mirrored(struct bsc_worker *worker);
 /* Tells it that a split has tripped. */
 void bsc_worker_trip(struct bsc_worker *worker);
 /* A client connection more (+1) or less (-1). */

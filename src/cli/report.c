@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/report.c - what came of the requests that were copied to a new version. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/json.h"
+#include "cli/run.h"
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void add_examples(const struct bsc_output *output, struct bsc_text *out,
+                         const json_t *finding)
+{
+    size_t index;
+    const json_t *example;
+    json_array_foreach(json_object_get(finding, "examples"), index, example)
+    {
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "      %s: %s, candidate %s",
+                          bsc_json_text(example, "request"), bsc_json_text(example, "live"),
+                          bsc_json_text(example, "candidate"));
+        bsc_text_puts(out, "\n");
+    }
+}
+
+static void add_findings(const struct bsc_output *output, struct bsc_text *out,
+                         const json_t *report, bool noise)
+{
+    size_t index;
+    const json_t *finding;
+    json_array_foreach(json_object_get(report, "findings"), index, finding)
+    {
+        const char *where = bsc_json_text(finding, "where");
+        if (json_is_true(json_object_get(finding, "noise")) != noise)
+            continue;
+        bsc_output_printf(output, out, noise ? BSC_STYLE_DIM : BSC_STYLE_YELLOW,
+                          "  %6lld  %-6s  %s", number(finding, "count"),
+                          bsc_json_text(finding, "kind"), where);
+        bsc_text_puts(out, noise ? "  (noise: the live version differs from itself)\n" : "\n");
+        if (!noise)
+            add_examples(output, out, finding);
+    }
+}
+
+static void print_report(const struct bsc_cli *cli, const json_t *report)
+{
+    const struct bsc_output *output = &cli->output;
+    struct bsc_text out = { 0 };
+    bsc_output_add(output, &out, BSC_STYLE_BOLD, bsc_json_text(report, "service"));
+    bsc_output_printf(output, &out, BSC_STYLE_PLAIN, " %s  %s: ", bsc_json_text(report, "version"),
+                      bsc_json_text(report, "verdict"));
+    bsc_output_add_lines(&out, bsc_json_text(report, "text"), 2);
+    bsc_text_puts(&out, "\n");
+    bsc_output_printf(output, &out, BSC_STYLE_DIM,
+                      "  p95 %.3g ms, live %.3g ms; %lld not compared, %lld dropped",
+                      (double)number(json_object_get(report, "candidate"), "p95_us") / 1000,
+                      (double)number(json_object_get(report, "live"), "p95_us") / 1000,
+                      number(report, "skipped"), number(report, "dropped"));
+    bsc_text_puts(&out, "\n");
+    add_findings(output, &out, report, false);
+    add_findings(output, &out, report, true);
+    fputs(bsc_text_get(&out), stdout);
+    bsc_text_deinit(&out);
+}
+
+int bsc_run_report(struct bsc_cli *cli)
+{
+    int exit_status;
+    char *path = bsc_cli_service_path(cli->call.arguments[0], "/report");
+    json_t *report = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
+    free(path);
+    if (!report)
+        return exit_status;
+    if (cli->output.json)
+        bsc_cli_print_json(report);
+    else if (!cli->output.quiet)
+        print_report(cli, report);
+    json_decref(report);
+    return BSC_EXIT_DONE;
+}
