@@ -21,7 +21,8 @@ enum bsc_status bsc_counters_map(struct bsc_generation *generation, struct bsc_e
     int seals = fcntl(generation->counters_fd, F_GET_SEALS);
     if (seals == -1 || fstat(generation->counters_fd, &file) == -1)
         return bsc_error_errno(error, "its counters");
-    size_t bytes = sizeof(struct bsc_counters) + (generation->workers + 1) * sizeof(struct bsc_shard);
+    size_t bytes =
+        sizeof(struct bsc_counters) + (generation->workers + 1) * sizeof(struct bsc_shard);
     if ((seals & wanted) != wanted || !generation->workers ||
         generation->workers > BSC_COUNTERS_WORKERS_MAX || file.st_size < (off_t)bytes)
         return bsc_error_set(error, BSC_INVALID, "its counters have another size or no seal");

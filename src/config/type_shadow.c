@@ -89,7 +89,7 @@ static bool read_methods(struct bsc_reader *reader, const struct bsc_key *key,
                          const struct bsc_node *node, void *base)
 {
     return read_words(reader, key, node, base, is_method) &&
-           ((const struct bsc_strings *)bsc_key_field(key, base))->count;
+           (reader->stored || ((const struct bsc_strings *)bsc_key_field(key, base))->count);
 }
 
 const struct bsc_type bsc_type_methods = { expect_methods, read_methods, write_words,
@@ -113,7 +113,7 @@ const struct bsc_type bsc_type_headers = { expect_headers, read_headers, write_w
 static const char *expect_fields(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;
-    return "a list of fields such as [user.time, items[].id]";
+    return "a list of fields such as [user.time, \"items[].id\"]";
 }
 
 static bool read_fields(struct bsc_reader *reader, const struct bsc_key *key,

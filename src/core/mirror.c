@@ -3,8 +3,11 @@
 #include "core/mirror.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/error.h"
 
 enum { TOLD_FINDINGS = 3 };
 
@@ -125,39 +128,45 @@ static const struct bsc_finding_at *next_largest(const struct bsc_mirror_report 
     return found;
 }
 
-static size_t tell_findings(const struct bsc_mirror_report *report, char *out, size_t size)
+/* Behind what is there, as far as there is room. */
+static BSC_PRINTF(3, 4) void append(char *out, size_t size, const char *format, ...)
+{
+    size_t used = strlen(out);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(out + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+static void tell_findings(const struct bsc_mirror_report *report, char *out, size_t size)
 {
     bool told[BSC_FINDINGS_MAX] = { false };
-    size_t used = 0;
-    for (unsigned i = 0; i < TOLD_FINDINGS && used < size; i++) {
+    for (unsigned i = 0; i < TOLD_FINDINGS; i++) {
         char text[BSC_WHERE_BYTES + 16];
         const struct bsc_finding_at *finding = next_largest(report, told);
         if (!finding)
             break;
         told[finding - report->findings] = true;
         bsc_finding_text(finding, text, sizeof text);
-        used += (size_t)snprintf(out + used, size - used, "%s%s %" PRIu64, i ? ", " : ": ", text,
-                                 finding->count);
+        append(out, size, "%s%s %" PRIu64, i ? ", " : ": ", text, finding->count);
     }
-    return used;
 }
 
 void bsc_mirror_text(const struct bsc_mirror_report *report, const struct bsc_mirror_limits *limits,
                      char *out, size_t size)
 {
     uint64_t live_us, candidate_us, different = bsc_mirror_different(report);
-    size_t used = (size_t)snprintf(out, size, "%" PRIu64 " compared", report->compared);
+    snprintf(out, size, "%" PRIu64 " compared", report->compared);
     if (report->compared < limits->minimum)
-        used += (size_t)snprintf(out + used, size - used, " of at least %" PRIu64, limits->minimum);
-    used += (size_t)snprintf(out + used, size - used, ", %" PRIu64 " differ", different);
+        append(out, size, " of at least %" PRIu64, limits->minimum);
+    append(out, size, ", %" PRIu64 " differ", different);
     if (report->compared)
-        used += (size_t)snprintf(out + used, size - used, " (%.3g %%, %g %% allowed)",
-                                 100.0 * (double)different / (double)report->compared,
-                                 limits->differences_bp / 100.0);
-    if (used < size)
-        used += tell_findings(report, out + used, size - used);
-    if (used < size && is_slower(report, limits->slower, &live_us, &candidate_us))
-        snprintf(out + used, size - used,
-                 "; slower: p95 %.3g ms, %.3g ms in the live version (%g times are allowed)",
-                 (double)candidate_us / 1000, (double)live_us / 1000, limits->slower / 100.0);
+        append(out, size, " (%.3g %%, %g %% allowed)",
+               100.0 * (double)different / (double)report->compared,
+               limits->differences_bp / 100.0);
+    tell_findings(report, out, size);
+    if (is_slower(report, limits->slower, &live_us, &candidate_us))
+        append(out, size,
+               "; slower: p95 %.3g ms, %.3g ms in the live version (%g times are allowed)",
+               (double)candidate_us / 1000, (double)live_us / 1000, limits->slower / 100.0);
 }

@@ -160,7 +160,7 @@ static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
         bsc_queries_end(engine, rollout);
     if (step->kind == BSC_STEP_DRAIN && rollout->step_token && !rollout->step_answered)
         engine->ports.router.ops->cancel(engine->ports.router.self, rollout->step_token);
-    if (step->kind == BSC_STEP_MIRROR && !undoing)
+    if (step->kind == BSC_STEP_MIRROR)
         bsc_step_leave_mirror(engine, service);
     if (*hook && rollout->step_token && !rollout->step_answered) {
         struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_STOP, service);

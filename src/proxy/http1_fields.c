@@ -27,6 +27,7 @@ static const struct known_name names[LONGEST_NAME + 1][NAMES_OF_A_LENGTH] = {
     [12] = { { "x-request-id", BSC_FIELD_X_REQUEST_ID } },
     [14] = { { "content-length", BSC_FIELD_CONTENT_LENGTH } },
     [16] = { { "proxy-connection", BSC_FIELD_PROXY_CONNECTION },
+             { "x-bascule-mirror", BSC_FIELD_X_BASCULE_MIRROR },
              { "x-bascule-reason", BSC_FIELD_X_BASCULE_REASON } },
     [17] = { { "transfer-encoding", BSC_FIELD_TRANSFER_ENCODING } },
     [18] = { { "proxy-authenticate", BSC_FIELD_PROXY_AUTHENTICATE } },

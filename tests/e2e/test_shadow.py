@@ -19,7 +19,7 @@ def start(make_daemon):
         daemon.services["web"] = {
             "command": [PYTHON, str(APP)], "replicas": 1, "route": {"path": "/"},
             "health": {"path": "/health", "interval": "200ms", "timeout": "5s", "deadline": "20s"},
-            "deploy": {"strategy": "shadow", "drain": "2s", **(deploy or {}),
+            "deploy": {"strategy": "shadow", "bake": "0s", "drain": "2s", **(deploy or {}),
                        "shadow": {"share": "100%", "duration": "2s", "minimum": 30, "slower": 0, **shadow}}}
         daemon.start().do("deploy", "web", "v1")
         return daemon
