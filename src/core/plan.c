@@ -117,12 +117,20 @@ void bsc_draft_match(struct bsc_draft *draft)
     match->undo = BSC_UNDO_SPLIT;
 }
 
+/* Does it end like a canary? */
+static bool in_steps(const struct bsc_plan_ask *ask)
+{
+    enum bsc_strategy strategy = bsc_plan_strategy(ask);
+    return strategy == BSC_STRATEGY_CANARY ||
+           (strategy == BSC_STRATEGY_SHADOW && ask->spec->deploy.shadow.then == BSC_AFTER_CANARY);
+}
+
 /* Where all users have moved, long enough for the judge to see what is plainly worse; between the
  * batches of a rolling release nobody waits. A canary's step that nobody watches would be none. */
 static int64_t time_to_watch(const struct bsc_draft *draft, int64_t wanted_ms)
 {
     static const int64_t whole_ms = 10000, step_ms = 30000;
-    if (bsc_plan_strategy(draft->ask) == BSC_STRATEGY_CANARY)
+    if (in_steps(draft->ask))
         return wanted_ms > 0 ? wanted_ms : step_ms;
     if (wanted_ms != BSC_BAKE_AUTO)
         return wanted_ms;
