@@ -64,7 +64,7 @@ struct sim_route {
     bool rescue, tripped; /* tripped: the weights are the proxy's own, all to `stable` */
     enum bsc_slot stable, candidate;
     bool watch;
-    bool match; /* some requests go to the candidate by rule */
+    bool match;  /* some requests go to the candidate by rule */
     bool mirror; /* requests are copied to the candidate */
     uint64_t rollout;
     enum bsc_traffic traffic;
