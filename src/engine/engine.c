@@ -175,6 +175,13 @@ static void tick(struct bsc_engine *engine)
             bsc_look(engine, s);
 }
 
+static void probed(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    struct bsc_service *service = bsc_token_service(engine, event->token);
+    if (service)
+        bsc_probe_result(engine, service, event);
+}
+
 static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
 {
     switch (event->kind) {
@@ -209,12 +216,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_EXITED:
         runtime_event(engine, event);
         break;
-    case BSC_EVENT_PROBED: {
-        struct bsc_service *service = bsc_token_service(engine, event->token);
-        if (service)
-            bsc_probe_result(engine, service, event);
+    case BSC_EVENT_PROBED:
+        probed(engine, event);
         break;
-    }
     case BSC_EVENT_ANSWERED:
         bsc_query_answered(engine, event);
         break;
