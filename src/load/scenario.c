@@ -194,8 +194,12 @@ static void read_stages(struct bsc_reader *reader, struct bsc_load_scenario *sce
     }
     scenario->shape.count = count;
     scenario->shape.stages = stages;
-    if (bsc_load_shape_us(&scenario->shape) <= 0 && !reader->problems->count)
+    if (reader->problems->count)
+        return;
+    if (bsc_load_shape_us(&scenario->shape) <= 0)
         bsc_reader_problem(reader, list->line, "stages", "last no time at all");
+    else if (bsc_load_shape_peak(&scenario->shape) <= 0)
+        bsc_reader_problem(reader, list->line, "stages", "bring no load at all");
 }
 
 /* 0: it was not given. */

@@ -161,64 +161,65 @@ static void an_address_is_a_url_or_a_socket(void **unused)
         assert_int_equal(bsc_load_url_check(bad[i], NULL), BSC_INVALID);
 }
 
+static const char *const bad[][2] = {
+    { "", "0: : is empty; it must name at least \"requests:\"" },
+    { "[a]", "1: : expected a map with url, users, think_time, rate, max_users, duration, "
+             "stages, timeout, tls_verify, headers, login, requests and thresholds, found a "
+             "list" },
+    { "users: 5\n", "0: requests: is missing: at least one request is needed" },
+    { REQUEST, "0: : give either users (each waits for an answer, then thinks) or rate (so "
+               "many requests a second, however long the answers take)" },
+    { "users: 5\nrate: 1/s\n" REQUEST,
+      "2: : give either users (each waits for an answer, then thinks) or rate (so many "
+      "requests a second, however long the answers take)" },
+    { "users: 5\nuser: 6\n" REQUEST, "2: user: unknown key 'user'; did you mean users?" },
+    { "users: many\n" REQUEST, "1: users: expected a whole number from 0 to 10000, found 'many'" },
+    { "users: 0\n" REQUEST, "1: users: is 0, and there are no stages that change it" },
+    { "rate: fast\n" REQUEST,
+      "1: rate: expected a rate up to 100000/s such as 100/s or 6000/m, found 'fast'" },
+    { "rate: 1/s\nthink_time: 1s\n" REQUEST,
+      "2: think_time: goes with users only: a rate says already when requests come" },
+    { "users: 1\nthink_time: 5s-1s\n" REQUEST,
+      "2: think_time: expected a duration or a range of them, up to 1h, such as 1s-5s, found "
+      "'5s-1s'" },
+    { "users: 1\nurl: 127.0.0.1\n" REQUEST,
+      "2: url: expected a URL such as http://127.0.0.1:8080, https://shop.example or "
+      "unix:/run/app.sock, found '127.0.0.1'" },
+    { "users: 1\nduration: 1m\nstages: [{duration: 1s, target: 2}]\n" REQUEST,
+      "3: stages: do not go with duration: the stages last as long as they last" },
+    { "users: 1\nstages:\n  - {target: 2}\n  - {duration: 1s}\n  - {duration: 1s, target: "
+      "5/s}\n" REQUEST,
+      "3: stages[0].duration: is missing\n"
+      "4: stages[1].target: expected a number of users up to 10000, found nothing\n"
+      "5: stages[2].target: expected a number of users up to 10000, found '5/s'" },
+    { "users: 1\nstages: [{duration: 0s, target: 2}]\n" REQUEST, "2: stages: last no time at all" },
+    { "users: 0\nstages: [{duration: 1s, target: 0}]\n" REQUEST,
+      "2: stages: bring no load at all" },
+    { "users: 1\nrequests:\n  - {path: items}\n  - {method: GET}\n  - {path: /, weight: 0}\n",
+      "3: requests[0].path: expected a path that starts with '/', without spaces and '#', "
+      "found "
+      "'items'\n"
+      "4: requests[1].path: is missing: expected a path such as /items/${random:1-1000}" },
+    { "users: 1\nrequests:\n  - {path: /, weight: 0}\n", "2: requests: all have the weight 0" },
+    { "users: 1\nrequests:\n  - path: /${token}\n    body: a\n    json: {b: 1}\n",
+      "3: requests[0].path: ${token} is not known; accepted are ${random:1-1000}, "
+      "${choice:a,b}, "
+      "${user} and names that login.keep keeps\n"
+      "5: requests[0].json: does not go with body: give one" },
+    { "users: 1\nheaders: { \"a b\": c, x: [1] }\n" REQUEST,
+      "2: headers.a b: is not the name of a header\n"
+      "2: headers.x: expected a text of one line, found a list" },
+    { "users: 1\nlogin:\n  path: /\n  keep: { a: token, user: \"json:x\" }\n" REQUEST,
+      "4: login.keep.a: expected where to find it in the answer: json:FIELD.FIELD or "
+      "header:NAME, found 'token'\n"
+      "4: login.keep.user: can't be a name: \"user\" and : $ { } have a meaning of their own" },
+    { "users: 1\nthresholds: { p94: 1s, p95: fast }\n" REQUEST,
+      "2: thresholds.p94: unknown key 'p94'; did you mean p90, p95 or p99?\n"
+      "2: thresholds.p95: expected a limit such as \"< 500ms\", found 'fast'" },
+};
+
 static void what_is_wrong_is_told_with_its_line_and_what_is_accepted(void **unused)
 {
-    static const char *const bad[][2] = {
-        { "", "0: : is empty; it must name at least \"requests:\"" },
-        { "[a]", "1: : expected a map with url, users, think_time, rate, max_users, duration, "
-                 "stages, timeout, tls_verify, headers, login, requests and thresholds, found a "
-                 "list" },
-        { "users: 5\n", "0: requests: is missing: at least one request is needed" },
-        { REQUEST, "0: : give either users (each waits for an answer, then thinks) or rate (so "
-                   "many requests a second, however long the answers take)" },
-        { "users: 5\nrate: 1/s\n" REQUEST,
-          "2: : give either users (each waits for an answer, then thinks) or rate (so many "
-          "requests a second, however long the answers take)" },
-        { "users: 5\nuser: 6\n" REQUEST, "2: user: unknown key 'user'; did you mean users?" },
-        { "users: many\n" REQUEST,
-          "1: users: expected a whole number from 0 to 10000, found 'many'" },
-        { "users: 0\n" REQUEST, "1: users: is 0, and there are no stages that change it" },
-        { "rate: fast\n" REQUEST,
-          "1: rate: expected a rate up to 100000/s such as 100/s or 6000/m, found 'fast'" },
-        { "rate: 1/s\nthink_time: 1s\n" REQUEST,
-          "2: think_time: goes with users only: a rate says already when requests come" },
-        { "users: 1\nthink_time: 5s-1s\n" REQUEST,
-          "2: think_time: expected a duration or a range of them, up to 1h, such as 1s-5s, found "
-          "'5s-1s'" },
-        { "users: 1\nurl: 127.0.0.1\n" REQUEST,
-          "2: url: expected a URL such as http://127.0.0.1:8080, https://shop.example or "
-          "unix:/run/app.sock, found '127.0.0.1'" },
-        { "users: 1\nduration: 1m\nstages: [{duration: 1s, target: 2}]\n" REQUEST,
-          "3: stages: do not go with duration: the stages last as long as they last" },
-        { "users: 1\nstages:\n  - {target: 2}\n  - {duration: 1s}\n  - {duration: 1s, target: "
-          "5/s}\n" REQUEST,
-          "3: stages[0].duration: is missing\n"
-          "4: stages[1].target: expected a number of users up to 10000, found nothing\n"
-          "5: stages[2].target: expected a number of users up to 10000, found '5/s'" },
-        { "users: 1\nstages: [{duration: 0s, target: 2}]\n" REQUEST,
-          "2: stages: last no time at all" },
-        { "users: 1\nrequests:\n  - {path: items}\n  - {method: GET}\n  - {path: /, weight: 0}\n",
-          "3: requests[0].path: expected a path that starts with '/', without spaces and '#', "
-          "found "
-          "'items'\n"
-          "4: requests[1].path: is missing: expected a path such as /items/${random:1-1000}" },
-        { "users: 1\nrequests:\n  - {path: /, weight: 0}\n", "2: requests: all have the weight 0" },
-        { "users: 1\nrequests:\n  - path: /${token}\n    body: a\n    json: {b: 1}\n",
-          "3: requests[0].path: ${token} is not known; accepted are ${random:1-1000}, "
-          "${choice:a,b}, "
-          "${user} and names that login.keep keeps\n"
-          "5: requests[0].json: does not go with body: give one" },
-        { "users: 1\nheaders: { \"a b\": c, x: [1] }\n" REQUEST,
-          "2: headers.a b: is not the name of a header\n"
-          "2: headers.x: expected a text of one line, found a list" },
-        { "users: 1\nlogin:\n  path: /\n  keep: { a: token, user: \"json:x\" }\n" REQUEST,
-          "4: login.keep.a: expected where to find it in the answer: json:FIELD.FIELD or "
-          "header:NAME, found 'token'\n"
-          "4: login.keep.user: can't be a name: \"user\" and : $ { } have a meaning of their own" },
-        { "users: 1\nthresholds: { p94: 1s, p95: fast }\n" REQUEST,
-          "2: thresholds.p94: unknown key 'p94'; did you mean p90, p95 or p99?\n"
-          "2: thresholds.p95: expected a limit such as \"< 500ms\", found 'fast'" },
-    };
     (void)unused;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct bsc_config_problems problems = { 0 };
