@@ -42,6 +42,12 @@ static void enqueue(struct bsc_engine *engine, const struct bsc_event *event)
         *report = *event->report;
         queued->event.report = report;
     }
+    if (event->answer) {
+        struct bsc_answer_read *answer = bsc_arena_alloc(arena, sizeof *answer);
+        *answer = *event->answer;
+        answer->text = bsc_arena_copy(arena, answer->text);
+        queued->event.answer = answer;
+    }
     if (engine->queue_last)
         engine->queue_last->next = queued;
     else

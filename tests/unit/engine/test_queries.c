@@ -178,6 +178,35 @@ static void an_abort_lets_go_of_what_is_asked(void **unused)
     assert_string_equal(live_version("s0"), "v1");
 }
 
+static void an_answer_that_comes_while_the_store_works_is_kept(void **unused)
+{
+    (void)unused;
+    char text[] = "no data";
+    struct bsc_answer_read answer = { .kind = BSC_ANSWER_NONE, .text = text };
+    queries[0].name = "hangs";
+    deploy_v2();
+    until_step("s0", BSC_STEP_BAKE);
+    pass_ms(1500);
+    while (!sim_engine_free(sim))
+        sim_turn(sim);
+    bsc_token token = rollout()->queries[0].token;
+    assert_int_not_equal(token, 0);
+    bsc_engine_handle(sim->engine, &(struct bsc_event){ .kind = BSC_EVENT_LOCK,
+                                                        .service = "s0",
+                                                        .actor = "root",
+                                                        .text = "incident 42" });
+    assert_false(sim_engine_free(sim));
+    bsc_engine_handle(
+        sim->engine,
+        &(struct bsc_event){ .kind = BSC_EVENT_ANSWERED, .token = token, .answer = &answer });
+    memset(text, 'x', sizeof text - 1); /* it was lent during the call only */
+    answer = (struct bsc_answer_read){ .kind = BSC_ANSWER_VERDICT, .passed = true, .text = text };
+    while (!sim_engine_free(sim))
+        sim_turn(sim);
+    assert_string_equal(rollout()->queries[0].tally.last, "no data");
+    assert_int_equal(rollout()->queries[0].tally.passed, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -194,6 +223,7 @@ int main(void)
         TEST(the_first_that_fails_is_told),
         TEST(a_rollback_is_asked_about_nothing),
         TEST(an_abort_lets_go_of_what_is_asked),
+        TEST(an_answer_that_comes_while_the_store_works_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
