@@ -439,6 +439,7 @@ static void create_engine(struct controller *controller)
         .notifier = { &notifier_ops, controller },
         .clock = { &clock_ops, controller },
         .entropy = { &entropy_ops, NULL },
+        .program = controller->options->program,
         .spec_diff = bsc_spec_diff,
         .config_diff = bsc_config_diff,
     };

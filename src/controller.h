@@ -5,11 +5,12 @@
 #define BASCULE_CONTROLLER_H
 
 struct bsc_controller_options {
-    const char *state;  /* state directory, absolute */
-    const char *config; /* configuration file, absolute */
-    const char *socket; /* the API's */
-    const char *shim;   /* path of bascule-shim */
-    int channel;        /* to the supervisor */
+    const char *state;   /* state directory, absolute */
+    const char *config;  /* configuration file, absolute */
+    const char *socket;  /* the API's */
+    const char *shim;    /* path of bascule-shim */
+    const char *program; /* path of bascule */
+    int channel;         /* to the supervisor */
 };
 
 /* Runs until the supervisor is gone; returns an exit status: 2 when nothing can be served because

@@ -37,6 +37,7 @@ static int run_controller(int argc, char **argv)
     options.config = place.config;
     options.socket = place.socket;
     options.shim = bsc_arena_printf(&place.arena, "%s/bascule-shim", bsc_place_programs(&place));
+    options.program = bsc_arena_printf(&place.arena, "%s/bascule", bsc_place_programs(&place));
     int status = bsc_controller_run(&options);
     bsc_place_deinit(&place);
     return status;

@@ -32,10 +32,12 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " release = excluded.release, record = excluded.record",
     [BSC_SQL_DELETE_SERVICE] = "DELETE FROM services WHERE name = ?",
     [BSC_SQL_PUT_RELEASE] =
-        "INSERT INTO releases (id, service, spec, created_ms, live_ms, rejected)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET service = excluded.service,"
+        "INSERT INTO releases (id, service, spec, created_ms, live_ms, rejected, once_begun,"
+        " once_passed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET service = excluded.service,"
         " spec = excluded.spec, created_ms = excluded.created_ms, live_ms = excluded.live_ms,"
-        " rejected = excluded.rejected",
+        " rejected = excluded.rejected, once_begun = excluded.once_begun,"
+        " once_passed = excluded.once_passed",
     [BSC_SQL_DELETE_RELEASE] = "DELETE FROM releases WHERE id = ?",
     [BSC_SQL_PUT_INSTANCE] =
         "INSERT INTO instances (id, service, release, slot, position, port, address, phase,"
@@ -214,6 +216,8 @@ static int put_release(struct bsc_store_writer *writer, const struct bsc_release
     add_number(&call, row->created_ms);
     add_number(&call, row->live_ms);
     add_number(&call, row->rejected);
+    add_number(&call, (int64_t)row->once_begun);
+    add_number(&call, (int64_t)row->once_passed);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     return code;

@@ -155,7 +155,7 @@ static enum bsc_status read_releases(struct reading *reading)
     unsigned count = 0;
     enum bsc_status status =
         begin(reading, "SELECT id, service, spec, created_ms, live_ms,"
-                       " rejected FROM releases"
+                       " rejected, once_begun, once_passed FROM releases"
                        " WHERE service IN (SELECT name FROM services) ORDER BY id");
     while (next(reading, &status)) {
         rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
@@ -165,6 +165,8 @@ static enum bsc_status read_releases(struct reading *reading)
             .service = keep(reading, 1),
             .created_ms = sqlite3_column_int64(reading->row, 3),
             .live_ms = sqlite3_column_int64(reading->row, 4),
+            .once_begun = (uint64_t)sqlite3_column_int64(reading->row, 6),
+            .once_passed = (uint64_t)sqlite3_column_int64(reading->row, 7),
         };
         const char *id = bsc_column_text(reading->row, 0);
         if (!bsc_column_flag(reading->row, 5, &row->rejected))

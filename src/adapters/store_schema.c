@@ -127,9 +127,14 @@ static const char layout_9[] =
     "CREATE TABLE mirrors (rollout INTEGER PRIMARY KEY REFERENCES rollouts ON DELETE CASCADE"
     " DEFERRABLE INITIALLY DEFERRED, report TEXT NOT NULL) STRICT;";
 
+/* What runs at most once for a release. */
+static const char layout_10[] =
+    "ALTER TABLE releases ADD COLUMN once_begun INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE releases ADD COLUMN once_passed INTEGER NOT NULL DEFAULT 0;";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
 static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4, layout_5,
-                                          layout_6, layout_7, layout_8, layout_9 };
+                                          layout_6, layout_7, layout_8, layout_9, layout_10 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

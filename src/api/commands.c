@@ -119,6 +119,23 @@ void bsc_api_post_resume(struct bsc_api_request *request)
     submit(request, (struct bsc_event){ .kind = BSC_EVENT_RESUME }, answer_done);
 }
 
+static void submit_verdict(struct bsc_api_request *request, enum bsc_event_kind kind)
+{
+    submit(request,
+           (struct bsc_event){ .kind = kind, .text = bsc_api_input_string(request, "comment") },
+           answer_done);
+}
+
+void bsc_api_post_approve(struct bsc_api_request *request)
+{
+    submit_verdict(request, BSC_EVENT_APPROVE);
+}
+
+void bsc_api_post_reject(struct bsc_api_request *request)
+{
+    submit_verdict(request, BSC_EVENT_REJECT);
+}
+
 void bsc_api_post_lock(struct bsc_api_request *request)
 {
     submit(request,

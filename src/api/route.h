@@ -91,6 +91,8 @@ void bsc_api_post_retry(struct bsc_api_request *request);
 void bsc_api_post_promote(struct bsc_api_request *request);
 void bsc_api_post_pause(struct bsc_api_request *request);
 void bsc_api_post_resume(struct bsc_api_request *request);
+void bsc_api_post_approve(struct bsc_api_request *request);
+void bsc_api_post_reject(struct bsc_api_request *request);
 void bsc_api_post_lock(struct bsc_api_request *request);
 void bsc_api_post_unlock(struct bsc_api_request *request);
 void bsc_api_put_traffic(struct bsc_api_request *request);

@@ -57,6 +57,12 @@ static const struct bsc_api_field lock[] = {
     { 0 },
 };
 
+static const struct bsc_api_field verdict[] = {
+    { "comment", BSC_API_STRING, BSC_API_OPTIONAL | BSC_API_NULLABLE,
+      .summary = "what is recorded with it" },
+    { 0 },
+};
+
 static const struct bsc_api_field plan[] = {
     { "version", BSC_API_STRING, BSC_API_OPTIONAL, .summary = "as in the command" },
     { "kind", BSC_API_STRING, BSC_API_OPTIONAL, .of = "deploy|stage|switch|rollback",
@@ -133,6 +139,10 @@ const struct bsc_api_route bsc_api_routes[] = {
          nothing, 200, "Done", bsc_api_post_pause, 404, 409, 413, 415),
     POST(SERVICE "/resume", "resume", "Go on with what was paused", nothing, 200, "Done",
          bsc_api_post_resume, 404, 409, 413, 415),
+    POST(SERVICE "/approve", "approve", "Let a rollout go on that waits for an approval", verdict,
+         200, "Done", bsc_api_post_approve, 404, 409, 413, 415),
+    POST(SERVICE "/reject", "reject", "Take a rollout back that waits for an approval", verdict,
+         200, "Done", bsc_api_post_reject, 404, 409, 413, 415),
     POST(SERVICE "/check", "check", "Check the health of what was staged", nothing, 200,
          "CheckResult", bsc_api_post_check, 404, 409, 413, 415),
     POST(SERVICE "/cleanup", "cleanup", "Stop and empty the environment that is not live", nothing,

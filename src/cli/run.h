@@ -67,6 +67,8 @@ int bsc_run_retry(struct bsc_cli *cli);
 int bsc_run_promote(struct bsc_cli *cli);
 int bsc_run_pause(struct bsc_cli *cli);
 int bsc_run_resume(struct bsc_cli *cli);
+int bsc_run_approve(struct bsc_cli *cli);
+int bsc_run_reject(struct bsc_cli *cli);
 int bsc_run_lock(struct bsc_cli *cli);
 int bsc_run_unlock(struct bsc_cli *cli);
 int bsc_run_traffic(struct bsc_cli *cli);

@@ -156,6 +156,8 @@ static const struct bsc_key error_rule_keys[] = {
 const struct bsc_key_table bsc_error_rule_keys = { COUNT_OF(error_rule_keys), error_rule_keys,
                                                    route_sections };
 
+#include "config/keys_gates.inc"
+
 /* The first two lead, because a release's JSON is read by people, too. */
 static const struct bsc_key service_keys[] = {
     { .path = "name",
@@ -500,47 +502,7 @@ static const struct bsc_key service_keys[] = {
 #include "config/keys_analysis.inc"
 #include "config/keys_shadow.inc"
 
-    { .path = "hooks.pre_deploy.command",
-      .type = &bsc_type_command,
-      .effect = BSC_EFFECT_RELEASE,
-      .flags = BSC_KEY_VARIABLES | BSC_KEY_SHORT,
-      .offset = SPEC(deploy.pre_deploy.command),
-      .absent = "none",
-      .text = "Runs before the new version starts; when it fails, nothing is deployed.",
-      .example = "[\"./migrate\", expand]" },
-    { .path = "hooks.pre_deploy.undo",
-      .type = &bsc_type_command,
-      .effect = BSC_EFFECT_RELEASE,
-      .flags = BSC_KEY_VARIABLES,
-      .offset = SPEC(deploy.pre_deploy.undo),
-      .absent = "none",
-      .text = "Runs when the rollout is taken back after it.",
-      .example = "[\"./migrate\", undo]" },
-    { .path = "hooks.pre_deploy.timeout",
-      .type = &bsc_type_duration,
-      .effect = BSC_EFFECT_RELEASE,
-      .offset = SPEC(deploy.pre_deploy.timeout_ms),
-      .low = SECOND,
-      .high = DAY,
-      .otherwise = "10m",
-      .text = "A run that takes longer is stopped and has failed." },
-    { .path = "hooks.post_promote.command",
-      .type = &bsc_type_command,
-      .effect = BSC_EFFECT_RELEASE,
-      .flags = BSC_KEY_VARIABLES | BSC_KEY_SHORT,
-      .offset = SPEC(deploy.post_promote.command),
-      .absent = "none",
-      .text = "Runs after the new version was promoted; when it fails, that is reported and "
-              "nothing is taken back.",
-      .example = "[\"./migrate\", contract]" },
-    { .path = "hooks.post_promote.timeout",
-      .type = &bsc_type_duration,
-      .effect = BSC_EFFECT_RELEASE,
-      .offset = SPEC(deploy.post_promote.timeout_ms),
-      .low = SECOND,
-      .high = DAY,
-      .otherwise = "10m",
-      .text = "A run that takes longer is stopped and has failed." },
+#include "config/keys_hooks.inc"
 };
 
 static const struct bsc_section service_sections[] = {
@@ -574,9 +536,10 @@ static const struct bsc_section service_sections[] = {
                          "docs/analysis.md." },
     { "deploy.shadow", "Of the strategy shadow: what is copied to the new version, and how its "
                        "answers are compared: docs/strategies/shadow.md." },
-    { "hooks", "Commands around a deployment. They run as the service's user, in its "
-               "`directory` and with its environment. `pre_deploy: COMMAND` is short "
-               "for a map with `command`." },
+    { "hooks",
+      "Commands around a deployment: docs/gates.md. They run as the service's user, in its "
+      "`directory` and with its environment. `pre_deploy: COMMAND` is short "
+      "for a map with `command`." },
     { NULL, NULL },
 };
 

@@ -50,7 +50,7 @@ struct bsc_section {
     const char *path, *text;
 };
 
-enum { BSC_KEYS_MAX = 128, BSC_KEY_BYTES_MAX = 64 };
+enum { BSC_KEYS_MAX = 192, BSC_KEY_BYTES_MAX = 64 };
 
 struct bsc_key_table {
     unsigned count;
@@ -60,6 +60,7 @@ struct bsc_key_table {
 
 extern const struct bsc_key_table bsc_config_keys;      /* fills struct bsc_config */
 extern const struct bsc_key_table bsc_service_keys;     /* fills struct bsc_spec */
+extern const struct bsc_key_table bsc_gate_keys;        /* fills struct bsc_gate */
 extern const struct bsc_key_table bsc_route_keys;       /* fills struct bsc_route */
 extern const struct bsc_key_table bsc_query_keys;       /* fills struct bsc_query_spec */
 extern const struct bsc_key_table bsc_error_rule_keys;  /* fills struct bsc_error_rule */

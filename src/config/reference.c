@@ -64,9 +64,10 @@ static const char introduction[] =
     "\n"
     "Besides these an instance has SERVICE, the service's name. Hooks run for no instance: they "
     "have\n"
-    "SERVICE, VERSION, SLOT, RELEASE (its number) and ADDRESS (of the slot's first instance, when "
+    "SERVICE, VERSION, SLOT, RELEASE (its number), ADDRESS (of the slot's first instance, when "
     "there is\n"
-    "one), and `${PORT}` and `${INSTANCE}` are left as they are in them.\n"
+    "one) and ADDRESSES (of all of them), and `${PORT}` and `${INSTANCE}` are left as they are in "
+    "them.\n"
     "\n"
     "`$${` stands for a literal `${`. `$NAME` without braces is not touched, so a shell command "
     "can use\n"
@@ -157,6 +158,10 @@ void bsc_config_reference(struct bsc_text *out)
     add_table(out, &bsc_config_keys, "The file", "The keys at the top.", "");
     add_table(out, &bsc_service_keys, "A service",
               "The keys of `services.NAME`. A service has either a `command` or `targets`.", "");
+    add_table(out, &bsc_gate_keys, "A gate",
+              "The keys of `services.NAME.deploy.gates`. Each has one of `smoke`, `probe`, "
+              "`approval` and `load`.",
+              "deploy.gates[].");
     add_table(out, &bsc_route_keys, "A route",
               "The keys of `services.NAME.route`. Two services can't have the same host and path.",
               "route.");

@@ -207,12 +207,34 @@ static void check_deadline(const struct service *service)
                        bsc_duration_format(health->deadline_ms, deadline), least);
 }
 
-static void check_hook(const struct service *service, const char *prefix)
+static void check_hook(const struct service *service, const char *prefix,
+                       const struct bsc_hook_spec *hook)
 {
     const char *command = bsc_arena_printf(service->reader->scratch, "%scommand", prefix);
     unsigned line = given_below(service, prefix);
     if (line && !given(service, command))
         bsc_reader_problem(service->reader, line, command, "is missing");
+    const char *once = bsc_arena_printf(service->reader->scratch, "%sonce", prefix);
+    if (hook->once && (hook->undo.shell || hook->undo.argv.count))
+        bsc_reader_problem(service->reader, given(service, once), once,
+                           "can't be with an undo: what was undone must be run again");
+}
+
+static void check_gates(const struct service *service)
+{
+    const struct bsc_deploy_spec *deploy = &service->spec->deploy;
+    unsigned line = given(service, "deploy.gates");
+    for (unsigned i = 0; i < deploy->gates.count; i++) {
+        const struct bsc_gate *gate = &deploy->gates.items[i];
+        if (gate->kind == BSC_GATE_APPROVAL && deploy->strategy == BSC_STRATEGY_RECREATE)
+            bsc_reader_problem(service->reader, line, "deploy.gates",
+                               "has an approval, for which requests would wait with "
+                               "deploy.strategy: recreate");
+        if (gate->kind == BSC_GATE_LOAD && service->spec->speech == BSC_SPEECH_TCP)
+            bsc_reader_problem(service->reader, line, "deploy.gates",
+                               "has a load test, which is for HTTP, but this service has "
+                               "protocol: tcp");
+    }
 }
 
 /* At most one of the keys; returns how many are given. */
@@ -311,8 +333,11 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_rolling(&service);
     check_match(&service);
     check_shadow(&service);
-    check_hook(&service, "hooks.pre_deploy.");
-    check_hook(&service, "hooks.post_promote.");
+    check_hook(&service, "hooks.pre_deploy.", &spec->deploy.pre_deploy);
+    check_hook(&service, "hooks.post_switch.", &spec->deploy.post_switch);
+    check_hook(&service, "hooks.post_promote.", &spec->deploy.post_promote);
+    check_hook(&service, "hooks.on_rollback.", &spec->deploy.on_rollback);
+    check_gates(&service);
     if (spec->edge.proxy_protocol && spec->speech == BSC_SPEECH_H2)
         bsc_reader_problem(reader, given(&service, "proxy_protocol"), "proxy_protocol",
                            "is for a connection of one client, but one of h2 carries the requests "

@@ -47,6 +47,8 @@ extern const struct bsc_type bsc_type_file;   /* one that is there */
 extern const struct bsc_type bsc_type_output; /* a file that need not be there yet */
 extern const struct bsc_type bsc_type_route_host;
 extern const struct bsc_type bsc_type_route_path;
+extern const struct bsc_type bsc_type_line;     /* of text, at most `high` bytes */
+extern const struct bsc_type bsc_type_scenario; /* a file of `bascule load` */
 /* struct bsc_command */
 extern const struct bsc_type bsc_type_command;
 /* struct bsc_strings */
@@ -69,6 +71,8 @@ extern const struct bsc_type bsc_type_words;
 extern const struct bsc_type bsc_type_queries;
 /* struct bsc_error_rules */
 extern const struct bsc_type bsc_type_error_rules;
+/* struct bsc_gates */
+extern const struct bsc_type bsc_type_gates;
 /* struct bsc_error_pages: the files are read */
 extern const struct bsc_type bsc_type_pages;
 /* the whole struct bsc_spec, struct bsc_config */

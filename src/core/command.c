@@ -17,57 +17,64 @@
     {                              \
         BSC_STATE, BSC_RULE_##rule \
     }
-/* At rest; at work, requests wait, baking, paused; going back, undoing; tidying, with a hook. */
-#define ROW(rest, work, wait, bake, paused, back, undo, tidy, hook)                            \
+/* At rest; at work, requests wait, baking, to be approved, paused; going back, undoing; tidying,
+ * with a hook. */
+#define ROW(rest, work, wait, bake, person, paused, back, undo, tidy, hook)                    \
     {                                                                                          \
         [BSC_AT_REST] = rest, [BSC_AT_WORK] = work, [BSC_HOLDING] = wait, [BSC_BAKING] = bake, \
-        [BSC_PAUSED] = paused, [BSC_GOING_BACK] = back, [BSC_UNDOING] = undo,                  \
-        [BSC_TIDYING] = tidy, [BSC_TIDYING_HOOK] = hook                                        \
+        [BSC_AWAITING] = person, [BSC_PAUSED] = paused, [BSC_GOING_BACK] = back,               \
+        [BSC_UNDOING] = undo, [BSC_TIDYING] = tidy, [BSC_TIDYING_HOOK] = hook                  \
     }
 #define ALWAYS                                                                                  \
     ROW(YES(FREE), YES(FREE), YES(FREE), YES(FREE), YES(FREE), YES(FREE), YES(FREE), YES(FREE), \
-        YES(FREE))
+        YES(FREE), YES(FREE))
 
 /* clang-format off */
 static const struct bsc_ruling table[BSC_COMMAND_KIND_COUNT][BSC_SITUATION_COUNT] = {
     [BSC_COMMAND_DEPLOY] =
-        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
+        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
             BUSY(WAY_BACK), BUSY(ONE), YES(NEWER), BUSY(ONE)),
     [BSC_COMMAND_SUPERSEDE] =
-        ROW(YES(FREE), YES(NEWER), YES(NEWER), YES(NEWER), YES(NEWER),
+        ROW(YES(FREE), YES(NEWER), YES(NEWER), YES(NEWER), YES(NEWER), YES(NEWER),
             BUSY(WAY_BACK), YES(NEWER), YES(NEWER), BUSY(ONE)),
     [BSC_COMMAND_SWITCH] =
-        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
+        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
             BUSY(WAY_BACK), BUSY(ONE), YES(NEWER), BUSY(ONE)),
     [BSC_COMMAND_RETRY] =
-        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
+        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
             BUSY(WAY_BACK), BUSY(ONE), NOT(COMMITTED), NOT(COMMITTED)),
     [BSC_COMMAND_PROMOTE] =
-        ROW(NOT(NOTHING), NOT(NOTHING), NOT(NOTHING), YES(FREE), YES(NEWER),
+        ROW(NOT(NOTHING), NOT(NOTHING), NOT(NOTHING), YES(FREE), YES(FREE), YES(NEWER),
             NOT(WAY_BACK), NOT(WAY_BACK), YES(ALREADY), YES(ALREADY)),
     [BSC_COMMAND_PROMOTE_FULL] =
-        ROW(NOT(NOTHING), YES(FREE), YES(FREE), YES(FREE), YES(NEWER),
+        ROW(NOT(NOTHING), YES(FREE), YES(FREE), YES(FREE), YES(FREE), YES(NEWER),
             NOT(WAY_BACK), NOT(WAY_BACK), YES(ALREADY), YES(ALREADY)),
     [BSC_COMMAND_PAUSE] =
-        ROW(NOT(NOTHING), YES(FREE), NOT(WAITING), YES(FREE), YES(ALREADY),
+        ROW(NOT(NOTHING), YES(FREE), NOT(WAITING), YES(FREE), YES(FREE), YES(ALREADY),
             NOT(WAY_BACK), NOT(WAY_BACK), NOT(COMMITTED), NOT(COMMITTED)),
     [BSC_COMMAND_RESUME] =
-        ROW(NOT(NOTHING), YES(ALREADY), YES(ALREADY), YES(ALREADY), YES(NEWER),
+        ROW(NOT(NOTHING), YES(ALREADY), YES(ALREADY), YES(ALREADY), YES(ALREADY), YES(NEWER),
+            NOT(WAY_BACK), NOT(WAY_BACK), NOT(COMMITTED), NOT(COMMITTED)),
+    [BSC_COMMAND_APPROVE] =
+        ROW(NOT(NOTHING), NOT(NOTHING), NOT(NOTHING), NOT(NOTHING), YES(FREE), YES(FREE),
+            NOT(WAY_BACK), NOT(WAY_BACK), NOT(COMMITTED), NOT(COMMITTED)),
+    [BSC_COMMAND_REJECT] =
+        ROW(NOT(NOTHING), NOT(NOTHING), NOT(NOTHING), NOT(NOTHING), YES(FREE), YES(FREE),
             NOT(WAY_BACK), NOT(WAY_BACK), NOT(COMMITTED), NOT(COMMITTED)),
     [BSC_COMMAND_ABORT] =
-        ROW(NOT(NOTHING), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK),
+        ROW(NOT(NOTHING), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK),
             YES(WAY_BACK), YES(ALREADY), NOT(COMMITTED), NOT(COMMITTED)),
     [BSC_COMMAND_ROLLBACK] =
-        ROW(YES(FREE), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK),
+        ROW(YES(FREE), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK),
             YES(ALREADY), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK)),
     [BSC_COMMAND_ROLLBACK_TO] =
-        ROW(YES(FREE), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK),
+        ROW(YES(FREE), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK),
             BUSY(ONE), YES(WAY_BACK), YES(WAY_BACK), YES(WAY_BACK)),
     [BSC_COMMAND_CHECK] =
-        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
+        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
             BUSY(ONE), BUSY(ONE), YES(FREE), YES(FREE)),
     [BSC_COMMAND_CLEANUP] =
-        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
+        ROW(YES(FREE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE), BUSY(ONE),
             BUSY(ONE), BUSY(ONE), YES(NEWER), BUSY(ONE)),
     [BSC_COMMAND_TRAFFIC] = ALWAYS,
     [BSC_COMMAND_LOCK] = ALWAYS,
@@ -79,7 +86,7 @@ static const struct bsc_ruling table[BSC_COMMAND_KIND_COUNT][BSC_SITUATION_COUNT
 static const bool locked_out[BSC_COMMAND_KIND_COUNT] = {
     [BSC_COMMAND_DEPLOY] = true, [BSC_COMMAND_SUPERSEDE] = true, [BSC_COMMAND_SWITCH] = true,
     [BSC_COMMAND_RETRY] = true,  [BSC_COMMAND_PROMOTE] = true,   [BSC_COMMAND_PROMOTE_FULL] = true,
-    [BSC_COMMAND_RESUME] = true, [BSC_COMMAND_CLEANUP] = true,
+    [BSC_COMMAND_RESUME] = true, [BSC_COMMAND_APPROVE] = true,   [BSC_COMMAND_CLEANUP] = true,
 };
 
 static const char *const command_names[BSC_COMMAND_KIND_COUNT] = {
@@ -91,6 +98,8 @@ static const char *const command_names[BSC_COMMAND_KIND_COUNT] = {
     [BSC_COMMAND_PROMOTE_FULL] = "promote --full",
     [BSC_COMMAND_PAUSE] = "pause",
     [BSC_COMMAND_RESUME] = "resume",
+    [BSC_COMMAND_APPROVE] = "approve",
+    [BSC_COMMAND_REJECT] = "reject",
     [BSC_COMMAND_ABORT] = "abort",
     [BSC_COMMAND_ROLLBACK] = "rollback",
     [BSC_COMMAND_ROLLBACK_TO] = "rollback VERSION",
@@ -102,15 +111,11 @@ static const char *const command_names[BSC_COMMAND_KIND_COUNT] = {
 };
 
 static const char *const situation_names[BSC_SITUATION_COUNT] = {
-    [BSC_AT_REST] = "at rest",
-    [BSC_AT_WORK] = "at work",
-    [BSC_HOLDING] = "requests wait",
-    [BSC_BAKING] = "baking",
-    [BSC_PAUSED] = "paused",
-    [BSC_GOING_BACK] = "going back",
-    [BSC_UNDOING] = "undoing",
-    [BSC_TIDYING] = "tidying up",
-    [BSC_TIDYING_HOOK] = "tidying up, a hook runs",
+    [BSC_AT_REST] = "at rest",         [BSC_AT_WORK] = "at work",
+    [BSC_HOLDING] = "requests wait",   [BSC_BAKING] = "baking",
+    [BSC_AWAITING] = "to be approved", [BSC_PAUSED] = "paused",
+    [BSC_GOING_BACK] = "going back",   [BSC_UNDOING] = "undoing",
+    [BSC_TIDYING] = "tidying up",      [BSC_TIDYING_HOOK] = "tidying up, a hook runs",
 };
 
 static const struct {

@@ -21,6 +21,8 @@ enum bsc_command_kind {
     BSC_COMMAND_PROMOTE_FULL,
     BSC_COMMAND_PAUSE,
     BSC_COMMAND_RESUME,
+    BSC_COMMAND_APPROVE,
+    BSC_COMMAND_REJECT,
     BSC_COMMAND_ABORT,
     BSC_COMMAND_ROLLBACK,
     BSC_COMMAND_ROLLBACK_TO, /* with a version */
@@ -35,9 +37,10 @@ enum bsc_command_kind {
 /* Where the newest rollout of a service stands. */
 enum bsc_situation {
     BSC_AT_REST, /* it is over, or there is none */
-    BSC_AT_WORK, /* before the commit, in any step but a bake */
+    BSC_AT_WORK, /* before the commit, in any step but a bake or an approval */
     BSC_HOLDING, /* ... and requests wait in the proxy for it */
     BSC_BAKING,
+    BSC_AWAITING, /* a person must approve it */
     BSC_PAUSED,
     BSC_GOING_BACK,   /* it is a rollback, and not committed */
     BSC_UNDOING,      /* it is taken back */

@@ -150,6 +150,24 @@ static enum bsc_status expand_queries(struct copy *copy, struct bsc_query_list *
     return status;
 }
 
+static enum bsc_status expand_gates(struct copy *copy, struct bsc_gates *gates)
+{
+    struct bsc_gate *items = bsc_arena_alloc(copy->arena, gates->count * sizeof *items);
+    for (unsigned i = 0; i < gates->count; i++) {
+        items[i] = gates->items[i];
+        items[i].name = bsc_arena_copy(copy->arena, items[i].name);
+        items[i].probe.path = bsc_arena_copy(copy->arena, items[i].probe.path);
+        items[i].probe.host = bsc_arena_copy(copy->arena, items[i].probe.host);
+        items[i].approval = bsc_arena_copy(copy->arena, items[i].approval);
+        items[i].load = bsc_arena_copy(copy->arena, items[i].load);
+        enum bsc_status status = expand_command(copy, &items[i].command);
+        if (status)
+            return status;
+    }
+    gates->items = gates->count ? items : NULL;
+    return BSC_OK;
+}
+
 /* Everything in which a file may write ${VERSION}: see the key table in src/config. */
 static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
 {
@@ -160,6 +178,10 @@ static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
         &spec->deploy.pre_deploy.undo,
         &spec->deploy.post_promote.command,
         &spec->deploy.post_promote.undo,
+        &spec->deploy.post_switch.command,
+        &spec->deploy.post_switch.undo,
+        &spec->deploy.on_rollback.command,
+        &spec->deploy.on_rollback.undo,
     };
     enum bsc_status status = BSC_OK;
     for (size_t i = 0; !status && i < sizeof commands / sizeof *commands; i++)
@@ -172,7 +194,7 @@ static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
         status = expand_strings(copy, &spec->env_files);
     if (!status)
         status = expand_queries(copy, &spec->deploy.analysis.queries);
-    return status;
+    return status ? status : expand_gates(copy, &spec->deploy.gates);
 }
 
 static void copy_error_rules(struct bsc_arena *arena, struct bsc_error_rules *rules)

@@ -6,8 +6,8 @@
 
 #include "core/plan_build.h"
 
-/* gates; commit, drain, stop, hook */
-enum { TAIL_STEPS = BSC_GATES_MAX + 4 };
+/* gates, hook; commit, drain, stop, hook */
+enum { TAIL_STEPS = BSC_GATES_MAX + 5 };
 
 bool bsc_draft_has_room(const struct bsc_draft *draft, unsigned steps)
 {
@@ -28,14 +28,14 @@ static bool has_command(const struct bsc_command *command)
     return command->shell || command->argv.count;
 }
 
-static void add_hook(struct bsc_draft *draft, enum bsc_hook hook, const struct bsc_hook_spec *spec)
+static struct bsc_step *add_hook(struct bsc_draft *draft, enum bsc_hook hook,
+                                 const struct bsc_hook_spec *spec)
 {
-    if (!has_command(&spec->command))
-        return;
     struct bsc_step *step = bsc_draft_add(draft, BSC_STEP_HOOK, draft->candidate);
     step->hook = hook;
     step->timeout_ms = spec->timeout_ms;
     step->undo = has_command(&spec->undo) ? BSC_UNDO_HOOK : BSC_UNDO_NOTHING;
+    return step;
 }
 
 /* A release that comes back was deployed before: nothing is migrated for it. */
@@ -44,16 +44,38 @@ static bool comes_back(const struct bsc_plan_ask *ask)
     return ask->kind == BSC_PLAN_ROLLBACK || ask->kind == BSC_PLAN_REVERT;
 }
 
-void bsc_draft_pre_deploy(struct bsc_draft *draft)
+static void add_forward_hook(struct bsc_draft *draft, enum bsc_hook hook,
+                             const struct bsc_hook_spec *spec)
 {
-    if (!comes_back(draft->ask))
-        add_hook(draft, BSC_HOOK_PRE_DEPLOY, &draft->ask->spec->deploy.pre_deploy);
+    if (has_command(&spec->command) && !comes_back(draft->ask))
+        (void)add_hook(draft, hook, spec);
 }
 
+void bsc_draft_pre_deploy(struct bsc_draft *draft)
+{
+    add_forward_hook(draft, BSC_HOOK_PRE_DEPLOY, &draft->ask->spec->deploy.pre_deploy);
+}
+
+void bsc_draft_post_switch(struct bsc_draft *draft)
+{
+    add_forward_hook(draft, BSC_HOOK_POST_SWITCH, &draft->ask->spec->deploy.post_switch);
+}
+
+/* A rollback is done here: the version that is left says what follows from that. */
 void bsc_draft_post_promote(struct bsc_draft *draft)
 {
-    if (!comes_back(draft->ask))
-        add_hook(draft, BSC_HOOK_POST_PROMOTE, &draft->ask->spec->deploy.post_promote);
+    add_forward_hook(draft, BSC_HOOK_POST_PROMOTE, &draft->ask->spec->deploy.post_promote);
+    const struct bsc_spec *left = comes_back(draft->ask) ? draft->ask->live : NULL;
+    if (left && has_command(&left->deploy.on_rollback.command))
+        (void)add_hook(draft, BSC_HOOK_ON_ROLLBACK, &left->deploy.on_rollback);
+}
+
+/* The first step, so that all else is back when it is undone. */
+static void add_on_rollback(struct bsc_draft *draft)
+{
+    const struct bsc_hook_spec *hook = &draft->ask->spec->deploy.on_rollback;
+    if (has_command(&hook->command) && !comes_back(draft->ask))
+        add_hook(draft, BSC_HOOK_ON_ROLLBACK, hook)->undo = BSC_UNDO_HOOK;
 }
 
 void bsc_draft_vacate(struct bsc_draft *draft)
@@ -76,20 +98,14 @@ void bsc_draft_check(struct bsc_draft *draft)
         draft->ask->spec->health.deadline_ms;
 }
 
-static bool comes_first(const struct bsc_plan *plan)
-{
-    for (unsigned i = 0; i < plan->count; i++)
-        if (plan->steps[i].kind == BSC_STEP_SPLIT)
-            return false;
-    return true;
-}
-
-/* What comes back was let through before. */
+/* What comes back was let through before. What is staged passes all but the approvals: those are
+ * for the traffic. */
 static void add_gates(struct bsc_draft *draft, enum bsc_gate_when when)
 {
     const struct bsc_gates *gates = &draft->ask->spec->deploy.gates;
+    bool stage = draft->ask->kind == BSC_PLAN_STAGE;
     for (unsigned i = 0; i < gates->count && !comes_back(draft->ask); i++) {
-        if (gates->items[i].when != when)
+        if (gates->items[i].when != when || (stage && gates->items[i].kind == BSC_GATE_APPROVAL))
             continue;
         struct bsc_step *step = bsc_draft_add(draft, BSC_STEP_GATE, draft->candidate);
         step->gate = gates->items[i].kind;
@@ -98,20 +114,29 @@ static void add_gates(struct bsc_draft *draft, enum bsc_gate_when when)
     }
 }
 
+static void open_to_traffic(struct bsc_draft *draft)
+{
+    if (!draft->opened)
+        add_gates(draft, BSC_GATE_BEFORE_SWITCH);
+    draft->opened = true;
+}
+
 void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo undo)
 {
-    if (comes_first(draft->plan))
-        add_gates(draft, BSC_GATE_BEFORE_SWITCH);
+    open_to_traffic(draft);
     if (weight_bp == BSC_WEIGHT_FULL_BP)
         add_gates(draft, BSC_GATE_BEFORE_FULL);
     struct bsc_step *split = bsc_draft_add(draft, BSC_STEP_SPLIT, draft->candidate);
     split->weight_bp = weight_bp;
     split->timeout_ms = draft->ask->spec->deploy.switch_ms;
     split->undo = undo;
+    if (weight_bp == BSC_WEIGHT_FULL_BP && !draft->held)
+        bsc_draft_post_switch(draft);
 }
 
 void bsc_draft_match(struct bsc_draft *draft)
 {
+    open_to_traffic(draft);
     struct bsc_step *match = bsc_draft_add(draft, BSC_STEP_MATCH, draft->candidate);
     match->timeout_ms = draft->ask->spec->deploy.switch_ms;
     match->undo = BSC_UNDO_SPLIT;
@@ -174,8 +199,10 @@ static void compile_blue_green(struct bsc_draft *draft)
     }
     if (kind != BSC_PLAN_ROLLBACK)
         bsc_draft_check(draft);
-    if (kind == BSC_PLAN_STAGE)
+    if (kind == BSC_PLAN_STAGE) {
+        add_gates(draft, BSC_GATE_BEFORE_SWITCH);
         return;
+    }
     bsc_draft_switch(draft);
 }
 
@@ -196,6 +223,14 @@ enum bsc_strategy bsc_plan_strategy(const struct bsc_plan_ask *ask)
     }
 }
 
+static bool has_approval(const struct bsc_spec *spec)
+{
+    for (unsigned i = 0; i < spec->deploy.gates.count; i++)
+        if (spec->deploy.gates.items[i].kind == BSC_GATE_APPROVAL)
+            return true;
+    return false;
+}
+
 static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
 {
     const struct bsc_plan_ask *ask = draft->ask;
@@ -206,6 +241,10 @@ static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
                              "a release by %s replaces the instances that run, so nothing can be "
                              "staged beside them: deploy it, or with another strategy",
                              bsc_strategy_name(strategy));
+    if (strategy == BSC_STRATEGY_RECREATE && !comes_back(ask) && has_approval(ask->spec))
+        return bsc_error_set(error, BSC_INVALID,
+                             "a version that is recreated can't wait for an approval: requests "
+                             "would wait with it");
     if (strategy == BSC_STRATEGY_CANARY && ask->kind != BSC_PLAN_STAGE)
         bsc_plan_canary(draft);
     else if (strategy == BSC_STRATEGY_SHADOW)
@@ -233,6 +272,7 @@ enum bsc_status bsc_plan_compile(const struct bsc_plan_ask *ask, const struct bs
     *out = (struct bsc_plan){ 0 };
     struct bsc_draft draft = { .ask = ask, .candidate = bsc_slots_staging(now), .plan = out };
     draft.replicas = bsc_spec_instances(ask->spec, draft.candidate);
+    add_on_rollback(&draft);
     return compile(&draft, error);
 }
 

@@ -60,7 +60,16 @@ enum bsc_undo {
     BSC_UNDO_COUNT
 };
 
-enum bsc_hook { BSC_HOOK_PRE_DEPLOY, BSC_HOOK_POST_PROMOTE, BSC_HOOK_COUNT };
+/* Their order is stored (bsc_once_bit): new ones come last. */
+enum bsc_hook {
+    BSC_HOOK_PRE_DEPLOY,
+    BSC_HOOK_POST_PROMOTE,
+    BSC_HOOK_POST_SWITCH,
+    /* When a rollout is taken back: the undo of a step that does nothing by itself. Behind the
+     * commit of a rollback it is a hook like the others, of the version that was left. */
+    BSC_HOOK_ON_ROLLBACK,
+    BSC_HOOK_COUNT
+};
 
 struct bsc_step {
     enum bsc_step_kind kind;

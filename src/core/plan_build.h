@@ -11,6 +11,8 @@ struct bsc_draft {
     const struct bsc_plan_ask *ask;
     enum bsc_slot candidate;
     unsigned replicas; /* of the release, in that slot */
+    bool opened;       /* it has passed the gates before any traffic */
+    bool held;         /* requests wait: what can wait for them to go on comes then */
     struct bsc_plan *plan;
 };
 
@@ -20,12 +22,13 @@ struct bsc_step *bsc_draft_add(struct bsc_draft *draft, enum bsc_step_kind kind,
                                enum bsc_slot slot);
 
 void bsc_draft_pre_deploy(struct bsc_draft *draft);
+void bsc_draft_post_switch(struct bsc_draft *draft);
 void bsc_draft_post_promote(struct bsc_draft *draft);
 /* What another release left in the candidate's slot goes. */
 void bsc_draft_vacate(struct bsc_draft *draft);
 void bsc_draft_start(struct bsc_draft *draft, unsigned instances, enum bsc_undo undo);
 void bsc_draft_check(struct bsc_draft *draft);
-/* The gates before it come with it. */
+/* The gates before it come with it, and the hook after the whole of the traffic. */
 void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo undo);
 void bsc_draft_match(struct bsc_draft *draft);
 /* Watched after a split, as long as the release says. Nothing came before the first one, and what

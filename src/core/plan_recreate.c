@@ -15,6 +15,7 @@ void bsc_plan_recreate(struct bsc_draft *draft)
     struct bsc_step *hold = bsc_draft_add(draft, BSC_STEP_HOLD, draft->candidate);
     hold->timeout_ms = deploy->switch_ms;
     hold->undo = BSC_UNDO_RESUME;
+    draft->held = true;
     bsc_draft_add(draft, BSC_STEP_DRAIN, old)->timeout_ms = draft->ask->live->deploy.drain_ms;
     bsc_draft_add(draft, BSC_STEP_STOP, old)->undo = BSC_UNDO_RESTART;
     bsc_draft_pre_deploy(draft);
@@ -24,6 +25,7 @@ void bsc_plan_recreate(struct bsc_draft *draft)
     struct bsc_step *resume = bsc_draft_add(draft, BSC_STEP_RESUME, draft->candidate);
     resume->timeout_ms = deploy->switch_ms;
     resume->undo = BSC_UNDO_HOLD;
+    bsc_draft_post_switch(draft);
     bsc_draft_bake(draft);
     bsc_draft_add(draft, BSC_STEP_COMMIT, draft->candidate);
     bsc_draft_post_promote(draft);

@@ -8,6 +8,9 @@
 
 static const char *const gate_texts[BSC_GATE_KIND_COUNT] = {
     [BSC_GATE_SMOKE] = "a smoke test",
+    [BSC_GATE_PROBE] = "requests to every instance",
+    [BSC_GATE_APPROVAL] = "an approval",
+    [BSC_GATE_LOAD] = "a load test",
 };
 
 static void describe_some(const char *verb, const struct bsc_step *step, char *out, size_t size)
@@ -19,10 +22,12 @@ static void describe_some(const char *verb, const struct bsc_step *step, char *o
 void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
 {
     const char *slot = bsc_slot_name(step->slot);
+    bool waits = step->hook == BSC_HOOK_ON_ROLLBACK && step->undo == BSC_UNDO_HOOK;
     snprintf(out, size, "%s", "");
     switch (step->kind) {
     case BSC_STEP_HOOK:
-        snprintf(out, size, "run the %s hook", bsc_hook_name(step->hook));
+        snprintf(out, size, waits ? "have the %s hook ready" : "run the %s hook",
+                 bsc_hook_name(step->hook));
         break;
     case BSC_STEP_START:
         describe_some("start", step, out, size);
@@ -92,7 +97,10 @@ void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size)
                  bsc_slot_name(bsc_slot_other(step->slot)));
         break;
     case BSC_UNDO_HOOK:
-        snprintf(out, size, "run the undo of the %s hook", bsc_hook_name(step->hook));
+        snprintf(out, size,
+                 step->hook == BSC_HOOK_ON_ROLLBACK ? "run the %s hook"
+                                                    : "run the undo of the %s hook",
+                 bsc_hook_name(step->hook));
         break;
     case BSC_UNDO_SHARE:
         snprintf(out, size, "give %s this share of the traffic back",
@@ -136,8 +144,18 @@ static const char *const strategy_names[BSC_STRATEGY_COUNT] = {
     [BSC_STRATEGY_ROLLING] = "rolling",       [BSC_STRATEGY_RECREATE] = "recreate",
     [BSC_STRATEGY_SHADOW] = "shadow",
 };
-static const char *const hook_names[BSC_HOOK_COUNT] = { "pre_deploy", "post_promote" };
-static const char *const gate_names[BSC_GATE_KIND_COUNT] = { [BSC_GATE_SMOKE] = "smoke" };
+static const char *const hook_names[BSC_HOOK_COUNT] = {
+    [BSC_HOOK_PRE_DEPLOY] = "pre_deploy",
+    [BSC_HOOK_POST_PROMOTE] = "post_promote",
+    [BSC_HOOK_POST_SWITCH] = "post_switch",
+    [BSC_HOOK_ON_ROLLBACK] = "on_rollback",
+};
+static const char *const gate_names[BSC_GATE_KIND_COUNT] = {
+    [BSC_GATE_SMOKE] = "smoke",
+    [BSC_GATE_PROBE] = "probe",
+    [BSC_GATE_APPROVAL] = "approval",
+    [BSC_GATE_LOAD] = "load",
+};
 static const char *const undo_names[BSC_UNDO_COUNT] = {
     [BSC_UNDO_NOTHING] = "nothing", [BSC_UNDO_STOP] = "stop",   [BSC_UNDO_SPLIT] = "split",
     [BSC_UNDO_HOOK] = "hook",       [BSC_UNDO_SHARE] = "share", [BSC_UNDO_RESTART] = "restart",

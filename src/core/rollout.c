@@ -80,14 +80,21 @@ static enum bsc_walk_action go_on(struct bsc_walk *walk, struct bsc_plan *plan, 
     return begin ? begin_step(walk, plan) : BSC_ACT_NOTHING;
 }
 
-/* Ends the watching that is under way; any other step ends by itself. */
+/* What goes on only when time has passed, or somebody says so. */
+static bool is_wait(const struct bsc_step *step)
+{
+    return bsc_step_watches(step) ||
+           (step->kind == BSC_STEP_GATE && step->gate == BSC_GATE_APPROVAL);
+}
+
+/* Ends the wait that is under way; any other step ends by itself. */
 static enum bsc_walk_action promote(struct bsc_walk *walk, struct bsc_plan *plan)
 {
     struct bsc_step *step = &plan->steps[walk->cursor];
-    bool watching = bsc_step_watches(step), held = bsc_walk_held(walk, plan);
-    if (watching)
+    bool waiting = is_wait(step), held = bsc_walk_held(walk, plan);
+    if (waiting)
         step->state = BSC_STEP_SKIPPED;
-    return go_on(walk, plan, watching || held);
+    return go_on(walk, plan, waiting || held);
 }
 
 /* Of what gives the traffic in steps only the last one is left; what must follow it step by step,
@@ -98,7 +105,7 @@ static enum bsc_walk_action promote_full(struct bsc_walk *walk, struct bsc_plan 
     for (unsigned i = walk->cursor; i < plan->count; i++) {
         struct bsc_step *step = &plan->steps[i];
         bool on_the_way = step->undo == BSC_UNDO_SPLIT && step->weight_bp < BSC_WEIGHT_FULL_BP;
-        if (step->state == BSC_STEP_PENDING && (bsc_step_watches(step) || on_the_way))
+        if (step->state == BSC_STEP_PENDING && (is_wait(step) || on_the_way))
             step->state = BSC_STEP_SKIPPED;
     }
     return held ? go_on(walk, plan, true) : promote(walk, plan);

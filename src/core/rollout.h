@@ -37,7 +37,8 @@ enum bsc_walk_event {
     BSC_WALK_CANCEL,    /* abort was asked for */
     BSC_WALK_ROLL_BACK, /* rollback was asked for */
     BSC_WALK_CUT,       /* a new rollout wants to begin: leave the tail */
-    BSC_WALK_PROMOTE,   /* the watching under way is ended: on with the next step */
+    /* The wait under way, a watching or an approval, is ended: on with the next step. */
+    BSC_WALK_PROMOTE,
     /* The same, and no more of it: the candidate gets all the traffic when it is large enough. */
     BSC_WALK_PROMOTE_FULL,
     BSC_WALK_PAUSE,

@@ -214,25 +214,44 @@ struct bsc_hook_spec {
     struct bsc_command command; /* none: no hook */
     struct bsc_command undo;    /* run when the rollout is undone */
     int64_t timeout_ms;
+    bool once; /* begun at most once per release */
 };
 
 /* What must be so before a new version gets traffic, or all of it. A kind is a row of the table in
  * engine/step_gate.c. */
 enum bsc_gate_kind {
-    BSC_GATE_SMOKE, /* a command ends with status 0 */
+    BSC_GATE_SMOKE,    /* a command ends with status 0 */
+    BSC_GATE_PROBE,    /* every instance answers HTTP requests as it should */
+    BSC_GATE_APPROVAL, /* a person says so */
+    BSC_GATE_LOAD,     /* a load scenario keeps its thresholds */
     BSC_GATE_KIND_COUNT
 };
 enum bsc_gate_when {
     BSC_GATE_BEFORE_SWITCH, /* before it gets any */
     BSC_GATE_BEFORE_FULL    /* before it gets all */
 };
+enum bsc_gate_late { BSC_GATE_HOLD, BSC_GATE_ABORT };
+
+struct bsc_gate_probe {
+    const char *path; /* request target */
+    const char *host; /* NULL: the instance's address */
+    unsigned status_low, status_high;
+    unsigned count;         /* passes of each instance */
+    unsigned failure_limit; /* so many failures of one instance are overlooked */
+    int64_t interval_ms, timeout_ms;
+};
 
 struct bsc_gate {
     const char *name;
     enum bsc_gate_kind kind;
     enum bsc_gate_when when;
-    int64_t timeout_ms;
+    bool once;                  /* SMOKE, LOAD: begun at most once per release */
+    int64_t timeout_ms;         /* 0: none */
     struct bsc_command command; /* SMOKE */
+    struct bsc_gate_probe probe;
+    const char *approval;          /* what is to be approved */
+    enum bsc_gate_late on_timeout; /* APPROVAL */
+    const char *load;              /* path of the scenario */
 };
 
 enum { BSC_GATES_MAX = 16 };
@@ -346,7 +365,7 @@ struct bsc_deploy_spec {
     struct bsc_analysis_spec analysis;
     struct bsc_gates gates;
     struct bsc_shadow_spec shadow;
-    struct bsc_hook_spec pre_deploy, post_promote;
+    struct bsc_hook_spec pre_deploy, post_switch, post_promote, on_rollback;
 };
 
 struct bsc_spec {

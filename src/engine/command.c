@@ -52,6 +52,8 @@ enum bsc_situation bsc_service_situation(const struct bsc_service *service)
         return BSC_PAUSED;
     if (bsc_plan_holds(&row->plan))
         return BSC_HOLDING;
+    if (step->kind == BSC_STEP_GATE && step->gate == BSC_GATE_APPROVAL)
+        return BSC_AWAITING;
     return bsc_step_watches(step) ? BSC_BAKING : BSC_AT_WORK;
 }
 
@@ -78,7 +80,13 @@ static void rollout_error(const struct bsc_service *service, const struct bsc_ro
 {
     unsigned long long id = row->id;
     char step[160];
-    if (ruling.rule == BSC_RULE_NOTHING) { /* promote, and nothing is watched */
+    if (ruling.rule == BSC_RULE_NOTHING &&
+        (command == BSC_COMMAND_APPROVE || command == BSC_COMMAND_REJECT)) {
+        bsc_step_describe(&row->plan.steps[row->walk.cursor], step, sizeof step);
+        bsc_error_set(error, ruling.status,
+                      "r%llu waits for no approval now: it is at step %u of %u, %s", id,
+                      row->walk.cursor + 1, row->plan.count, step);
+    } else if (ruling.rule == BSC_RULE_NOTHING) { /* promote, and nothing is watched */
         bsc_step_describe(&row->plan.steps[row->walk.cursor], step, sizeof step);
         bsc_error_set(error, ruling.status,
                       "r%llu watches nothing yet that could be ended: it is at step %u of %u, %s; "
@@ -354,6 +362,10 @@ static enum bsc_command_kind kind_of(const struct bsc_event *event)
         return BSC_COMMAND_PAUSE;
     case BSC_EVENT_RESUME:
         return BSC_COMMAND_RESUME;
+    case BSC_EVENT_APPROVE:
+        return BSC_COMMAND_APPROVE;
+    case BSC_EVENT_REJECT:
+        return BSC_COMMAND_REJECT;
     case BSC_EVENT_ROLLBACK:
         return event->version ? BSC_COMMAND_ROLLBACK_TO : BSC_COMMAND_ROLLBACK;
     case BSC_EVENT_ABORT:
@@ -413,6 +425,10 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
         break;
     case BSC_COMMAND_RESUME:
         bsc_resume_command(engine, service, event, ruling.rule);
+        break;
+    case BSC_COMMAND_APPROVE:
+    case BSC_COMMAND_REJECT:
+        bsc_approve_command(engine, service, event, ruling.rule);
         break;
     case BSC_COMMAND_ROLLBACK:
     case BSC_COMMAND_ROLLBACK_TO:

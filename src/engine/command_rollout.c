@@ -22,9 +22,17 @@ static const struct bsc_step *current(const struct bsc_rollout *rollout)
     return &rollout->row.plan.steps[rollout->row.walk.cursor];
 }
 
-static bool baking(const struct bsc_rollout *rollout)
+/* A bake's or an approval's, without which it has no end of its own. */
+static int64_t clock_ms(const struct bsc_step *step)
 {
-    return bsc_step_watches(current(rollout)) && current(rollout)->state == BSC_STEP_RUNNING;
+    if (bsc_step_watches(step))
+        return step->duration_ms;
+    return step->kind == BSC_STEP_GATE && step->gate == BSC_GATE_APPROVAL ? step->timeout_ms : 0;
+}
+
+bool bsc_step_is_clocked(const struct bsc_rollout *rollout)
+{
+    return clock_ms(current(rollout)) && current(rollout)->state == BSC_STEP_RUNNING;
 }
 
 /* Where it stands or will stand still, and what still goes on. */
@@ -37,7 +45,7 @@ static void describe_pause(const struct bsc_rollout *rollout, char *out, size_t 
     if (step->state == BSC_STEP_PENDING)
         snprintf(out, size, "paused before step %u of %u, %s", row->walk.cursor + 1,
                  row->plan.count, text);
-    else if (baking(rollout))
+    else if (bsc_step_is_clocked(rollout))
         snprintf(out, size, "paused in step %u of %u, %s: its clock stands still at %s",
                  row->walk.cursor + 1, row->plan.count, text,
                  bsc_duration_format(row->baked_ms > 0 ? row->baked_ms : 0, baked));
@@ -69,9 +77,9 @@ void bsc_pause_command(struct bsc_engine *engine, struct bsc_service *service,
     }
     row->paused_ms = bsc_wall(engine);
     snprintf(row->paused_by, sizeof row->paused_by, "%s", event->actor ? event->actor : "bascule");
-    if (baking(rollout)) {
+    if (bsc_step_is_clocked(rollout)) {
         int64_t left_ms = rollout->step_until_ms - bsc_now(engine);
-        row->baked_ms = current(rollout)->duration_ms - (left_ms > 0 ? left_ms : 0);
+        row->baked_ms = clock_ms(current(rollout)) - (left_ms > 0 ? left_ms : 0);
         rollout->step_until_ms = 0;
     }
     bsc_rollout_event(engine, service, BSC_WALK_PAUSE, NULL);
@@ -81,13 +89,13 @@ void bsc_pause_command(struct bsc_engine *engine, struct bsc_service *service,
                     (unsigned long long)row->id, where);
 }
 
-void bsc_bake_run(struct bsc_engine *engine, struct bsc_service *service)
+void bsc_step_clock(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
     rollout->step_until_ms =
         rollout->row.walk.paused
             ? 0
-            : bsc_now(engine) + current(rollout)->duration_ms - rollout->row.baked_ms;
+            : bsc_now(engine) + clock_ms(current(rollout)) - rollout->row.baked_ms;
 }
 
 void bsc_resume_command(struct bsc_engine *engine, struct bsc_service *service,
@@ -100,14 +108,14 @@ void bsc_resume_command(struct bsc_engine *engine, struct bsc_service *service,
                   (unsigned long long)row->id);
         return;
     }
-    bool stood = baking(service->rollout);
+    bool stood = bsc_step_is_clocked(service->rollout);
     bsc_step_describe(current(service->rollout), step, sizeof step);
     bsc_audit(engine, service, row->id, "resume", event->actor, "was paused by %s", row->paused_by);
     bsc_reply_ruled(engine, event, BSC_OK, row->id, rule, "r%llu goes on with step %u of %u, %s",
                     (unsigned long long)row->id, row->walk.cursor + 1, row->plan.count, step);
     bsc_rollout_event(engine, service, BSC_WALK_RESUME, NULL);
     if (stood)
-        bsc_bake_run(engine, service);
+        bsc_step_clock(engine, service);
 }
 
 /* Says the steps that `before` did not skip yet. */

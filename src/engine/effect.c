@@ -62,7 +62,7 @@ static struct bsc_strings environment(struct bsc_arena *arena, const struct bsc_
                                       const struct bsc_service *service,
                                       const struct bsc_variables *variables)
 {
-    struct bsc_strings all = expand_all(arena, spec->environment, variables, 8);
+    struct bsc_strings all = expand_all(arena, spec->environment, variables, 12);
     add_string(&all, bsc_arena_printf(arena, "SERVICE=%s", service->name));
     add_string(&all, bsc_arena_printf(arena, "SLOT=%s", variables->slot));
     if (variables->version)
@@ -109,22 +109,63 @@ static void start(struct bsc_engine *engine, const struct bsc_effect *effect)
     bsc_arena_deinit(&arena);
 }
 
+/* `bascule load`, against the first instance. */
+static struct bsc_strings load_argv(const struct bsc_engine *engine, struct bsc_arena *arena,
+                                    const struct bsc_spec *spec, const struct bsc_gate *gate,
+                                    const char *address)
+{
+    const char **items = bsc_arena_alloc(arena, 6 * sizeof *items);
+    items[0] = engine->ports.program;
+    items[1] = "load";
+    items[2] = gate->load;
+    items[3] = "--url";
+    items[4] = !strncmp(address, "unix:", 5)
+                   ? address
+                   : bsc_arena_printf(arena, "%s://%s", bsc_upstream_tls(spec) ? "https" : "http",
+                                      address);
+    items[5] = "--json";
+    return (struct bsc_strings){ 6, items };
+}
+
+/* The addresses of the slot's instances with spaces between, and the first one. */
+static const char *addresses(struct bsc_arena *arena, const struct bsc_service *service,
+                             enum bsc_slot slot, const char **first)
+{
+    const char *all = "";
+    *first = NULL;
+    for (size_t i = 0; i < service->instance_count; i++) {
+        const struct bsc_instance *instance = &service->instances[i];
+        if (instance->row.slot != slot || !bsc_instance_stays(instance))
+            continue;
+        if (!*first)
+            *first = instance->row.address;
+        all = bsc_arena_printf(arena, "%s%s%s", all, *all ? " " : "", instance->row.address);
+    }
+    return all;
+}
+
 static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
 {
     struct bsc_service *service = effect->service;
     const struct bsc_rollout *rollout = service->rollout;
     if (rollout->step_token != effect->token)
         return; /* the same event took the wish back */
-    const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
+    const struct bsc_release *release = bsc_hook_release(service);
     const struct bsc_step *step = &rollout->row.plan.steps[rollout->row.walk.cursor];
-    const struct bsc_spec *spec = release ? release->row.spec : service->row.spec;
+    const struct bsc_gate *gate = bsc_gate_current(service);
+    const struct bsc_spec *spec = release->row.spec;
+    enum bsc_slot slot = release->row.id == rollout->row.release
+                             ? rollout->row.slot
+                             : bsc_slot_other(rollout->row.slot);
     struct bsc_arena arena;
     bsc_arena_init(&arena);
-    struct bsc_variables variables = { .version = spec->version,
-                                       .slot = bsc_slot_name(rollout->row.slot) };
+    struct bsc_variables variables = { .version = spec->version, .slot = bsc_slot_name(slot) };
+    const char *first, *all = addresses(&arena, service, slot, &first);
     struct bsc_launch launch = {
         .id = effect->id,
-        .argv = command_argv(&arena, bsc_hook_command(spec, step, effect->undo), &variables),
+        .argv = gate && gate->kind == BSC_GATE_LOAD
+                    ? load_argv(engine, &arena, spec, gate, first ? first : "")
+                    : command_argv(&arena, bsc_hook_command(spec, step, effect->undo), &variables),
         .environment = environment(&arena, spec, service, &variables),
         .env_files = expand_all(&arena, spec->env_files, &variables, 0),
         .directory = expand(&arena, spec->directory, &variables),
@@ -133,13 +174,11 @@ static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
         .timeout_ms = step->timeout_ms,
     };
     add_string(&launch.environment,
-               bsc_arena_printf(&arena, "RELEASE=%llu", (unsigned long long)rollout->row.release));
-    for (size_t i = 0; i < service->instance_count; i++)
-        if (service->instances[i].row.slot == rollout->row.slot) {
-            add_string(&launch.environment,
-                       bsc_arena_printf(&arena, "ADDRESS=%s", service->instances[i].row.address));
-            break;
-        }
+               bsc_arena_printf(&arena, "RELEASE=%llu", (unsigned long long)release->row.id));
+    if (first) {
+        add_string(&launch.environment, bsc_arena_printf(&arena, "ADDRESS=%s", first));
+        add_string(&launch.environment, bsc_arena_printf(&arena, "ADDRESSES=%s", all));
+    }
     const struct bsc_runtime *runtime = runtime_of(engine, BSC_RUNTIME_PROCESS);
     runtime->ops->start(runtime->self, &launch, effect->token);
     bsc_arena_deinit(&arena);
@@ -171,6 +210,21 @@ void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *servi
     bsc_arena_deinit(&arena);
 }
 
+/* As the gate at the cursor asks, or in another way: the rollout may be elsewhere by now. */
+static bool ask_for_gate(const struct bsc_service *service, struct bsc_health_spec *out)
+{
+    const struct bsc_gate *gate = bsc_service_busy(service) ? bsc_gate_current(service) : NULL;
+    if (!gate || gate->kind != BSC_GATE_PROBE)
+        return false;
+    *out = (struct bsc_health_spec){ .kind = BSC_PROBE_HTTP,
+                                     .path = gate->probe.path,
+                                     .host = gate->probe.host,
+                                     .status_low = gate->probe.status_low,
+                                     .status_high = gate->probe.status_high,
+                                     .timeout_ms = gate->probe.timeout_ms };
+    return true;
+}
+
 static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
 {
     struct bsc_instance *instance = bsc_instance_find(effect->service, effect->id);
@@ -178,6 +232,8 @@ static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
         return;
     const struct bsc_spec *spec = bsc_instance_spec(effect->service, instance);
     struct bsc_health_spec health = spec->health;
+    if (effect->kind == BSC_EFFECT_GATE_PROBE && !ask_for_gate(effect->service, &health))
+        return;
     struct bsc_probe request = {
         .id = instance->row.id,
         .address = instance->row.address,
@@ -268,6 +324,7 @@ void bsc_effect_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         runtime->ops->forget(runtime->self, effect->id);
         break;
     case BSC_EFFECT_PROBE:
+    case BSC_EFFECT_GATE_PROBE:
         probe(engine, effect);
         break;
     case BSC_EFFECT_PUBLISH:

@@ -29,6 +29,7 @@ struct bsc_ports {
     struct bsc_notifier notifier;
     struct bsc_clock clock;
     struct bsc_entropy entropy;
+    const char *program; /* the path of bascule itself, for gates that run a part of it */
     /* What differs between two specifications, a line a key; nothing when they are equal. */
     bool (*spec_diff)(const struct bsc_spec *old, const struct bsc_spec *new, struct bsc_text *out);
     /* The same for what is not a service's. `kept` is the old one in a form of its own, or empty

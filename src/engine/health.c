@@ -22,6 +22,10 @@ void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
 {
     struct bsc_instance *instance = bsc_instance_find(service, event->id);
     bsc_look(engine, service);
+    if (instance && instance->gate.token == event->token) {
+        bsc_gate_probed(engine, service, instance, event);
+        return;
+    }
     if (!instance || instance->probe_token != event->token)
         return;
     instance->probe_token = 0;

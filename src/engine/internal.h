@@ -33,6 +33,7 @@ enum bsc_effect_kind {
     BSC_EFFECT_STOP,
     BSC_EFFECT_FORGET,
     BSC_EFFECT_PROBE,
+    BSC_EFFECT_GATE_PROBE,
     BSC_EFFECT_PUBLISH,
     BSC_EFFECT_REMOVE,
     BSC_EFFECT_DRAIN,
@@ -324,14 +325,19 @@ void bsc_split_refused(struct bsc_service *service, const struct bsc_event *even
 enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_service *service,
                                      char *reason, size_t size);
 /* Commands of hooks and gates: step_hook.c */
-/* Is one under way, or about to be? */
+/* Is the step at the cursor one that runs a command? */
 bool bsc_hook_runs(const struct bsc_service *service);
+/* Whose command it is; NULL: nobody's. */
+struct bsc_release *bsc_hook_release(const struct bsc_service *service);
 const struct bsc_command *bsc_hook_command(const struct bsc_spec *spec, const struct bsc_step *step,
                                            bool undo);
 enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size);
 void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES]);
+/* Unless it ran before, and may run once. */
 void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo);
+/* Also when it was begun before, but did not run. */
+void bsc_hook_run(struct bsc_engine *engine, struct bsc_service *service, bool undo);
 void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service);
 void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      const struct bsc_event *event);
@@ -343,6 +349,22 @@ bool bsc_gate_commands(const struct bsc_gate *gate); /* Does it run a command? *
 void bsc_gate_begin(struct bsc_engine *engine, struct bsc_service *service);
 enum bsc_verdict bsc_gate_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size);
+/* gate_approval.c */
+void bsc_approval_begin(struct bsc_engine *engine, struct bsc_service *service,
+                        const struct bsc_gate *gate);
+enum bsc_verdict bsc_approval_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                    const struct bsc_gate *gate, char *reason, size_t size);
+void bsc_approve_command(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_event *event, enum bsc_rule rule);
+/* gate_probe.c */
+void bsc_gate_probe_begin(struct bsc_engine *engine, struct bsc_service *service,
+                          const struct bsc_gate *gate);
+enum bsc_verdict bsc_gate_probe_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                      const struct bsc_gate *gate, char *reason, size_t size);
+/* When it asks again; INT64_MAX: when something else happens. */
+int64_t bsc_gate_next_ms(const struct bsc_service *service);
+void bsc_gate_probed(struct bsc_engine *engine, struct bsc_service *service,
+                     struct bsc_instance *instance, const struct bsc_event *event);
 
 /* analysis.c: what the judge sees of a rollout and what follows from it */
 /* Is the candidate judged? */
@@ -446,8 +468,10 @@ bool bsc_rollout_held(const struct bsc_service *service);
 /* Why it does not go on: where it is paused, then what else there is to say. */
 void bsc_rollout_pause_text(const struct bsc_rollout *rollout, const char *reason, char *out,
                             size_t size);
-/* The clock of the bake at the cursor runs from where it stood, or stands while it is paused. */
-void bsc_bake_run(struct bsc_engine *engine, struct bsc_service *service);
+/* Is the time of the step at the cursor one that stands still while the rollout is paused? */
+bool bsc_step_is_clocked(const struct bsc_rollout *rollout);
+/* It runs from where it stood, or stands while it is paused. */
+void bsc_step_clock(struct bsc_engine *engine, struct bsc_service *service);
 
 /* command_lock.c */
 void bsc_lock_command(struct bsc_engine *engine, struct bsc_service *service,

@@ -228,15 +228,18 @@ static void recover_hook(struct bsc_engine *engine, struct bsc_service *service)
     char id[BSC_ID_BYTES];
     bsc_hook_id(rollout, undo, id);
     const struct bsc_found_copy *found = found_of(engine, id);
-    if (!found) {
-        bsc_hook_begin(engine, service, undo);
+    const struct bsc_gate *gate = bsc_gate_current(service);
+    bool unknown = found && !found->pid && found->wait_status == BSC_WAIT_UNKNOWN &&
+                   !(found->text && *found->text);
+    if (!found || (unknown && gate && !gate->once)) { /* what only looks may look again */
+        bsc_hook_run(engine, service, undo);
         return;
     }
     if (found->pid) { /* never started again: it may end before that, and would run twice */
         bsc_hook_await(engine, service);
         return;
     }
-    if (found->wait_status == BSC_WAIT_UNKNOWN && !(found->text && *found->text)) {
+    if (unknown) {
         bsc_hook_await(engine, service); /* for a person: see bsc_hook_judge */
         rollout->step_unknown = true;
         return;

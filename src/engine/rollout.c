@@ -330,6 +330,9 @@ int64_t bsc_rollout_next_ms(const struct bsc_service *service)
 {
     if (!bsc_service_busy(service))
         return INT64_MAX;
-    int64_t until_ms = service->rollout->step_until_ms, asked_ms = bsc_queries_next_ms(service);
-    return until_ms && until_ms < asked_ms ? until_ms : asked_ms;
+    int64_t next_ms = bsc_queries_next_ms(service), until_ms = service->rollout->step_until_ms;
+    int64_t round_ms = bsc_gate_next_ms(service);
+    if (until_ms && until_ms < next_ms)
+        next_ms = until_ms;
+    return round_ms < next_ms ? round_ms : next_ms;
 }

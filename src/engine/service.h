@@ -9,6 +9,14 @@
 #include "core/mirror.h"
 #include "engine/engine.h"
 
+/* What the gate at the cursor has asked of an instance. */
+enum { BSC_GATE_DETAIL_BYTES = 160 };
+struct bsc_gate_count {
+    bsc_token token; /* of the request under way; 0: none */
+    unsigned passed, failed;
+    char detail[BSC_GATE_DETAIL_BYTES]; /* of the last failure */
+};
+
 struct bsc_instance {
     struct bsc_instance_row row;
     struct bsc_health health;
@@ -28,7 +36,8 @@ struct bsc_instance {
     bool retire;             /* chosen to be drained, inside one handler */
     bool ejected;            /* by the proxy, for its answers: it gets nothing for a while */
     char ejected_for[96];    /* why */
-    char last_exit[128];     /* "exited with status 1", "killed by signal 9"; "" */
+    struct bsc_gate_count gate;
+    char last_exit[128]; /* "exited with status 1", "killed by signal 9"; "" */
 };
 
 struct bsc_release {
@@ -51,7 +60,9 @@ struct bsc_rollout {
     bool step_answered;       /* ... and it came */
     bool step_refused;        /* ... as a refusal, which `waiting` tells */
     bool step_unknown;        /* a hook whose end nobody knows: a person must abort */
-    bool overtime;            /* the bake is over, and there is not enough to judge by */
+    bool overtime;            /* the bake is over and there is not enough to judge by, or the time
+                                 for an approval is */
+    int64_t round_ms;         /* when a gate asks its instances again (boot clock) */
     struct bsc_judge *judge;  /* NULL: nothing was counted yet, or the rollout is over */
     struct bsc_judge *chosen; /* of what match rules choose beside the coin; NULL: nothing yet */
     struct bsc_judgement *judgement; /* what it said last; NULL: nothing yet */

@@ -142,7 +142,7 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         begin_split(engine, service);
         break;
     case BSC_STEP_BAKE:
-        bsc_bake_run(engine, service);
+        bsc_step_clock(engine, service);
         bsc_analysis_step(service);
         bsc_queries_begin(engine, service);
         break;

@@ -19,6 +19,9 @@ struct gate_ops {
 
 static const struct gate_ops ops[BSC_GATE_KIND_COUNT] = {
     [BSC_GATE_SMOKE] = { .command = true },
+    [BSC_GATE_PROBE] = { bsc_gate_probe_begin, bsc_gate_probe_judge, false },
+    [BSC_GATE_APPROVAL] = { bsc_approval_begin, bsc_approval_judge, false },
+    [BSC_GATE_LOAD] = { .command = true },
 };
 
 const struct bsc_gate *bsc_gate_current(const struct bsc_service *service)
@@ -47,6 +50,7 @@ void bsc_gate_begin(struct bsc_engine *engine, struct bsc_service *service)
         ops[gate->kind].begin(engine, service, gate);
 }
 
+/* A candidate that falls ill is not waited for; its judge fails the rollout by itself. */
 enum bsc_verdict bsc_gate_judge(struct bsc_engine *engine, struct bsc_service *service,
                                 char *reason, size_t size)
 {
@@ -55,7 +59,14 @@ enum bsc_verdict bsc_gate_judge(struct bsc_engine *engine, struct bsc_service *s
         snprintf(reason, size, "the release has no such gate");
         return BSC_FAIL;
     }
-    if (bsc_gate_commands(gate))
-        return bsc_hook_judge(engine, service, reason, size);
-    return ops[gate->kind].judge(engine, service, gate, reason, size);
+    enum bsc_verdict verdict = bsc_gate_commands(gate)
+                                   ? bsc_hook_judge(engine, service, reason, size)
+                                   : ops[gate->kind].judge(engine, service, gate, reason, size);
+    if (verdict != BSC_WAIT)
+        return verdict;
+    char ill[BSC_REASON_BYTES] = "";
+    if (bsc_step_judge_held(engine, service, ill, sizeof ill) != BSC_FAIL)
+        return BSC_WAIT;
+    snprintf(reason, size, "while the gate '%s' was to be passed: %s", gate->name, ill);
+    return BSC_FAIL;
 }

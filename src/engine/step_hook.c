@@ -9,15 +9,41 @@
 
 #include "engine/internal.h"
 
-/* A hook's own time limit is kept by its shim; this is for a shim that does not answer. */
+/* A command's own time limit is kept by its shim; this is for a shim that does not answer. */
 static const int64_t hook_spare_ms = 30000;
 
-bool bsc_hook_runs(const struct bsc_service *service)
+/* The version that a rollback has left: the one that was live last. */
+static struct bsc_release *left_behind(const struct bsc_service *service)
 {
-    if (!bsc_service_busy(service) || bsc_rollout_held(service))
-        return false;
-    const struct bsc_gate *gate = bsc_gate_current(service);
-    return bsc_step_current(service)->kind == BSC_STEP_HOOK || (gate && bsc_gate_commands(gate));
+    struct bsc_release *found = NULL;
+    for (size_t i = 0; i < service->release_count; i++) {
+        struct bsc_release *release = &service->releases[i];
+        if (release->row.id != service->rollout->row.release && release->row.rejected &&
+            (!found || release->row.live_ms > found->row.live_ms))
+            found = release;
+    }
+    return found;
+}
+
+struct bsc_release *bsc_hook_release(const struct bsc_service *service)
+{
+    const struct bsc_rollout_row *row = &service->rollout->row;
+    const struct bsc_step *step = bsc_step_current(service);
+    if (step->kind == BSC_STEP_HOOK && step->hook == BSC_HOOK_ON_ROLLBACK &&
+        row->walk.status == BSC_ROLLOUT_PROMOTED)
+        return left_behind(service);
+    return bsc_release_find(service, row->release);
+}
+
+static const struct bsc_hook_spec *spec_of(const struct bsc_spec *spec, enum bsc_hook hook)
+{
+    const struct bsc_hook_spec *const hooks[BSC_HOOK_COUNT] = {
+        [BSC_HOOK_PRE_DEPLOY] = &spec->deploy.pre_deploy,
+        [BSC_HOOK_POST_PROMOTE] = &spec->deploy.post_promote,
+        [BSC_HOOK_POST_SWITCH] = &spec->deploy.post_switch,
+        [BSC_HOOK_ON_ROLLBACK] = &spec->deploy.on_rollback,
+    };
+    return hooks[hook];
 }
 
 const struct bsc_command *bsc_hook_command(const struct bsc_spec *spec, const struct bsc_step *step,
@@ -25,9 +51,20 @@ const struct bsc_command *bsc_hook_command(const struct bsc_spec *spec, const st
 {
     if (step->kind == BSC_STEP_GATE)
         return &spec->deploy.gates.items[step->item].command;
-    const struct bsc_hook_spec *hook =
-        step->hook == BSC_HOOK_PRE_DEPLOY ? &spec->deploy.pre_deploy : &spec->deploy.post_promote;
-    return undo ? &hook->undo : &hook->command;
+    const struct bsc_hook_spec *hook = spec_of(spec, step->hook);
+    return undo && step->hook != BSC_HOOK_ON_ROLLBACK ? &hook->undo : &hook->command;
+}
+
+bool bsc_hook_runs(const struct bsc_service *service)
+{
+    if (!bsc_service_busy(service) || bsc_rollout_held(service))
+        return false;
+    const struct bsc_step *step = bsc_step_current(service);
+    const struct bsc_gate *gate = bsc_gate_current(service);
+    bool undoing = service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
+    if (step->kind != BSC_STEP_HOOK || !bsc_hook_release(service))
+        return gate && bsc_gate_commands(gate);
+    return step->hook != BSC_HOOK_ON_ROLLBACK || step->undo != BSC_UNDO_HOOK || undoing;
 }
 
 void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static BSC_ID_BYTES])
@@ -48,7 +85,7 @@ void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
         rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
 }
 
-void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo)
+void bsc_hook_run(struct bsc_engine *engine, struct bsc_service *service, bool undo)
 {
     bsc_hook_await(engine, service);
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_HOOK, service);
@@ -57,15 +94,73 @@ void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool
     bsc_hook_id(service->rollout, undo, effect->id);
 }
 
-/* "the pre_deploy hook" */
-static void describe(const struct bsc_service *service, char *out, size_t size)
+/* What of the release remembers that it ran; 0: it may run as often as it is asked for. */
+static uint64_t once_bit(const struct bsc_service *service, bool undo)
 {
     const struct bsc_step *step = bsc_step_current(service);
     const struct bsc_gate *gate = bsc_gate_current(service);
     if (gate)
+        return gate->once ? UINT64_C(1) << step->item : 0;
+    const struct bsc_hook_spec *hook = spec_of(bsc_hook_release(service)->row.spec, step->hook);
+    bool itself = !undo || step->hook == BSC_HOOK_ON_ROLLBACK;
+    return hook->once && itself ? UINT64_C(1) << (32 + step->hook) : 0;
+}
+
+/* "the pre_deploy hook" */
+static void describe(const struct bsc_service *service, char *out, size_t size)
+{
+    const struct bsc_gate *gate = bsc_gate_current(service);
+    if (gate)
         snprintf(out, size, "the gate '%s'", gate->name);
     else
-        snprintf(out, size, "the %s hook", bsc_hook_name(step->hook));
+        snprintf(out, size, "the %s hook", bsc_hook_name(bsc_step_current(service)->hook));
+}
+
+static void leave_out(struct bsc_engine *engine, struct bsc_service *service, bool passed)
+{
+    struct bsc_rollout *rollout = service->rollout;
+    char what[BSC_NAME_MAX + 32];
+    describe(service, what, sizeof what);
+    rollout->step_answered = true;
+    if (!passed)
+        snprintf(rollout->waiting, sizeof rollout->waiting,
+                 "it runs once for a release, and began in an earlier rollout of this one without "
+                 "passing: deploy the version again");
+    else
+        bsc_audit(engine, service, rollout->row.id, "once", NULL,
+                  "%s is left out: it ran in an earlier rollout of this release", what);
+}
+
+void bsc_hook_begin(struct bsc_engine *engine, struct bsc_service *service, bool undo)
+{
+    if (!bsc_hook_runs(service))
+        return; /* judged as done */
+    uint64_t bit = once_bit(service, undo);
+    struct bsc_release *release = bsc_hook_release(service);
+    if (release->row.once_begun & bit) {
+        bool told = bsc_step_current(service)->hook == BSC_HOOK_ON_ROLLBACK;
+        leave_out(engine, service, release->row.once_passed & bit || told);
+        return;
+    }
+    if (bit) {
+        release->row.once_begun |= bit;
+        release->dirty = true;
+    }
+    bsc_hook_run(engine, service, undo);
+}
+
+/* What takes a version back does not wait for somebody to look. */
+static bool unknown_fails(const struct bsc_service *service)
+{
+    return bsc_step_current(service)->hook == BSC_HOOK_ON_ROLLBACK;
+}
+
+/* A rollback that is to begin next is not kept waiting by what tells of this one. */
+static bool overtaken(const struct bsc_service *service)
+{
+    const struct bsc_successor *next = &service->row.next;
+    return service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING && next->rollout &&
+           next->kind == BSC_PLAN_REVERT && bsc_step_current(service)->hook == BSC_HOOK_ON_ROLLBACK;
 }
 
 enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *service,
@@ -74,6 +169,12 @@ enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *s
     struct bsc_rollout *rollout = service->rollout;
     char what[BSC_NAME_MAX + 32];
     describe(service, what, sizeof what);
+    if (!bsc_hook_runs(service) || overtaken(service))
+        return BSC_DONE;
+    if (rollout->step_answered) {
+        snprintf(reason, size, "%s failed: %s", what, rollout->waiting);
+        return rollout->waiting[0] ? BSC_FAIL : BSC_DONE;
+    }
     if (rollout->step_unknown)
         snprintf(reason, size,
                  "the machine went down while %s ran: look whether it did its work; "
@@ -81,10 +182,11 @@ enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *s
                  what, service->name);
     else
         snprintf(reason, size, "%s runs", what);
-    if (rollout->step_answered)
-        snprintf(reason, size, "%s failed: %s", what, rollout->waiting);
-    if (rollout->step_answered)
-        return rollout->waiting[0] ? BSC_FAIL : BSC_DONE;
+    if (rollout->step_unknown && unknown_fails(service)) {
+        snprintf(reason, size, "the machine went down while %s ran: look whether it did its work",
+                 what);
+        return BSC_FAIL;
+    }
     if (!bsc_step_expired(engine, rollout))
         return BSC_WAIT;
     if (!rollout->step_unknown)
@@ -93,21 +195,39 @@ enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *s
     return BSC_FAIL;
 }
 
-/* The end of a hook. One that nobody waits for any more was stopped by an abort. */
+static void passed(struct bsc_engine *engine, struct bsc_service *service, bool undo,
+                   const char *tail)
+{
+    const struct bsc_rollout *rollout = service->rollout;
+    struct bsc_release *release = bsc_hook_release(service);
+    uint64_t bit = once_bit(service, undo);
+    char what[BSC_NAME_MAX + 32];
+    describe(service, what, sizeof what);
+    if (bit) {
+        release->row.once_passed |= bit;
+        release->dirty = true;
+    }
+    bsc_audit(engine, service, rollout->row.id, bsc_gate_current(service) ? "gate" : "hook", NULL,
+              "%s%s passed%s%s", undo ? "undo: " : "", what, *tail ? "; its last output:\n" : "",
+              tail);
+}
+
+/* One that nobody waits for any more was stopped by an abort. */
 void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      const struct bsc_event *event)
 {
     struct bsc_rollout *rollout = service->rollout;
-    char id[BSC_ID_BYTES] = "", how[128];
+    char id[BSC_ID_BYTES] = "", how[128], tail[BSC_TAIL_BYTES];
+    bool undo = rollout && rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
     if (bsc_hook_runs(service))
-        bsc_hook_id(rollout, rollout->row.walk.status == BSC_ROLLOUT_UNDOING, id);
+        bsc_hook_id(rollout, undo, id);
     if (!strcmp(id, event->id) && !rollout->step_answered) {
-        bool passed = event->wait_status == 0 && !(event->text && *event->text);
         rollout->step_answered = true;
         rollout->waiting[0] = '\0';
-        if (!passed) {
-            char tail[BSC_TAIL_BYTES];
-            bsc_tail(engine, BSC_RUNTIME_PROCESS, event->id, tail);
+        bsc_tail(engine, BSC_RUNTIME_PROCESS, event->id, tail);
+        if (event->wait_status == 0 && !(event->text && *event->text)) {
+            passed(engine, service, undo, tail);
+        } else {
             bsc_exit_describe(event, how, sizeof how);
             snprintf(rollout->waiting, sizeof rollout->waiting, "%s%s%s", how,
                      tail[0] ? "; its last output:\n" : "", tail);

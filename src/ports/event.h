@@ -38,6 +38,8 @@ enum bsc_event_kind {
     BSC_EVENT_PROMOTE,   /* service; to_end */
     BSC_EVENT_PAUSE,     /* service */
     BSC_EVENT_RESUME,    /* service */
+    BSC_EVENT_APPROVE,   /* service; text: a comment or NULL */
+    BSC_EVENT_REJECT,    /* service; text: a comment or NULL */
     BSC_EVENT_LOCK,      /* service; text: why */
     BSC_EVENT_UNLOCK,    /* service */
     BSC_EVENT_TRAFFIC,   /* service, traffic */

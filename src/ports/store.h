@@ -66,6 +66,8 @@ struct bsc_release_row {
     int64_t created_ms;
     int64_t live_ms; /* last time it became live; 0: never */
     bool rejected;   /* a rollback took it back */
+    /* Of its gates (bit = index) and hooks (32 + enum bsc_hook) that are marked `once`. */
+    uint64_t once_begun, once_passed;
 };
 
 enum bsc_instance_phase {

@@ -6,6 +6,7 @@
  * nothing. (4, evidence, concerns strategies that judge.)
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "world.h"
@@ -168,6 +169,22 @@ static void check_queries(struct sim *sim, const struct bsc_rollout_row *row)
                          (unsigned long long)row->id, i + 1, queries->items[q].name);
 }
 
+/* A gate whose command failed was not passed. */
+static void check_gates(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    for (unsigned i = 0; i < row->plan.count; i++) {
+        const struct bsc_step *step = &row->plan.steps[i];
+        char id[BSC_ID_BYTES];
+        if (step->kind != BSC_STEP_GATE || step->state != BSC_STEP_DONE)
+            continue;
+        snprintf(id, sizeof id, "%s-gate-%llu-%u", row->service, (unsigned long long)row->id, i);
+        const struct sim_process *process = sim_process_find(sim, id);
+        if (process && (process->running || process->wait_status))
+            sim_fail(sim, "r%llu passed gate %s, which %s", (unsigned long long)row->id, id,
+                     process->running ? "runs" : "failed");
+    }
+}
+
 void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
@@ -178,6 +195,7 @@ void sim_check_durable(struct sim *sim)
         check_evidence(sim, &state->rollouts[i]);
         check_queries(sim, &state->rollouts[i]);
         check_mirrored(sim, &state->rollouts[i]);
+        check_gates(sim, &state->rollouts[i]);
     }
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];
@@ -361,14 +379,38 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
     }
 }
 
+/* A gate that is to run once does so for each release. */
+void sim_check_once(struct sim *sim, const struct bsc_launch *launch)
+{
+    uint64_t release = 0;
+    const struct bsc_strings *argv = &launch->argv, *environment = &launch->environment;
+    for (unsigned i = 0; i < environment->count; i++)
+        if (!strncmp(environment->items[i], "RELEASE=", 8))
+            release = strtoull(environment->items[i] + 8, NULL, 10);
+    if (strcmp(argv->items[argv->count - 1], "once") != 0)
+        return;
+    for (unsigned i = 0; i < sim->once_count; i++)
+        if (sim->once[i] == release)
+            sim_fail(sim, "%s runs, and it ran once for release %llu", launch->id,
+                     (unsigned long long)release);
+    if (sim->once_count < sizeof sim->once / sizeof *sim->once)
+        sim->once[sim->once_count++] = release;
+}
+
+static bool is_command(const char *id)
+{
+    return strstr(id, "-hook-") || strstr(id, "-gate-");
+}
+
 void sim_check_start(struct sim *sim, const struct bsc_launch *launch)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
-    if (strstr(launch->id, "-hook-")) {
+    if (is_command(launch->id)) {
+        enum bsc_step_kind kind = strstr(launch->id, "-hook-") ? BSC_STEP_HOOK : BSC_STEP_GATE;
         for (unsigned i = 0; i < state->rollout_count; i++) {
             const struct bsc_rollout_row *row = &state->rollouts[i];
             if (!bsc_walk_over(&row->walk, &row->plan) &&
-                row->plan.steps[row->walk.cursor].kind == BSC_STEP_HOOK &&
+                row->plan.steps[row->walk.cursor].kind == kind &&
                 !strncmp(row->service, launch->id, 2))
                 return;
         }
@@ -386,7 +428,7 @@ void sim_check_stop(struct sim *sim, const char *id)
 {
     const struct bsc_instance_row *row = instance_row(sim, id);
     const struct sim_process *process = sim_process_find(sim, id);
-    if (strstr(id, "-hook-"))
+    if (is_command(id))
         return;
     if (row && row->phase != BSC_INSTANCE_STOPPING && !sim->terminating)
         sim_fail(sim, "invariant 6: %s is stopped and not stored as stopping", id);

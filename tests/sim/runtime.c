@@ -110,7 +110,8 @@ static void start(void *self, const struct bsc_launch *launch, bsc_token token)
 {
     struct sim *sim = self;
     struct sim_process *process = sim_process_find(sim, launch->id);
-    bool hook = strstr(launch->id, "-hook-") != NULL;
+    bool gate = strstr(launch->id, "-gate-") != NULL;
+    bool hook = gate || strstr(launch->id, "-hook-") != NULL;
     sim_check_start(sim, launch);
     if (process && process->running) {
         started(sim, process, token);
@@ -138,8 +139,15 @@ static void start(void *self, const struct bsc_launch *launch, bsc_token token)
     process->port = launch->port;
     if (hook) {
         process->ends_ms = sim->now_ms + 1 + (int64_t)sim_random(sim, 3000);
-        process->wait_status = sim_chance(sim, sim->weather.hook_fails) ? 256 : 0;
+        process->wait_status =
+            sim_chance(sim, gate ? sim->weather.gate_fails : sim->weather.hook_fails) ? 256 : 0;
     }
+    if (gate && sim_chance(sim, sim->weather.gate_hangs)) {
+        process->ends_ms = sim->now_ms + launch->timeout_ms;
+        process->wait_status = 15;
+    }
+    if (gate)
+        sim_check_once(sim, launch);
     started(sim, process, token);
 }
 

@@ -33,8 +33,69 @@ static void add_hooks(struct bsc_spec *spec, bool pre, bool undo, bool post)
         spec->deploy.post_promote.command.shell = shell_hook;
 }
 
+static void add_late_hooks(struct bsc_spec *spec, bool switched, bool back)
+{
+    spec->deploy.post_switch.timeout_ms = spec->deploy.on_rollback.timeout_ms = 5000;
+    if (switched)
+        spec->deploy.post_switch.command.shell = shell_hook;
+    if (back)
+        spec->deploy.on_rollback.command.shell = shell_hook;
+}
+
+/* Each kind, some before any traffic, some before all of it. */
+static void add_gate(struct sim *sim, struct bsc_spec *spec, struct bsc_gate gate)
+{
+    struct bsc_gates *gates = &spec->deploy.gates;
+    struct bsc_gate *items = bsc_arena_alloc(&spec->arena, (gates->count + 1) * sizeof *items);
+    if (gates->count)
+        memcpy(items, gates->items, gates->count * sizeof *items);
+    gate.name = "gate";
+    gate.when = sim_random(sim, 3) ? BSC_GATE_BEFORE_SWITCH : BSC_GATE_BEFORE_FULL;
+    items[gates->count++] = gate;
+    gates->items = items;
+}
+
+static struct bsc_gate smoke_gate(bool once)
+{
+    struct bsc_gate gate = { .kind = BSC_GATE_SMOKE, .timeout_ms = 4000, .once = once };
+    gate.command.shell = once ? "once" : "smoke";
+    return gate;
+}
+
+static struct bsc_gate probe_gate(struct sim *sim)
+{
+    return (struct bsc_gate){ .kind = BSC_GATE_PROBE,
+                              .timeout_ms = 20000,
+                              .probe = { .path = "/",
+                                         .count = 1 + (unsigned)sim_random(sim, 3),
+                                         .failure_limit = (unsigned)sim_random(sim, 2),
+                                         .interval_ms = 500,
+                                         .timeout_ms = 1000 } };
+}
+
+static struct bsc_gate approval_gate(struct sim *sim)
+{
+    static const int64_t limits[] = { 0, 3000, 10000 };
+    return (struct bsc_gate){ .kind = BSC_GATE_APPROVAL,
+                              .approval = "it is good",
+                              .timeout_ms = limits[sim_random(sim, 3)],
+                              .on_timeout = sim_random(sim, 2) ? BSC_GATE_ABORT : BSC_GATE_HOLD };
+}
+
+static void draw_gates(struct sim *sim, struct bsc_spec *spec)
+{
+    if (sim_random(sim, 3) == 0)
+        add_gate(sim, spec, smoke_gate(false));
+    if (sim_random(sim, 4) == 0)
+        add_gate(sim, spec, smoke_gate(true));
+    if (sim_random(sim, 4) == 0)
+        add_gate(sim, spec, probe_gate(sim));
+    if (sim_random(sim, 4) == 0 && spec->deploy.strategy != BSC_STRATEGY_RECREATE)
+        add_gate(sim, spec, approval_gate(sim));
+}
+
 /* A strategy with everything that it can have. */
-static struct bsc_spec *full_spec(unsigned service, enum bsc_strategy strategy)
+static struct bsc_spec *full_spec(struct sim *sim, unsigned service, enum bsc_strategy strategy)
 {
     struct bsc_spec *spec = bsc_spec_create();
     spec->name = names[service];
@@ -67,6 +128,12 @@ static struct bsc_spec *full_spec(unsigned service, enum bsc_strategy strategy)
                     .minimum = 100 },
     };
     add_hooks(spec, true, true, true);
+    if (sim->fate.script != SIM_DRIVEN) {
+        add_late_hooks(spec, true, true);
+        add_gate(sim, spec, smoke_gate(true));
+    }
+    if (sim->fate.approval)
+        add_gate(sim, spec, (struct bsc_gate){ .kind = BSC_GATE_APPROVAL, .approval = "v" });
     return spec;
 }
 
@@ -119,7 +186,7 @@ static struct bsc_query_list draw_queries(struct sim *sim, struct bsc_arena *are
 static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixed)
 {
     static const int64_t standbys[] = { 0, 3000, 20000, 20000 }, drains[] = { 0, 1000, 5000, 5000 };
-    struct bsc_spec *spec = full_spec(service, BSC_STRATEGY_BLUE_GREEN);
+    struct bsc_spec *spec = full_spec(sim, service, BSC_STRATEGY_BLUE_GREEN);
     spec->routes = &routes[sim_random(sim, 6) ? service : 3];
     spec->replicas = 1 + (unsigned)sim_random(sim, 4);
     spec->restart = sim_random(sim, 4) ? BSC_RESTART_ALWAYS : BSC_RESTART_ON_FAILURE;
@@ -141,8 +208,13 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     if (!sim->fate.script)
         spec->deploy.analysis.queries = draw_queries(sim, &spec->arena);
     spec->deploy.pre_deploy = spec->deploy.post_promote = (struct bsc_hook_spec){ 0 };
+    spec->deploy.post_switch = spec->deploy.on_rollback = (struct bsc_hook_spec){ 0 };
+    spec->deploy.gates = (struct bsc_gates){ 0 };
+    draw_gates(sim, spec);
     if (sim_random(sim, 3) == 0)
         add_hooks(spec, sim_random(sim, 4), sim_random(sim, 2), sim_random(sim, 2));
+    if (sim_random(sim, 3) == 0)
+        add_late_hooks(spec, sim_random(sim, 2), sim_random(sim, 3) != 0);
     if (fixed) {
         spec->runtime = BSC_RUNTIME_STATIC;
         spec->command = (struct bsc_command){ 0 };
@@ -169,7 +241,8 @@ static void make_configs(struct sim *sim)
         unsigned count = 0;
         for (unsigned s = 0; s < SIM_SERVICES; s++)
             if (sim->fate.script)
-                sim->configs->services[v][count++] = full_spec(s, story_strategy(sim->fate.script));
+                sim->configs->services[v][count++] =
+                    full_spec(sim, s, story_strategy(sim->fate.script));
             else if (!v || sim_random(sim, 8)) /* now and then one is taken out */
                 sim->configs->services[v][count++] = random_spec(sim, s, fixed[s]);
         *config = (struct bsc_config){ .proxy.workers = 1,
@@ -186,6 +259,8 @@ static void make_weather(struct sim *sim)
     struct sim_weather *w = &sim->weather;
     unsigned bad = strengths[sim_random(sim, 4)];
     w->hook_fails = 100000;
+    w->gate_fails = 100000;
+    w->gate_hangs = 100000;
     w->crash_at_commit = sim_random(sim, 2) ? 500 * bad : 0;
     w->crash_anywhere = sim_random(sim, 2) ? 20 * bad : 0;
     w->terminate = sim_random(sim, 4) ? 0 : 5 * bad;
@@ -267,8 +342,8 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 static void command(struct sim *sim, struct bsc_event *event)
 {
     static const char *const commands[] = {
-        "apply", "deploy",  "switch", "rollback", "abort", "check",  "cleanup",
-        "retry", "promote", "pause",  "resume",   "lock",  "unlock", "traffic",
+        "apply",   "deploy", "switch", "rollback", "abort",  "check", "cleanup", "retry",
+        "promote", "pause",  "resume", "approve",  "reject", "lock",  "unlock",  "traffic",
     };
     bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && sim_engine_free(sim);
     event->token = sim->next_command++;
@@ -310,10 +385,11 @@ static void draw_command(struct sim *sim, struct bsc_event *event, char *version
         event->kind = sim_random(sim, 3) ? BSC_EVENT_UNLOCK : BSC_EVENT_LOCK;
         event->text = "incident";
     } else if (dice < 20) {
-        static const enum bsc_event_kind steers[] = { BSC_EVENT_PROMOTE, BSC_EVENT_PAUSE,
-                                                      BSC_EVENT_PAUSE, BSC_EVENT_RESUME,
-                                                      BSC_EVENT_RETRY };
-        event->kind = steers[sim_random(sim, 5)];
+        static const enum bsc_event_kind steers[] = {
+            BSC_EVENT_PROMOTE, BSC_EVENT_PAUSE,   BSC_EVENT_PAUSE,  BSC_EVENT_RESUME,
+            BSC_EVENT_RETRY,   BSC_EVENT_APPROVE, BSC_EVENT_REJECT,
+        };
+        event->kind = steers[sim_random(sim, 7)];
         event->to_end = sim_random(sim, 2);
     } else if (dice < 21) {
         event->kind = BSC_EVENT_TRAFFIC;
@@ -344,15 +420,25 @@ void sim_scenario_turn(struct sim *sim)
     }
 }
 
-/* Whoever locked or paused something comes back in the end. */
+static bool awaits(const struct bsc_service *s)
+{
+    const struct bsc_rollout_row *row = s->rollout ? &s->rollout->row : NULL;
+    return row && row->walk.status == BSC_ROLLOUT_RUNNING &&
+           row->plan.steps[row->walk.cursor].kind == BSC_STEP_GATE &&
+           row->plan.steps[row->walk.cursor].gate == BSC_GATE_APPROVAL;
+}
+
+/* Whoever locked or paused something, or is to approve it, comes back in the end. */
 void sim_scenario_calm(struct sim *sim)
 {
     for (const struct bsc_service *s = bsc_engine_services(sim->engine);
          sim->ready && !sim->terminating && s && sim_engine_free(sim); s = s->next) {
         bool paused = bsc_service_busy(s) && s->rollout->row.walk.paused;
-        if (!paused && !s->row.lock.at_ms)
+        if (!paused && !s->row.lock.at_ms && !awaits(s))
             continue;
-        struct bsc_event event = { .kind = s->row.lock.at_ms ? BSC_EVENT_UNLOCK : BSC_EVENT_RESUME,
+        struct bsc_event event = { .kind = s->row.lock.at_ms ? BSC_EVENT_UNLOCK
+                                           : paused          ? BSC_EVENT_RESUME
+                                                             : BSC_EVENT_APPROVE,
                                    .service = names[sim_service_index(s->name)] };
         command(sim, &event);
         return;

@@ -25,7 +25,7 @@ enum {
 /* How bad the world is; chances are per million of the occasions. */
 struct sim_weather {
     unsigned commit_fails, disk_fills, load_fails, start_fails, start_slow, stop_slow, port_taken;
-    unsigned dies, probe_fails, probe_silent, hook_fails, configure_fails;
+    unsigned dies, probe_fails, probe_silent, hook_fails, gate_fails, gate_hangs, configure_fails;
     unsigned crash_at_commit, crash_anywhere, terminate;
     unsigned proxy_dies, proxy_upgrade, proxy_slow, publish_refused, trips, wall_jumps;
     bool kind; /* nothing ever happens to an instance: then no request may find none */
@@ -105,6 +105,7 @@ struct sim_fate {
     unsigned script;      /* 0: random users and weather; else a story, see scenario.c */
     uint64_t crash_at[2]; /* crash when so many commits were asked for; 0: not */
     bool durable[2];      /* what was being committed then reaches the disk */
+    bool approval;        /* every release asks for one */
 };
 
 struct sim_pending; /* an event on its way to the engine */
@@ -172,6 +173,8 @@ struct sim {
     unsigned version_count, script_at, script_asked;
     int64_t script_ms; /* the next line of the script is not due before */
     bsc_token next_command;
+    uint64_t once[512]; /* releases whose gate that runs once has run */
+    unsigned once_count;
     struct sim_open_command {
         bsc_token token;
         int64_t asked_ms;
@@ -252,6 +255,7 @@ bool sim_router_reaches(const struct sim *sim, const struct sim_id *id);
 /* oracle.c */
 void sim_check_durable(struct sim *sim);
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing);
+void sim_check_once(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_start(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_stop(struct sim *sim, const char *id);
 /* Nothing happens to instances, and there is a release that nobody takes back: requests must find

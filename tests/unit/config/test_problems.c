@@ -349,9 +349,9 @@ static void commands_and_variables(void **unused)
           "is left to the shell)" },
         { WEB "    hooks: { pre_deploy: { undo: x } }\n",
           "4: services.web.hooks.pre_deploy.command: is missing" },
-        { WEB "    hooks: { pre_deploy: }\n",
-          "4: services.web.hooks.pre_deploy: expected a map with command, undo and timeout, found "
-          "nothing" },
+        { WEB "    hooks: { pre_deploy: }\n", "4: services.web.hooks.pre_deploy: expected a map "
+                                              "with command, timeout, once and undo, found "
+                                              "nothing" },
         { WEB "    environment: { 1A: x, \"A B\": y, PORT: 1, C: [], D: }\n",
           "4: services.web.environment.1A: expected a variable's name of letters, digits and '_', "
           "found '1A'\n"

@@ -128,8 +128,16 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             bsc_text_puts(&text, "tls:\n  certificates: { certificate: a, key: b }\n");
         if (!strcmp(key->path, "tls.client_verify"))
             bsc_text_puts(&text, "  client_ca: a\n");
-        if (!strcmp(at, "undo") || (!strcmp(at, "timeout") && strstr(key->path, "hooks.")))
+        if (!strcmp(at, "undo") ||
+            ((!strcmp(at, "timeout") || !strcmp(at, "once")) && strstr(key->path, "hooks.")))
             bsc_text_printf(&text, "%scommand: hook\n", margin);
+        if (table == &bsc_gate_keys && strstr(key->path, "probe.") && strcmp(at, "path") != 0)
+            bsc_text_printf(&text, "%spath: /\n", margin);
+        else if (table == &bsc_gate_keys && !strcmp(at, "on_timeout"))
+            bsc_text_printf(&text, "%sapproval: yes\n", margin);
+        else if (table == &bsc_gate_keys && strcmp(at, "smoke") != 0 && strcmp(at, "load") != 0 &&
+                 strcmp(at, "approval") != 0 && strcmp(at, "path") != 0)
+            bsc_text_printf(&text, "%ssmoke: test\n", margin);
         struct bsc_config_problems problems = { 0 };
         struct bsc_config *config =
             bsc_config_parse("/srv/bascule.yaml", text.data, text.size, &problems);

@@ -61,8 +61,9 @@ static void a_lock_refuses_nothing_that_is_not_new(void **unused)
         bool refused = bsc_command_rule(command, BSC_AT_REST, true).status == BSC_LOCKED;
         bool kept = command == BSC_COMMAND_ABORT || command == BSC_COMMAND_ROLLBACK ||
                     command == BSC_COMMAND_ROLLBACK_TO || command == BSC_COMMAND_PAUSE ||
-                    command == BSC_COMMAND_CHECK || command == BSC_COMMAND_TRAFFIC ||
-                    command == BSC_COMMAND_LOCK || command == BSC_COMMAND_UNLOCK;
+                    command == BSC_COMMAND_REJECT || command == BSC_COMMAND_CHECK ||
+                    command == BSC_COMMAND_TRAFFIC || command == BSC_COMMAND_LOCK ||
+                    command == BSC_COMMAND_UNLOCK;
         assert_int_equal(refused, !kept);
         for (unsigned s = 0; refused && s < BSC_SITUATION_COUNT; s++)
             assert_int_equal(bsc_command_rule(command, (enum bsc_situation)s, true).status,

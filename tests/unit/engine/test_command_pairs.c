@@ -78,6 +78,25 @@ static bool hook_behind_commit(void)
     return service()->rollout->row.walk.status == BSC_ROLLOUT_PROMOTED && at_step(BSC_STEP_HOOK);
 }
 
+static bool awaiting(void)
+{
+    return bsc_service_situation(service()) == BSC_AWAITING;
+}
+
+static bool at_rest_or_awaiting(void)
+{
+    return at_rest() || awaiting();
+}
+
+/* To the end, whatever is to be approved. */
+static void let_through(void)
+{
+    turn_until(at_rest_or_awaiting);
+    if (awaiting())
+        assert_int_equal(ask((struct bsc_event){ .kind = BSC_EVENT_APPROVE }), BSC_OK);
+    turn_until(at_rest);
+}
+
 static void deploy(const char *version)
 {
     assert_int_equal(ask((struct bsc_event){ .kind = BSC_EVENT_DEPLOY, .version = version }),
@@ -88,9 +107,9 @@ static void deploy(const char *version)
 static void bring_about(enum bsc_situation situation)
 {
     deploy("v1");
-    turn_until(at_rest);
+    let_through();
     deploy("v2");
-    turn_until(at_rest);
+    let_through();
     if (situation == BSC_AT_REST)
         return;
     if (situation == BSC_GOING_BACK) {
@@ -111,6 +130,7 @@ static void bring_about(enum bsc_situation situation)
     turn_until(situation == BSC_AT_WORK        ? starting
                : situation == BSC_TIDYING      ? draining
                : situation == BSC_TIDYING_HOOK ? hook_behind_commit
+               : situation == BSC_AWAITING     ? awaiting
                                                : baking);
     if (situation == BSC_PAUSED)
         assert_int_equal(ask((struct bsc_event){ .kind = BSC_EVENT_PAUSE }), BSC_OK);
@@ -129,6 +149,8 @@ static struct bsc_event event_of(enum bsc_command_kind command)
         [BSC_COMMAND_PROMOTE_FULL] = BSC_EVENT_PROMOTE,
         [BSC_COMMAND_PAUSE] = BSC_EVENT_PAUSE,
         [BSC_COMMAND_RESUME] = BSC_EVENT_RESUME,
+        [BSC_COMMAND_APPROVE] = BSC_EVENT_APPROVE,
+        [BSC_COMMAND_REJECT] = BSC_EVENT_REJECT,
         [BSC_COMMAND_ABORT] = BSC_EVENT_ABORT,
         [BSC_COMMAND_ROLLBACK] = BSC_EVENT_ROLLBACK,
         [BSC_COMMAND_ROLLBACK_TO] = BSC_EVENT_ROLLBACK,
@@ -161,6 +183,8 @@ static void give(enum bsc_command_kind command)
         return;
     bool met = ruling.status == BSC_OK && ruling.rule == BSC_RULE_FREE && situation == BSC_AT_REST;
     met = met || (command == BSC_COMMAND_CHECK && status != BSC_LOCKED); /* asked for, then cut */
+    met = met || ((command == BSC_COMMAND_APPROVE || command == BSC_COMMAND_REJECT) &&
+                  situation == BSC_PAUSED && status == BSC_STATE);
     met = met || (ruling.rule == BSC_RULE_NEWER && situation == BSC_TIDYING);
     if (!met || status == BSC_LOCKED || (status == BSC_BUSY && command != BSC_COMMAND_CHECK))
         fail_msg("%s when %s%s: %s (%s) and not %s by the rule '%s'", bsc_command_name(command),
@@ -173,14 +197,15 @@ static void come_to_rest(void)
 {
     (void)ask((struct bsc_event){ .kind = BSC_EVENT_UNLOCK });
     (void)ask((struct bsc_event){ .kind = BSC_EVENT_RESUME });
-    turn_until(at_rest);
+    let_through();
 }
 
 static void pairs_in(enum bsc_situation situation)
 {
     for (unsigned first = 0; first < BSC_COMMAND_KIND_COUNT; first++)
         for (unsigned second = 0; second < BSC_COMMAND_KIND_COUNT; second++) {
-            sim = sim_open(1, &(struct sim_fate){ .script = SIM_DRIVEN }, false);
+            struct sim_fate fate = { .script = SIM_DRIVEN, .approval = situation == BSC_AWAITING };
+            sim = sim_open(1, &fate, false);
             while (!bsc_engine_services(sim->engine) || !sim_engine_free(sim))
                 sim_turn(sim);
             bring_about(situation);
@@ -206,6 +231,7 @@ PAIRS(BSC_AT_REST, every_pair_at_rest)
 PAIRS(BSC_AT_WORK, every_pair_while_a_step_runs)
 PAIRS(BSC_HOLDING, every_pair_while_requests_wait)
 PAIRS(BSC_BAKING, every_pair_in_a_bake)
+PAIRS(BSC_AWAITING, every_pair_while_an_approval_is_waited_for)
 PAIRS(BSC_PAUSED, every_pair_while_it_is_paused)
 PAIRS(BSC_GOING_BACK, every_pair_in_a_rollback)
 PAIRS(BSC_UNDOING, every_pair_while_it_is_undone)
@@ -219,6 +245,7 @@ int main(void)
         cmocka_unit_test(every_pair_while_a_step_runs),
         cmocka_unit_test(every_pair_while_requests_wait),
         cmocka_unit_test(every_pair_in_a_bake),
+        cmocka_unit_test(every_pair_while_an_approval_is_waited_for),
         cmocka_unit_test(every_pair_while_it_is_paused),
         cmocka_unit_test(every_pair_in_a_rollback),
         cmocka_unit_test(every_pair_while_it_is_undone),
