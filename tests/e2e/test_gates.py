@@ -44,7 +44,7 @@ def test_a_smoke_test_that_fails_leaves_the_live_version_alone_and_shows_what_it
         last = daemon.service()["last_rollout"]
         assert last["status"] == "failed" and "the gate 'checkout' failed: exited with status 1" in last["reason"]
         said = last["reason"].splitlines()[-2].split()
-        assert said[:3] == ["web", "v2", "green"] and said[3] in said[5:] and len(said[5:]) == 2
+        assert said[:3] == ["web", "v2", "blue"] and said[3] in said[5:] and len(said[5:]) == 2
         assert "the checkout is broken" in daemon.do("why", "web")
         assert not any(step["kind"] == "split" and step["state"] == "done" for step in last["steps"])
         daemon.release("v3")
@@ -128,7 +128,7 @@ def test_what_runs_once_for_a_release_is_left_out_when_that_is_tried_again(daemo
 
 
 @pytest.mark.parametrize("gate,reason", [
-    ({"probe": {"path": "/x", "status": "404", "count": 1, "interval": "50ms"}}, "the gate 'probe' failed: web-green"),
+    ({"probe": {"path": "/x", "status": "404", "count": 1, "interval": "50ms"}}, "the gate 'probe-2' failed: web-blue"),
     ({"load": "scenario.yaml", "name": "crowd"}, "the gate 'crowd' failed: exited with status 1"),
 ])
 def test_requests_to_the_new_version_decide_before_its_first_user(daemon, gate, reason):
