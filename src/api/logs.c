@@ -42,23 +42,34 @@ static bool has_tail(const struct logs *logs, const char *id)
     return false;
 }
 
-/* Takes up the instances that are there and not yet followed; returns how many are wanted. */
+static void add_tail(struct logs *logs, const struct bsc_api_options *options, const char *id)
+{
+    char path[PATH_BYTES];
+    if (has_tail(logs, id) || !options->log_path(options->argument, id, path, sizeof path))
+        return;
+    logs->tails = bsc_grow(logs->tails, &logs->capacity, logs->count + 1, sizeof *logs->tails);
+    struct log_tail *added = &logs->tails[logs->count++];
+    added->gone = false;
+    bsc_tail_init(&added->tail, id, path);
+}
+
+/* Takes up what is there and not yet followed: instances, and the command of a hook or gate that
+ * runs; returns how many are wanted. */
 static unsigned take_up(struct logs *logs, const struct bsc_api_options *options,
                         const struct bsc_service *service)
 {
     unsigned wanted = 0;
-    char path[PATH_BYTES];
+    char command[BSC_ID_BYTES];
     for (size_t i = 0; i < service->instance_count; i++) {
-        const char *id = service->instances[i].row.id;
         if (!is_wanted(&service->instances[i], logs->slot, logs->instance))
             continue;
         wanted++;
-        if (has_tail(logs, id) || !options->log_path(options->argument, id, path, sizeof path))
-            continue;
-        logs->tails = bsc_grow(logs->tails, &logs->capacity, logs->count + 1, sizeof *logs->tails);
-        struct log_tail *added = &logs->tails[logs->count++];
-        added->gone = false;
-        bsc_tail_init(&added->tail, id, path);
+        add_tail(logs, options, service->instances[i].row.id);
+    }
+    if (logs->slot < 0 && bsc_service_command(service, command) &&
+        (!logs->instance || !strcmp(logs->instance, command))) {
+        wanted++;
+        add_tail(logs, options, command);
     }
     return wanted;
 }
@@ -103,7 +114,8 @@ static bool has_instance(const struct bsc_service *service, const char *id)
     for (size_t i = 0; service && i < service->instance_count; i++)
         if (!strcmp(service->instances[i].row.id, id))
             return true;
-    return false;
+    char command[BSC_ID_BYTES];
+    return service && bsc_service_command(service, command) && !strcmp(command, id);
 }
 
 static void on_refresh(struct bsc_api_stream *stream)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/steer.c - what is asked of a rollout under way: `bascule promote`, `pause` and `resume`. */
+ * cli/steer.c - what is asked of a rollout under way: `bascule promote`, `pause`, `resume`,
+ * `approve` and `reject`. */
 #include "cli/run.h"
 
 int bsc_run_promote(struct bsc_cli *cli)

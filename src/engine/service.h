@@ -104,6 +104,9 @@ const struct bsc_release *bsc_service_release(const struct bsc_service *service,
 struct bsc_mirror_limits bsc_mirror_limits(const struct bsc_shadow_spec *shadow);
 bool bsc_engine_store_full(const struct bsc_engine *engine); /* as the last commit told */
 
+/* The id of the hook's or gate's command that runs now; false: none does. */
+bool bsc_service_command(const struct bsc_service *service, char out[static BSC_ID_BYTES]);
+
 /* Is a rollout (or its tail) still at work? */
 bool bsc_service_busy(const struct bsc_service *service);
 

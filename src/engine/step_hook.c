@@ -75,6 +75,14 @@ void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static B
              (unsigned)(step - rollout->row.plan.steps), undo ? "-undo" : "");
 }
 
+bool bsc_service_command(const struct bsc_service *service, char out[static BSC_ID_BYTES])
+{
+    if (!bsc_hook_runs(service) || service->rollout->step_answered)
+        return false;
+    bsc_hook_id(service->rollout, service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING, out);
+    return true;
+}
+
 /* Its end is told whoever started it; the token says that it is waited for. */
 void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
 {
