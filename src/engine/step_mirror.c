@@ -40,7 +40,7 @@ const struct bsc_shadow_spec *bsc_mirror_in_force(const struct bsc_service *serv
 
 void bsc_step_begin_mirror(struct bsc_engine *engine, struct bsc_service *service)
 {
-    bsc_bake_run(engine, service);
+    bsc_step_clock(engine, service);
     service->rollout->step_token = bsc_publish(engine, service, false);
 }
 
