@@ -94,7 +94,7 @@ int stage_tear_down(void **state)
         struct peer *peer = &stage->peers[i];
         peer_close(peer);
         munmap(peer->counters,
-               sizeof *peer->counters + peer->counters->workers * sizeof(struct bsc_shard));
+               sizeof *peer->counters + (peer->counters->workers + 1) * sizeof(struct bsc_shard));
         close(peer->counters_fd);
         bsc_text_deinit(&peer->in);
         json_decref(peer->listeners);
@@ -156,7 +156,7 @@ static void announce(struct stage *stage, struct peer *peer, const char *state)
 struct peer *stage_arrive(struct stage *stage, uint64_t generation, unsigned workers)
 {
     struct peer *peer = &stage->peers[stage->peer_count++];
-    size_t bytes = sizeof *peer->counters + workers * sizeof(struct bsc_shard);
+    size_t bytes = sizeof *peer->counters + (workers + 1) * sizeof(struct bsc_shard);
     *peer = (struct peer){ .generation = generation,
                            .services = json_object(),
                            .listeners = json_object() };

@@ -278,7 +278,7 @@ class Proxy:
     def _shards(self):
         cell_bytes = 8 * (len(self.NAMES) + self.BUCKETS)
         size = os.fstat(self.counters_fd).st_size
-        stride = (size - 4096) // self.workers
+        stride = (size - 4096) // (self.workers + 1)  # one more, for copies of requests
         return [(4096 + i * stride, cell_bytes) for i in range(self.workers)]
 
     def shard_total(self, name):
