@@ -233,6 +233,33 @@ static void what_the_slots_do_not_allow_is_not_planned(void **unused)
     }
 }
 
+static void gates_stand_before_the_traffic_but_not_before_what_comes_back(void **unused)
+{
+    (void)unused;
+    static const struct bsc_gate gates[] = {
+        { .name = "late", .when = BSC_GATE_BEFORE_FULL, .timeout_ms = 3000 },
+        { .name = "early", .when = BSC_GATE_BEFORE_SWITCH, .timeout_ms = 4000 },
+    };
+    struct bsc_spec spec = plain();
+    spec.deploy.gates = (struct bsc_gates){ 2, gates };
+    struct bsc_plan plan;
+    struct bsc_error error;
+    assert_int_equal(compile(BSC_PLAN_DEPLOY, &spec, &idle, false, &plan, &error), BSC_OK);
+    assert_int_equal(plan.steps[2].kind, BSC_STEP_GATE);
+    assert_int_equal(plan.steps[2].item, 1);
+    assert_int_equal(plan.steps[2].timeout_ms, 4000);
+    assert_int_equal(plan.steps[3].kind, BSC_STEP_GATE);
+    assert_int_equal(plan.steps[3].item, 0);
+    assert_int_equal(plan.steps[3].timeout_ms, 3000);
+    assert_int_equal(plan.steps[4].kind, BSC_STEP_SPLIT);
+    char text[160];
+    bsc_step_describe(&plan.steps[2], text, sizeof text);
+    assert_non_null(strstr(text, "pass gate 2: "));
+    assert_int_equal(compile(BSC_PLAN_ROLLBACK, &spec, &standby, true, &plan, &error), BSC_OK);
+    for (unsigned i = 0; i < plan.count; i++)
+        assert_int_not_equal(plan.steps[i].kind, BSC_STEP_GATE);
+}
+
 static void a_part_of_the_traffic_is_told_in_percent(void **unused)
 {
     (void)unused;
@@ -276,6 +303,7 @@ static void names_are_read_as_they_are_written(void **unused)
     ASSERT_NAMES(enum bsc_plan_kind, BSC_PLAN_KIND_COUNT, bsc_plan_kind_name, bsc_plan_kind_parse);
     ASSERT_NAMES(enum bsc_strategy, BSC_STRATEGY_COUNT, bsc_strategy_name, bsc_strategy_parse);
     ASSERT_NAMES(enum bsc_hook, BSC_HOOK_COUNT, bsc_hook_name, bsc_hook_parse);
+    ASSERT_NAMES(enum bsc_gate_kind, BSC_GATE_KIND_COUNT, bsc_gate_kind_name, bsc_gate_kind_parse);
     ASSERT_NAMES(enum bsc_undo, BSC_UNDO_COUNT, bsc_undo_name, bsc_undo_parse);
 }
 
@@ -292,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_static_service_has_as_many_instances_as_addresses_in_the_slot),
         cmocka_unit_test(the_candidate_is_the_slot_that_is_not_live),
         cmocka_unit_test(what_the_slots_do_not_allow_is_not_planned),
+        cmocka_unit_test(gates_stand_before_the_traffic_but_not_before_what_comes_back),
         cmocka_unit_test(a_part_of_the_traffic_is_told_in_percent),
         cmocka_unit_test(a_step_that_does_not_exist_is_described_by_nothing),
         cmocka_unit_test(names_are_read_as_they_are_written),
