@@ -207,6 +207,27 @@ static void copy_error_rules(struct bsc_arena *arena, struct bsc_error_rules *ru
     rules->items = rules->count ? items : NULL;
 }
 
+static void copy_error_pages(struct bsc_arena *arena, struct bsc_error_pages *pages)
+{
+    struct bsc_error_page *items = bsc_arena_alloc(arena, pages->count * sizeof *items);
+    for (unsigned i = 0; i < pages->count; i++)
+        items[i] = (struct bsc_error_page){ .key = bsc_arena_copy(arena, pages->items[i].key),
+                                            .html = bsc_arena_copy(arena, pages->items[i].html),
+                                            .json = bsc_arena_copy(arena, pages->items[i].json) };
+    pages->items = pages->count ? items : NULL;
+}
+
+static void copy_match(struct bsc_arena *arena, struct bsc_match_spec *match)
+{
+    struct bsc_match_rule *items = bsc_arena_alloc(arena, match->count * sizeof *items);
+    for (unsigned i = 0; i < match->count; i++) {
+        items[i] = match->items[i];
+        items[i].name = bsc_arena_copy(arena, items[i].name);
+        items[i].value = bsc_arena_copy(arena, items[i].value);
+    }
+    match->items = match->count ? items : NULL;
+}
+
 static void copy_strings(struct bsc_arena *arena, struct bsc_strings *strings)
 {
     const char **items = bsc_arena_alloc(arena, strings->count * sizeof *items);
@@ -244,6 +265,11 @@ static void copy_rest(struct bsc_spec *spec)
     spec->health.host = bsc_arena_copy(arena, spec->health.host);
     copy_error_rules(arena, &spec->errors.paths);
     copy_error_rules(arena, &spec->errors.ignore);
+    copy_error_pages(arena, &spec->edge.error_pages);
+    copy_match(arena, &spec->deploy.match);
+    copy_strings(arena, &spec->deploy.shadow.methods);
+    copy_strings(arena, &spec->deploy.shadow.headers);
+    copy_strings(arena, &spec->deploy.shadow.ignored);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
         copy_strings(arena, &spec->targets[slot]);
 }
