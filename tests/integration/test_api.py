@@ -62,6 +62,7 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         for path in ("/v1/version", "/v1/status", service, service + "/why", service + "/history", "/v1/events",
                      "/v1/openapi.json", service + "/logs", service + "/counters"):
             ask("GET", path)
+        problem(ask("GET", service + "/report", status=404), 404, "not-found")
         ask("GET", service + "/plan", query="?version=v1")
         problem(ask("POST", service + "/switch", {}, status=409), 409, "invalid-state")
         problem(ask("POST", service + "/rollback", {}, status=409), 409, "rollback-failed")
@@ -80,7 +81,7 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         assert daemon.end_of(switched)["status"] == "promoted"
         assert daemon.end_of(ask("POST", service + "/rollback", {"version": None}, status=202))["status"] == "promoted"
         ask("POST", service + "/cleanup", {})
-        for steer in ("promote", "pause", "resume", "retry"):
+        for steer in ("promote", "pause", "resume", "retry", "approve", "reject"):
             problem(ask("POST", service + "/" + steer, {}, status=409), 409, "invalid-state")
         problem(ask("POST", service + "/lock", {"reason": " "}, status=422), 422, "invalid")
         assert "is locked" in ask("POST", service + "/lock", {"reason": "incident 42"}).json["done"]
