@@ -95,6 +95,11 @@ static const char *const env_files[] = { "/srv/${VERSION}/env" };
 static const char *const blue[] = { "127.0.0.1:3000" };
 static const struct bsc_route routes[] = { { "shop.example", "/" }, { NULL, "/api" } };
 
+static const struct bsc_error_page pages[] = { { "503", "<p>sorry", NULL } };
+static const struct bsc_match_rule rules[] = {
+    { .by = BSC_MATCH_HEADER, .how = BSC_MATCH_EXACT, .name = "X-Beta", .value = "yes" }
+};
+
 static struct bsc_spec *file_spec(void)
 {
     struct bsc_spec *spec = bsc_spec_create();
@@ -112,6 +117,8 @@ static struct bsc_spec *file_spec(void)
     spec->deploy.pre_deploy.undo.shell = "migrate --undo ${VERSION}";
     spec->deploy.post_promote.command.shell = "announce ${VERSION} ${SLOT}";
     spec->deploy.bake_ms = 5000;
+    spec->deploy.match = (struct bsc_match_spec){ 1, rules };
+    spec->edge.error_pages = (struct bsc_error_pages){ 1, pages };
     spec->replicas = 2;
     spec->upstream_tls =
         (struct bsc_upstream_tls_spec){ .enabled = true,
@@ -151,6 +158,10 @@ static void a_release_has_its_version_everywhere(void **unused)
     assert_string_equal(release->deploy.post_promote.command.shell, "announce v2 ${SLOT}");
     assert_null(release->deploy.post_promote.undo.shell);
     assert_int_equal(release->deploy.bake_ms, 5000);
+    assert_ptr_not_equal(release->deploy.match.items, rules);
+    assert_string_equal(release->deploy.match.items[0].name, "X-Beta");
+    assert_ptr_not_equal(release->edge.error_pages.items, pages);
+    assert_string_equal(release->edge.error_pages.items[0].html, "<p>sorry");
     assert_int_equal(release->replicas, 2);
     assert_string_equal(bsc_upstream_tls(release)->ca, "/ca.pem");
     assert_string_equal(release->upstream_tls.server_name, "app");

@@ -139,6 +139,9 @@ static void a_version_that_is_recreated_waits_for_nobody(void **unused)
     struct bsc_error error;
     assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_INVALID);
     assert_non_null(strstr(error.text, "approval"));
+    ask.kind = BSC_PLAN_REVERT; /* what comes back was approved of */
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, &error), BSC_OK);
+    ask.kind = BSC_PLAN_DEPLOY;
     spec.deploy.gates.count = 1;
     assert_steps(&ask, &idle,
                  "hook-on_rollback hold drain stop start check gate-0 split resume "

@@ -214,6 +214,7 @@ static void the_first_release_goes_straight_to_all_the_traffic(void **unused)
     (void)unused;
     for (unsigned strategy = 0; strategy < BSC_STRATEGY_COUNT; strategy++) {
         struct bsc_spec spec = spec_of((enum bsc_strategy)strategy);
+        spec.deploy.bake_ms = 1000;
         struct bsc_plan_ask ask = ask_of(&spec);
         ask.live = NULL;
         assert_int_equal(bsc_plan_strategy(&ask), BSC_STRATEGY_BLUE_GREEN);
@@ -254,6 +255,21 @@ static void what_is_not_said_is_watched_as_suits_the_strategy(void **unused)
     assert_int_equal(watched(BSC_STRATEGY_ROLLING, BSC_BAKE_AUTO, 10000), 1); /* not in between */
     assert_int_equal(watched(BSC_STRATEGY_ROLLING, 2000, 2000), 2);
     assert_int_equal(watched(BSC_STRATEGY_BLUE_GREEN, 0, 0), 0);
+}
+
+static void what_comes_back_is_not_watched_again(void **unused)
+{
+    (void)unused;
+    for (unsigned strategy = 0; strategy < BSC_STRATEGY_COUNT; strategy++) {
+        struct bsc_spec spec = spec_of((enum bsc_strategy)strategy);
+        spec.deploy.bake_ms = 1000;
+        struct bsc_plan_ask ask = ask_of(&spec);
+        ask.kind = BSC_PLAN_REVERT;
+        struct bsc_plan plan;
+        assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, NULL), BSC_OK);
+        for (unsigned i = 0; i < plan.count; i++)
+            assert_int_not_equal(plan.steps[i].kind, BSC_STEP_BAKE);
+    }
 }
 
 static void a_rolling_release_replaces_batch_by_batch(void **unused)
@@ -537,6 +553,7 @@ int main(void)
         cmocka_unit_test(what_was_staged_for_a_canary_is_there_in_whole),
         cmocka_unit_test(the_first_release_goes_straight_to_all_the_traffic),
         cmocka_unit_test(what_is_not_said_is_watched_as_suits_the_strategy),
+        cmocka_unit_test(what_comes_back_is_not_watched_again),
         cmocka_unit_test(a_rolling_release_replaces_batch_by_batch),
         cmocka_unit_test(without_room_above_a_rolling_release_makes_room_below),
         cmocka_unit_test(a_rolling_release_never_leaves_its_limits),

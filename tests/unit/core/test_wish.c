@@ -95,6 +95,18 @@ static void steps_are_for_a_canary(void **unused)
     assert_non_null(strstr(error.text, "canary"));
 }
 
+static void answers_of_tcp_are_not_compared(void **unused)
+{
+    (void)unused;
+    struct bsc_spec spec = { .speech = BSC_SPEECH_TCP };
+    struct bsc_deploy_wish wish = { .has_strategy = true, .strategy = BSC_STRATEGY_SHADOW };
+    struct bsc_error error;
+    assert_int_equal(bsc_deploy_wish_apply(&wish, &spec, &error), BSC_INVALID);
+    assert_non_null(strstr(error.text, "speaks tcp"));
+    spec.speech = BSC_SPEECH_HTTP1;
+    assert_int_equal(bsc_deploy_wish_apply(&wish, &spec, &error), BSC_OK);
+}
+
 static void an_amount_is_a_number_or_a_share_of_the_whole(void **unused)
 {
     (void)unused;
@@ -121,6 +133,7 @@ int main(void)
         cmocka_unit_test(every_share_is_read_as_it_is_written),
         cmocka_unit_test(steps_rise_and_are_few),
         cmocka_unit_test(a_wish_changes_only_what_it_names),
+        cmocka_unit_test(answers_of_tcp_are_not_compared),
         cmocka_unit_test(steps_are_for_a_canary),
         cmocka_unit_test(an_amount_is_a_number_or_a_share_of_the_whole),
         cmocka_unit_test(one_instance_always_stays),
