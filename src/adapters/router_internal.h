@@ -218,10 +218,11 @@ struct bsc_routed {
 void bsc_routed_rescues(const struct bsc_router_proxy *router, const struct bsc_routed *routed,
                         struct bsc_router_rescues *out);
 struct bsc_routed *bsc_routed_find(const struct bsc_router_proxy *router, const char *name);
-/* Takes over the routing and tells the proxies what changed. */
+/* Takes over the routings, all or none, and tells the proxies what changed. `out` has room for as
+ * many. */
 enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
-                                   const struct bsc_routing *routing, struct bsc_routed **out,
-                                   struct bsc_error *error) BSC_MUST_CHECK;
+                                   const struct bsc_routing *routings, unsigned count,
+                                   struct bsc_routed **out, struct bsc_error *error) BSC_MUST_CHECK;
 /* Begin: gives it cells and gauges, and its texts. */
 enum bsc_status bsc_routed_begin(struct bsc_router_proxy *router, struct bsc_routed *routed,
                                  struct bsc_error *error) BSC_MUST_CHECK;
@@ -315,6 +316,9 @@ json_t *bsc_wire_pages(const struct bsc_error_pages *pages);
 /* NULL gives NULL; the caller's. */
 json_t *bsc_wire_match(const struct bsc_match_spec *match);
 void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out);
+/* One body of several: each is added to what is there, then it is ended. */
+void bsc_wire_add_split(struct bsc_text *out, const struct bsc_text *split);
+void bsc_wire_end_splits(struct bsc_text *out);
 void bsc_wire_remove(const char *name, struct bsc_text *out);
 /* Adds a line. */
 void bsc_wire_line(struct bsc_text *out, uint64_t seq, const struct bsc_text *body);

@@ -175,24 +175,36 @@ void bsc_router_tripped(struct bsc_router_proxy *router, const char *service, ui
     tell_tripped(router, routed);
 }
 
-static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
+static void publish_together(void *self, const struct bsc_routing *routings,
+                             const bsc_token *tokens, unsigned count)
 {
     struct bsc_router_proxy *router = self;
-    struct bsc_routed *routed;
+    struct bsc_routed **routed = bsc_alloc(count * sizeof *routed);
     struct bsc_error error;
-    if (bsc_routed_publish(router, routing, &routed, &error) != BSC_OK) {
-        bsc_log_error("the routes of %s: %s", routing->spec->name, error.text);
-        answer(router, BSC_EVENT_PUBLISHED, token, error.status, error.text);
-        return;
+    bool taken = bsc_routed_publish(router, routings, count, routed, &error) == BSC_OK;
+    if (!taken)
+        bsc_log_error("the routes of %s%s: %s", routings->spec->name,
+                      count > 1 ? " and others" : "", error.text);
+    for (unsigned i = 0; i < count; i++) {
+        if (!taken) {
+            answer(router, BSC_EVENT_PUBLISHED, tokens[i], error.status, error.text);
+            continue;
+        }
+        /* An engine that had to read its store again may have lost it. */
+        if (routed[i]->rescue && routed[i]->tripped == routings[i].generation)
+            tell_tripped(router, routed[i]);
+        if (router->begun)
+            wait_for(router, BSC_EVENT_PUBLISHED, tokens[i], routed[i]->first_line,
+                     routed[i]->line);
+        else
+            wait_for(router, BSC_EVENT_PUBLISHED, tokens[i], router->line, router->line);
     }
-    /* An engine that had to read its store again may have lost it. */
-    if (routed->rescue && routed->tripped == routing->generation)
-        tell_tripped(router, routed);
-    if (router->begun) {
-        wait_for(router, BSC_EVENT_PUBLISHED, token, routed->first_line, routed->line);
-    } else {
-        wait_for(router, BSC_EVENT_PUBLISHED, token, router->line, router->line);
-    }
+    free(routed);
+}
+
+static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
+{
+    publish_together(self, routing, &token, 1);
 }
 
 static void remove_service(void *self, const char *service, bsc_token token)
@@ -354,6 +366,7 @@ struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router)
     static const struct bsc_router_ops ops = { .name = "proxy",
                                                .configure = configure,
                                                .publish = publish,
+                                               .publish_together = publish_together,
                                                .remove = remove_service,
                                                .drain = drain,
                                                .cancel = cancel };

@@ -4,7 +4,8 @@
  * One publish may change several things, and each line takes effect as it comes. The order keeps
  * requests from being lost in between: instances that the new split needs come before it, those
  * that only the old one needs go after it; requests are held before anything moves and let go
- * after. */
+ * after. Of several services that are published together all splits are one line, which a worker
+ * takes between two requests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,18 +142,28 @@ static void replace_text(struct bsc_text *old, struct bsc_text *new)
     *new = (struct bsc_text){ 0 };
 }
 
-static void emit(struct bsc_router_proxy *router, struct bsc_routed *routed, bool *first,
-                 const struct bsc_text *body)
+/* The line just sent is one of its own. */
+static void note_line(const struct bsc_router_proxy *router, struct bsc_routed *routed, bool *first)
 {
-    bsc_router_emit(router, body);
     if (*first)
         routed->first_line = router->line;
     *first = false;
     routed->line = router->line;
 }
 
+static void emit(struct bsc_router_proxy *router, struct bsc_routed *routed, bool *first,
+                 const struct bsc_text *body)
+{
+    bsc_router_emit(router, body);
+    note_line(router, routed, first);
+}
+
 /* All that a publish brings. */
 struct change {
+    struct bsc_routed *routed;
+    bool fresh;  /* it was not known before */
+    bool serves; /* the line of the service is another, and is still to be sent */
+    bool first;  /* none of its lines was sent yet */
     struct bsc_text service, between, instances;
     struct endpoints endpoints;
     struct bsc_cell_use *cells[BSC_CELL_KINDS]; /* NULL: the split stays */
@@ -247,70 +258,126 @@ static void swap_state(struct bsc_routed *routed, const struct bsc_routing *rout
     }
 }
 
-static void send_change(struct bsc_router_proxy *router, struct bsc_routed *routed,
+/* What must be there before the splits. */
+static void send_before(struct bsc_router_proxy *router, struct bsc_routed *routed,
                         struct change *change)
 {
-    bool first = true;
     if (routed->refused) {
         bsc_text_clear(&routed->service);
         bsc_text_clear(&routed->instances);
         routed->refused = false;
     }
-    bool service = !same_text(&routed->service, &change->service);
+    change->first = true;
+    change->serves = !same_text(&routed->service, &change->service);
     bool service_first = !routed->service.size || routed->traffic != BSC_TRAFFIC_SERVE;
-    const struct bsc_text *sent = &routed->instances;
     replace_text(&routed->service, &change->service);
-    if (service && service_first)
-        emit(router, routed, &first, &routed->service);
-    if (change->splits) {
-        bsc_text_clear(&routed->split);
-        bsc_wire_split(routed, &routed->split);
-        if (!same_text(sent, &change->between)) {
-            emit(router, routed, &first, &change->between);
-            sent = &change->between;
-        }
-        emit(router, routed, &first, &routed->split);
+    if (change->serves && service_first) {
+        emit(router, routed, &change->first, &routed->service);
+        change->serves = false;
     }
-    if (!same_text(sent, &change->instances))
-        emit(router, routed, &first, &change->instances);
+    if (!change->splits)
+        return;
+    bsc_text_clear(&routed->split);
+    bsc_wire_split(routed, &routed->split);
+    if (!same_text(&routed->instances, &change->between)) {
+        emit(router, routed, &change->first, &change->between);
+        replace_text(&routed->instances, &change->between);
+    }
+}
+
+/* In one line, however many. */
+static void send_splits(struct bsc_router_proxy *router, struct change *changes, unsigned count)
+{
+    struct bsc_text all = { 0 };
+    for (unsigned i = 0; i < count; i++)
+        if (changes[i].splits)
+            bsc_wire_add_split(&all, &changes[i].routed->split);
+    if (all.size) {
+        bsc_wire_end_splits(&all);
+        bsc_router_emit(router, &all);
+    }
+    for (unsigned i = 0; i < count && all.size; i++)
+        if (changes[i].splits)
+            note_line(router, changes[i].routed, &changes[i].first);
+    bsc_text_deinit(&all);
+}
+
+/* What only the old splits needed goes. */
+static void send_after(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                       struct change *change)
+{
+    if (!same_text(&routed->instances, &change->instances))
+        emit(router, routed, &change->first, &change->instances);
     replace_text(&routed->instances, &change->instances);
     if (change->rescues && !change->splits) {
         bsc_text_clear(&routed->split);
         bsc_wire_split(routed, &routed->split);
-        emit(router, routed, &first, &routed->split);
+        emit(router, routed, &change->first, &routed->split);
     }
-    if (service && !service_first)
-        emit(router, routed, &first, &routed->service);
+    if (change->serves)
+        emit(router, routed, &change->first, &routed->service);
 }
 
-enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
-                                   const struct bsc_routing *routing, struct bsc_routed **out,
+static void send_changes(struct bsc_router_proxy *router, struct change *changes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        send_before(router, changes[i].routed, &changes[i]);
+    send_splits(router, changes, count);
+    for (unsigned i = 0; i < count; i++)
+        send_after(router, changes[i].routed, &changes[i]);
+}
+
+/* Nothing is changed when it fails. */
+static enum bsc_status prepare_one(struct bsc_router_proxy *router,
+                                   const struct bsc_routing *routing, struct change *change,
                                    struct bsc_error *error)
 {
-    struct change change = { 0 };
     struct bsc_routed *routed = bsc_routed_find(router, routing->spec->name);
-    bool fresh = !routed;
-    if (fresh)
+    change->fresh = !routed;
+    if (!routed)
         routed = insert(router, routing->spec->name);
+    change->routed = routed;
     if (routing->rollout && routing->rollout != routed->rollout) {
         routed->rollout = routing->rollout;
         bsc_routed_rescues(router, routed, &routed->before);
     }
-    enum bsc_status status = change_prepare(router, routed, routing, &change, error);
-    if (status == BSC_OK) {
-        bsc_watch_publish(router, routed, routing);
-        swap_state(routed, routing, &change);
-        bsc_router_tls_settle(router); /* before the instances that it is for */
-        if (router->begun)
-            send_change(router, routed, &change);
-        else
-            replace_text(&routed->service, &change.service);
-        *out = routed;
+    return change_prepare(router, routed, routing, change, error);
+}
+
+static void take_over(struct bsc_router_proxy *router, const struct bsc_routing *routings,
+                      struct change *changes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        bsc_watch_publish(router, changes[i].routed, &routings[i]);
+        swap_state(changes[i].routed, &routings[i], &changes[i]);
     }
-    change_deinit(router, &change); /* after the lines that end the use of what was there */
+    bsc_router_tls_settle(router); /* before the instances that it is for */
+    if (router->begun)
+        send_changes(router, changes, count);
+    else
+        for (unsigned i = 0; i < count; i++)
+            replace_text(&changes[i].routed->service, &changes[i].service);
+}
+
+enum bsc_status bsc_routed_publish(struct bsc_router_proxy *router,
+                                   const struct bsc_routing *routings, unsigned count,
+                                   struct bsc_routed **out, struct bsc_error *error)
+{
+    struct change *changes = bsc_alloc(count * sizeof *changes);
+    enum bsc_status status = BSC_OK;
+    for (unsigned i = 0; i < count && status == BSC_OK; i++)
+        status = prepare_one(router, &routings[i], &changes[i], error);
+    if (status == BSC_OK)
+        take_over(router, routings, changes, count);
+    for (unsigned i = 0; i < count; i++) {
+        change_deinit(router, &changes[i]); /* after the lines that end the use of what was there */
+        if (status != BSC_OK && changes[i].fresh)
+            bsc_routed_destroy(router, changes[i].routed);
+        else if (out)
+            out[i] = changes[i].routed;
+    }
     bsc_router_tls_settle(router);
-    if (status != BSC_OK && fresh)
-        bsc_routed_destroy(router, routed);
+    free(changes);
     return status;
 }
 

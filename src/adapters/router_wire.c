@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * adapters/router_wire.c - the lines of docs/protocol.md; see router_internal.h. */
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -252,6 +253,21 @@ void bsc_wire_split(const struct bsc_routed *routed, struct bsc_text *out)
                                       "cell", (json_int_t)routed->cells[BSC_CELL_CHOSEN]->index,
                                       "rules", routed->match));
     (void)write_body(object, out, routed->name, NULL); /* the name was UTF-8 in `service` */
+}
+
+static const char splits_head[] = "\"splits\":[", splits_tail[] = "]}";
+
+void bsc_wire_add_split(struct bsc_text *out, const struct bsc_text *split)
+{
+    size_t head = sizeof splits_head - 1, tail = sizeof splits_tail - 1;
+    assert(split->size > head + tail && !memcmp(split->data, splits_head, head));
+    bsc_text_puts(out, out->size ? "," : splits_head);
+    bsc_text_add(out, split->data + head, split->size - head - tail);
+}
+
+void bsc_wire_end_splits(struct bsc_text *out)
+{
+    bsc_text_puts(out, splits_tail);
 }
 
 void bsc_wire_remove(const char *name, struct bsc_text *out)

@@ -15,8 +15,9 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_PUT_SERVICE] =
         "INSERT INTO services (name, spec, live, stable, traffic, generation, standby_until_ms,"
         " removed, affinity_key, locked_ms, lock_actor, lock_reason,"
-        " next_rollout, next_release, next_kind, next_actor)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " next_rollout, next_release, next_kind, next_actor, next_group, next_group_name)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO "
+        "UPDATE SET"
         " spec = excluded.spec,"
         " live = excluded.live, stable = excluded.stable, traffic = excluded.traffic,"
         " generation = excluded.generation, standby_until_ms = excluded.standby_until_ms,"
@@ -24,7 +25,8 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " locked_ms = excluded.locked_ms, lock_actor = excluded.lock_actor,"
         " lock_reason = excluded.lock_reason, next_rollout = excluded.next_rollout,"
         " next_release = excluded.next_release, next_kind = excluded.next_kind,"
-        " next_actor = excluded.next_actor",
+        " next_actor = excluded.next_actor, next_group = excluded.next_group,"
+        " next_group_name = excluded.next_group_name",
     [BSC_SQL_PUT_SLOT] =
         "INSERT INTO slots (service, slot, state, checked, weight_bp, release, record)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service, slot) DO UPDATE SET"
@@ -33,11 +35,11 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_DELETE_SERVICE] = "DELETE FROM services WHERE name = ?",
     [BSC_SQL_PUT_RELEASE] =
         "INSERT INTO releases (id, service, spec, created_ms, live_ms, rejected, once_begun,"
-        " once_passed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " once_passed, group_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET service = excluded.service,"
         " spec = excluded.spec, created_ms = excluded.created_ms, live_ms = excluded.live_ms,"
         " rejected = excluded.rejected, once_begun = excluded.once_begun,"
-        " once_passed = excluded.once_passed",
+        " once_passed = excluded.once_passed, group_id = excluded.group_id",
     [BSC_SQL_DELETE_RELEASE] = "DELETE FROM releases WHERE id = ?",
     [BSC_SQL_PUT_INSTANCE] =
         "INSERT INTO instances (id, service, release, slot, position, port, address, phase,"
@@ -49,7 +51,7 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_PUT_ROLLOUT] =
         "INSERT INTO rollouts (" BSC_ROLLOUT_COLUMNS ")"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-        ", ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        ", ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " service = excluded.service, kind = excluded.kind, strategy = excluded.strategy,"
         " release = excluded.release, record = excluded.record, slot = excluded.slot,"
         " status = excluded.status, ending = excluded.ending, cursor = excluded.cursor,"
@@ -60,7 +62,8 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " before_units = excluded.before_units,"
         " before_errors = excluded.before_errors, before_answers = excluded.before_answers,"
         " before_p50_us = excluded.before_p50_us, before_p90_us = excluded.before_p90_us,"
-        " before_p99_us = excluded.before_p99_us",
+        " before_p99_us = excluded.before_p99_us, group_id = excluded.group_id,"
+        " group_name = excluded.group_name",
     [BSC_SQL_PUT_STEP] =
         "INSERT INTO steps (rollout, position, " BSC_STEP_COLUMNS ")"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, position) DO UPDATE "
@@ -198,6 +201,8 @@ static int put_service(struct bsc_store_writer *writer, const struct bsc_service
     add_number(&call, (int64_t)row->next.release);
     add_text(&call, bsc_plan_kind_name(row->next.kind));
     add_text(&call, row->next.actor);
+    add_number(&call, (int64_t)row->next.group.id);
+    add_text(&call, row->next.group.name);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     for (unsigned slot = 0; !code && slot < BSC_SLOT_COUNT; slot++)
@@ -218,6 +223,7 @@ static int put_release(struct bsc_store_writer *writer, const struct bsc_release
     add_number(&call, row->rejected);
     add_number(&call, (int64_t)row->once_begun);
     add_number(&call, (int64_t)row->once_passed);
+    add_number(&call, (int64_t)row->group);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     return code;
@@ -291,6 +297,8 @@ static int put_rollout(struct bsc_store_writer *writer, const struct bsc_rollout
     add_text(&call, row->paused_by);
     add_number(&call, row->baked_ms);
     add_before(&call, &row->before);
+    add_number(&call, (int64_t)row->group.id);
+    add_text(&call, row->group.name);
     int code = call_end(&call);
     for (unsigned i = 0; !code && i < row->plan.count; i++)
         code = put_step(writer, row->id, i, &row->plan.steps[i]);

@@ -100,7 +100,7 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded);
 #define BSC_ROLLOUT_COLUMNS                                                                    \
     "id, service, kind, strategy, release, record, slot, status, ending, cursor, started_ms, " \
     "ended_ms, actor, reason, error, passed, total, paused_ms, paused_by, "                    \
-    "baked_ms, " BSC_BEFORE_COLUMNS
+    "baked_ms, " BSC_BEFORE_COLUMNS ", group_id, group_name"
 #define BSC_STEP_COLUMNS \
     "kind, state, undo, slot, hook, weight_bp, instances, duration_ms, timeout_ms, item, gate"
 #define BSC_EVENT_COLUMNS "sequence, at_ms, service, rollout, kind, actor, text, error"

@@ -115,7 +115,9 @@ static enum bsc_status read_service(struct reading *reading, struct bsc_service_
     out->next.rollout = (uint64_t)sqlite3_column_int64(row, 22);
     out->next.release = (uint64_t)sqlite3_column_int64(row, 23);
     good = good && bsc_plan_kind_parse(bsc_column_text(row, 24), &out->next.kind) &&
-           bsc_column_copy(row, 25, out->next.actor, sizeof out->next.actor);
+           bsc_column_copy(row, 25, out->next.actor, sizeof out->next.actor) &&
+           bsc_column_copy(row, 27, out->next.group.name, sizeof out->next.group.name);
+    out->next.group.id = (uint64_t)sqlite3_column_int64(row, 26);
     if (!good)
         return damaged(reading, "services", out->name);
     return read_spec(reading, 1, "services", out->name, &out->spec);
@@ -126,17 +128,17 @@ static enum bsc_status read_services(struct reading *reading)
     struct bsc_service_row *rows = NULL;
     size_t capacity = 0;
     unsigned count = 0;
-    enum bsc_status status =
-        begin(reading, "SELECT name, spec, live, stable, traffic, generation, standby_until_ms,"
-                       " removed,"
-                       " b.state, b.checked, b.weight_bp, b.release, b.record,"
-                       " g.state, g.checked, g.weight_bp, g.release, g.record, affinity_key,"
-                       " locked_ms, lock_actor, lock_reason,"
-                       " next_rollout, next_release, next_kind, next_actor"
-                       " FROM services"
-                       " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"
-                       " LEFT JOIN slots g ON g.service = name AND g.slot = 'green'"
-                       " ORDER BY name");
+    enum bsc_status status = begin(
+        reading, "SELECT name, spec, live, stable, traffic, generation, standby_until_ms,"
+                 " removed,"
+                 " b.state, b.checked, b.weight_bp, b.release, b.record,"
+                 " g.state, g.checked, g.weight_bp, g.release, g.record, affinity_key,"
+                 " locked_ms, lock_actor, lock_reason,"
+                 " next_rollout, next_release, next_kind, next_actor, next_group, next_group_name"
+                 " FROM services"
+                 " LEFT JOIN slots b ON b.service = name AND b.slot = 'blue'"
+                 " LEFT JOIN slots g ON g.service = name AND g.slot = 'green'"
+                 " ORDER BY name");
     while (next(reading, &status)) {
         rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
         rows[count] = (struct bsc_service_row){ 0 };
@@ -155,7 +157,7 @@ static enum bsc_status read_releases(struct reading *reading)
     unsigned count = 0;
     enum bsc_status status =
         begin(reading, "SELECT id, service, spec, created_ms, live_ms,"
-                       " rejected, once_begun, once_passed FROM releases"
+                       " rejected, once_begun, once_passed, group_id FROM releases"
                        " WHERE service IN (SELECT name FROM services) ORDER BY id");
     while (next(reading, &status)) {
         rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
@@ -167,6 +169,7 @@ static enum bsc_status read_releases(struct reading *reading)
             .live_ms = sqlite3_column_int64(reading->row, 4),
             .once_begun = (uint64_t)sqlite3_column_int64(reading->row, 6),
             .once_passed = (uint64_t)sqlite3_column_int64(reading->row, 7),
+            .group = (uint64_t)sqlite3_column_int64(reading->row, 8),
         };
         const char *id = bsc_column_text(reading->row, 0);
         if (!bsc_column_flag(reading->row, 5, &row->rejected))

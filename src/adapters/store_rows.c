@@ -105,6 +105,7 @@ bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
         .paused_ms = sqlite3_column_int64(row, 17),
         .baked_ms = sqlite3_column_int64(row, 19),
         .before = column_before(row, 20),
+        .group.id = (uint64_t)sqlite3_column_int64(row, 26),
     };
     out->walk.paused = out->paused_ms != 0;
     return bsc_plan_kind_parse(bsc_column_text(row, 2), &out->kind) &&
@@ -117,7 +118,8 @@ bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out)
            bsc_column_copy(row, 13, out->reason, sizeof out->reason) &&
            column_error(row, 14, &out->error) && bsc_column_unsigned(row, 15, &out->passed) &&
            bsc_column_unsigned(row, 16, &out->total) &&
-           bsc_column_copy(row, 18, out->paused_by, sizeof out->paused_by);
+           bsc_column_copy(row, 18, out->paused_by, sizeof out->paused_by) &&
+           bsc_column_copy(row, 27, out->group.name, sizeof out->group.name);
 }
 
 bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out)

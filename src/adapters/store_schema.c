@@ -132,9 +132,18 @@ static const char layout_10[] =
     "ALTER TABLE releases ADD COLUMN once_begun INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE releases ADD COLUMN once_passed INTEGER NOT NULL DEFAULT 0;";
 
+/* Services that are released together. */
+static const char layout_11[] =
+    "ALTER TABLE rollouts ADD COLUMN group_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rollouts ADD COLUMN group_name TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE releases ADD COLUMN group_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN next_group INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN next_group_name TEXT NOT NULL DEFAULT '';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2, layout_3, layout_4, layout_5,
-                                          layout_6, layout_7, layout_8, layout_9, layout_10 };
+static const char *const migrations[] = { layout_1, layout_2,  layout_3, layout_4,
+                                          layout_5, layout_6,  layout_7, layout_8,
+                                          layout_9, layout_10, layout_11 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

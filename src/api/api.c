@@ -166,7 +166,7 @@ void bsc_api_command(struct bsc_api_request *request, struct bsc_event *event,
     request->token = event->token = api->next_token++;
     request->on_reply = reply;
     event->actor = request->from->peer.actor;
-    if (*request->parameter)
+    if (*request->parameter && !event->release)
         event->service = request->parameter;
     api->options.submit(api->options.argument, event);
 }

@@ -98,6 +98,14 @@ void bsc_api_post_unlock(struct bsc_api_request *request);
 void bsc_api_put_traffic(struct bsc_api_request *request);
 void bsc_api_get_plan(struct bsc_api_request *request);
 void bsc_api_get_report(struct bsc_api_request *request);
+/* release.c */
+void bsc_api_get_release(struct bsc_api_request *request);
+void bsc_api_post_release_deploy(struct bsc_api_request *request);
+void bsc_api_post_release_rollback(struct bsc_api_request *request);
+void bsc_api_post_release_abort(struct bsc_api_request *request);
+void bsc_api_post_release_promote(struct bsc_api_request *request);
+void bsc_api_post_release_pause(struct bsc_api_request *request);
+void bsc_api_post_release_resume(struct bsc_api_request *request);
 void bsc_api_get_history(struct bsc_api_request *request);
 void bsc_api_get_logs(struct bsc_api_request *request);
 void bsc_api_get_why(struct bsc_api_request *request);

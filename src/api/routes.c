@@ -8,6 +8,7 @@
 enum { SMALL_BODY_BYTES = 64 * 1024, APPLY_BODY_BYTES = 4 * 1024 * 1024 };
 
 #define SERVICE "/v1/services/{service}"
+#define RELEASE "/v1/releases/{release}"
 
 /* No member is accepted, but an empty object is. */
 static const struct bsc_api_field nothing[] = { { 0 } };
@@ -31,6 +32,14 @@ static const struct bsc_api_field deploy[] = {
     { "stage", BSC_API_BOOLEAN, BSC_API_OPTIONAL, .summary = "stop before the switch" },
     { "supersede", BSC_API_BOOLEAN, BSC_API_OPTIONAL,
       .summary = "take back the rollout that is under way, then begin" },
+    WISH_FIELDS,
+    { 0 },
+};
+
+static const struct bsc_api_field deploy_together[] = {
+    { "version", BSC_API_STRING, .summary = "the version of all of them" },
+    { "supersede", BSC_API_BOOLEAN, BSC_API_OPTIONAL,
+      .summary = "take back what is under way, then begin" },
     WISH_FIELDS,
     { 0 },
 };
@@ -174,6 +183,21 @@ const struct bsc_api_route bsc_api_routes[] = {
         "Counters", false, bsc_api_get_counters, 404),
     GET(SERVICE "/report", "getReport", "In what a new version answers otherwise", NULL, "Report",
         false, bsc_api_get_report, 404),
+    GET(RELEASE, "getRelease", "Services that are released together, in the order of their start",
+        NULL, "Release", false, bsc_api_get_release, 404),
+    POST(RELEASE "/deploy", "deployTogether", "Release a version of all of them, or of none",
+         deploy_together, 202, "StartedTogether", bsc_api_post_release_deploy, 404, 409, 413, 415,
+         422),
+    POST(RELEASE "/rollback", "rollbackTogether", "Go back with all of them", rollback, 202,
+         "StartedTogether", bsc_api_post_release_rollback, 404, 409, 413, 415, 422),
+    POST(RELEASE "/abort", "abortTogether", "Take all of them back", nothing, 202,
+         "StartedTogether", bsc_api_post_release_abort, 404, 409, 413, 415),
+    POST(RELEASE "/promote", "promoteTogether", "End the watching of all of them", promote, 202,
+         "StartedTogether", bsc_api_post_release_promote, 404, 409, 413, 415),
+    POST(RELEASE "/pause", "pauseTogether", "Hold all of them before their next step", nothing, 202,
+         "StartedTogether", bsc_api_post_release_pause, 404, 409, 413, 415),
+    POST(RELEASE "/resume", "resumeTogether", "Go on with all of them", nothing, 202,
+         "StartedTogether", bsc_api_post_release_resume, 404, 409, 413, 415),
     GET("/v1/rollouts/{id}", "getRollout", "One rollout", NULL, "Rollout", false,
         bsc_api_get_rollout, 404),
     GET("/v1/events", "getEvents",

@@ -6,7 +6,7 @@
 
 #define SLOTS "blue|green"
 #define STRATEGIES "blue-green|canary|rolling|recreate|shadow"
-#define STEP_KINDS "hook|start|check|split|bake|commit|drain|stop|hold|resume|mirror"
+#define STEP_KINDS "hook|start|check|split|bake|commit|drain|stop|hold|resume|mirror|follow|meet"
 
 static const struct bsc_api_field version[] = {
     { "version", BSC_API_STRING, .summary = "the daemon's own version" },
@@ -276,6 +276,8 @@ static const struct bsc_api_field rollout[] = {
     { "queries", BSC_API_LIST, BSC_API_NULLABLE, .of = "Query",
       .summary = "what others say of its version; null: nobody was asked, or it is not known any "
                  "more" },
+    { "group", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "\"g12\", when it stands or falls with others" },
     { "actor", BSC_API_STRING, .summary = "who asked for it" },
     { "started_at", BSC_API_TIME, .summary = "when it began" },
     { "ended_at", BSC_API_TIME, BSC_API_NULLABLE, .summary = "when it ended" },
@@ -426,6 +428,28 @@ static const struct bsc_api_field started[] = {
     { 0 },
 };
 
+static const struct bsc_api_field started_together[] = {
+    { "id", BSC_API_STRING, .summary = "of the group, \"g12\"" },
+    { "done", BSC_API_STRING, .summary = "what was done" },
+    { 0 },
+};
+
+static const struct bsc_api_field release[] = {
+    { "name", BSC_API_STRING, .summary = "as in the file, or \"all\"" },
+    { "id", BSC_API_STRING, BSC_API_NULLABLE, .summary = "of the newest, \"g12\"; null: none yet" },
+    { "status", BSC_API_STRING, BSC_API_NULLABLE,
+      .summary = "of all its rollouts together; \"waiting\" until what was before is taken back" },
+    { "services", BSC_API_LIST, .of = "Member", .summary = "in the order of their start" },
+    { 0 },
+};
+
+static const struct bsc_api_field member[] = {
+    { "service", BSC_API_STRING, .summary = "its name" },
+    { "rank", BSC_API_INTEGER, .summary = "0: depends on none of the others" },
+    { "rollout", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Rollout", .summary = "its part" },
+    { 0 },
+};
+
 static const struct bsc_api_field done[] = {
     { "done", BSC_API_STRING, .summary = "what was done" },
     { 0 },
@@ -488,7 +512,9 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Processes", processes },
     { "ProxyFigures", proxy },
     { "Query", query },
+    { "Member", member },
     { "Record", record },
+    { "Release", release },
     { "Rollout", rollout },
     { "Listener", listener },
     { "Service", service },
@@ -501,6 +527,7 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "SlotCapacity", slot_capacity },
     { "Slots", slots },
     { "Started", started },
+    { "StartedTogether", started_together },
     { "Status", status },
     { "Step", step },
     { "Traffic", traffic },

@@ -223,6 +223,7 @@ json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *vers
                         judgement ? bsc_api_view_judgement(judgement) : json_null());
     json_object_set_new(json, "queries",
                         json_null()); /* only of the newest one something is known */
+    json_object_set_new(json, "group", bsc_api_id('g', row->group.id));
     json_object_set_new(json, "actor", bsc_api_words(row->actor));
     json_object_set_new(json, "started_at", time_or_null(row->started_ms));
     json_object_set_new(json, "ended_at", time_or_null(row->ended_ms));

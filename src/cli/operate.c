@@ -9,6 +9,7 @@
 
 #include "cli/json.h"
 #include "cli/run.h"
+#include "cli/stack.h"
 
 static void print_line(const struct bsc_cli *cli, enum bsc_style style, const char *text)
 {
@@ -73,7 +74,9 @@ int bsc_run_check(struct bsc_cli *cli)
 int bsc_cli_do(struct bsc_cli *cli, const char *action, json_t *take_body)
 {
     int exit_status;
-    char *path = bsc_cli_service_path(cli->call.arguments[0], action);
+    const char *group = bsc_cli_group(cli);
+    char *path = group ? bsc_cli_group_path(group, action)
+                       : bsc_cli_service_path(cli->call.arguments[0], action);
     json_t *answer =
         bsc_cli_request(cli, "POST", path, take_body, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);

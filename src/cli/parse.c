@@ -228,10 +228,30 @@ static enum bsc_status take_argument(struct parser *parser, const char *word)
     return BSC_OK;
 }
 
+/* Several services stand in place of the first argument. */
+static enum bsc_status leave_service_out(struct bsc_call *call, struct bsc_error *error)
+{
+    bool all = call->given[BSC_OPTION_ALL], release = call->given[BSC_OPTION_RELEASE];
+    if (!all && !release)
+        return BSC_OK;
+    if (all && release)
+        return bsc_error_set(error, BSC_INVALID, "--all and --release exclude each other");
+    unsigned most = 0;
+    while (most < BSC_ARGUMENTS_MAX && call->command->arguments[most].name)
+        most++;
+    if (call->argument_count >= most)
+        return bsc_error_set(error, BSC_INVALID, "%s: no SERVICE goes with --%s",
+                             call->command->name, all ? "all" : "release");
+    memmove(call->arguments + 1, call->arguments, call->argument_count * sizeof *call->arguments);
+    call->arguments[0] = NULL;
+    call->argument_count++;
+    return BSC_OK;
+}
+
 /* What can be judged only when the whole line was read. */
 static enum bsc_status complete(const struct parser *parser)
 {
-    const struct bsc_call *call = parser->call;
+    struct bsc_call *call = parser->call;
     if (call->given[BSC_OPTION_HELP] || call->given[BSC_OPTION_VERSION])
         return BSC_OK;
     for (unsigned i = 0; i < BSC_OPTION_COUNT; i++)
@@ -240,6 +260,8 @@ static enum bsc_status complete(const struct parser *parser)
                                  bsc_options[i].name, call->command ? call->command->name : "this");
     if (!call->command)
         return bsc_error_set(parser->error, BSC_INVALID, "a command is missing");
+    if (leave_service_out(call, parser->error))
+        return BSC_INVALID;
     const struct bsc_argument *missing = &call->command->arguments[call->argument_count];
     if (missing->name && !missing->optional)
         return bsc_error_set(parser->error, BSC_INVALID, "%s: %s is missing", call->command->name,

@@ -5,6 +5,7 @@
 
 #include "cli/json.h"
 #include "cli/run.h"
+#include "cli/stack.h"
 #include "cli/watch.h"
 
 /* What is more than a word says over what the command won. */
@@ -23,8 +24,8 @@ static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_b
                          bool taking_back)
 {
     int exit_status;
-    const char *service = cli->call.arguments[0];
-    char *path = bsc_cli_service_path(service, action);
+    const char *service = cli->call.arguments[0], *group = bsc_cli_group(cli);
+    char *path = group ? bsc_cli_group_path(group, action) : bsc_cli_service_path(service, action);
     json_t *answer =
         bsc_cli_request(cli, "POST", path, take_body, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
@@ -37,6 +38,9 @@ static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_b
         else
             printf("%s\n", id);
         exit_status = BSC_EXIT_DONE;
+    } else if (group) {
+        say_done(cli, bsc_json_text(answer, "done"));
+        exit_status = bsc_watch_group(cli, group, id, taking_back);
     } else {
         say_done(cli, bsc_json_text(answer, "done"));
         exit_status = bsc_watch(
@@ -51,15 +55,14 @@ static int begin_rollout(struct bsc_cli *cli, const char *action, json_t *take_b
 
 int bsc_run_deploy(struct bsc_cli *cli)
 {
-    return begin_rollout(
-        cli, "/deploy",
-        json_pack("{s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1],
-                  "stage", (int)bsc_cli_given(cli, BSC_OPTION_STAGE), "supersede",
-                  (int)bsc_cli_given(cli, BSC_OPTION_SUPERSEDE), "strategy",
-                  cli->call.text[BSC_OPTION_STRATEGY], "steps", cli->call.text[BSC_OPTION_STEPS],
-                  "match", cli->call.text[BSC_OPTION_MATCH], "bake",
-                  cli->call.text[BSC_OPTION_BAKE]),
-        false);
+    json_t *body = json_pack(
+        "{s:s, s:b, s:s*, s:s*, s:s*, s:s*}", "version", cli->call.arguments[1], "supersede",
+        (int)bsc_cli_given(cli, BSC_OPTION_SUPERSEDE), "strategy",
+        cli->call.text[BSC_OPTION_STRATEGY], "steps", cli->call.text[BSC_OPTION_STEPS], "match",
+        cli->call.text[BSC_OPTION_MATCH], "bake", cli->call.text[BSC_OPTION_BAKE]);
+    if (bsc_cli_given(cli, BSC_OPTION_STAGE)) /* not of several services */
+        json_object_set_new(body, "stage", json_true());
+    return begin_rollout(cli, "/deploy", body, false);
 }
 
 int bsc_run_retry(struct bsc_cli *cli)

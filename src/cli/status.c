@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "cli/stack.h"
 
 struct health {
     unsigned healthy, total;
@@ -250,6 +251,8 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
 int bsc_run_status(struct bsc_cli *cli)
 {
     int exit_status = BSC_EXIT_DONE;
+    if (bsc_cli_given(cli, BSC_OPTION_RELEASE))
+        return bsc_show_group(cli, bsc_cli_group(cli));
     const char *name = cli->call.arguments[0];
     char *path = name ? bsc_cli_service_path(name, "") : strdup("/v1/status");
     json_t *answer = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);

@@ -68,6 +68,13 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
                              .metavar = "TEXT",
                              .value = BSC_VALUE_WORDS,
                              .help = "recorded with the answer; one line, quoted" },
+    [BSC_OPTION_ALL] = { .name = "all",
+                         .help = "all services together, in place of SERVICE: all or none" },
+    [BSC_OPTION_RELEASE] = { .name = "release",
+                             .metavar = "NAME",
+                             .value = BSC_VALUE_WORDS,
+                             .help = "in place of SERVICE, all services with `release: NAME` in "
+                                     "the file together: all or none" },
     [BSC_OPTION_NO_WAIT] = { .name = "no-wait",
                              .help = "print the rollout's id and return at once" },
     [BSC_OPTION_TIMEOUT] = { .name = "timeout",
@@ -171,6 +178,8 @@ const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
 const uint64_t bsc_options_everywhere =
     OPT(STATE) | OPT(CONFIG) | OPT(JSON) | OPT(NO_COLOR) | OPT(QUIET) | OPT(HELP) | OPT(VERSION);
 
+#define TOGETHER (OPT(ALL) | OPT(RELEASE))
+
 /* How one deployment differs from what the file says. */
 #define WISHES (OPT(STRATEGY) | OPT(STEPS) | OPT(MATCH) | OPT(BAKE))
 
@@ -200,7 +209,7 @@ const struct bsc_cli_command bsc_commands[] = {
                      { .name = "VERSION",
                        .value = BSC_VALUE_RELEASE,
                        .help = "what ${VERSION} becomes: letters, digits and . _ - + : @" } },
-      .options = WISHES | OPT(STAGE) | OPT(SUPERSEDE) | OPT(NO_WAIT) | OPT(TIMEOUT),
+      .options = TOGETHER | WISHES | OPT(STAGE) | OPT(SUPERSEDE) | OPT(NO_WAIT) | OPT(TIMEOUT),
       .examples = { { "bascule deploy web v2", "deploy and switch" },
                     { "bascule deploy web v3 --stage", "only start and check it" },
                     { "bascule deploy web v2 --strategy canary --steps 5,25,50 --bake 1m",
@@ -236,7 +245,7 @@ const struct bsc_cli_command bsc_commands[] = {
                        .value = BSC_VALUE_RELEASE,
                        .optional = true,
                        .help = "go back to this one" } },
-      .options = OPT(NO_WAIT) | OPT(TIMEOUT),
+      .options = TOGETHER | OPT(NO_WAIT) | OPT(TIMEOUT),
       .examples = { { "bascule rollback web", "the version before is live again" },
                     { "bascule rollback web v1", "a version of long ago" } },
       .run = bsc_run_rollback },
@@ -258,7 +267,7 @@ const struct bsc_cli_command bsc_commands[] = {
           "traffic as soon as it is large enough and healthy. What is skipped is said, and marked "
           "in the plan. Health checks are never skipped.",
       .arguments = { SERVICE_ARGUMENT },
-      .options = OPT(FULL),
+      .options = TOGETHER | OPT(FULL),
       .examples = { { "bascule promote web", "on with the next step" },
                     { "bascule promote web --full", "to the end" } },
       .run = bsc_run_promote },
@@ -270,6 +279,7 @@ const struct bsc_cli_command bsc_commands[] = {
           "clock of that stands still. A version that fails is taken back all the same, and "
           "abort and rollback work all the time.",
       .arguments = { SERVICE_ARGUMENT },
+      .options = TOGETHER,
       .examples = { { "bascule pause web", "to have a look first" } },
       .run = bsc_run_pause },
     { .name = "resume",
@@ -277,6 +287,7 @@ const struct bsc_cli_command bsc_commands[] = {
       .summary = "let a paused rollout go on",
       .description = "Whoever paused it. What was watched before the pause counts.",
       .arguments = { SERVICE_ARGUMENT },
+      .options = TOGETHER,
       .examples = { { "bascule resume web", "" } },
       .run = bsc_run_resume },
     { .name = "approve",
@@ -304,7 +315,7 @@ const struct bsc_cli_command bsc_commands[] = {
       .description = "The traffic goes back to the version that was live before the rollout, and "
                      "what the rollout started is stopped. Waits until that is done.",
       .arguments = { SERVICE_ARGUMENT },
-      .options = OPT(NO_WAIT) | OPT(TIMEOUT),
+      .options = TOGETHER | OPT(NO_WAIT) | OPT(TIMEOUT),
       .examples = { { "bascule abort web", "everything as it was" } },
       .run = bsc_run_abort },
     { .name = "wait",
@@ -339,7 +350,7 @@ const struct bsc_cli_command bsc_commands[] = {
                      "environments, instances and rollout. `held` in place of the traffic mode: a "
                      "rollout lets requests wait.",
       .arguments = { SERVICE_OPTIONAL },
-      .options = OPT(STRICT),
+      .options = TOGETHER | OPT(STRICT),
       .examples = { { "bascule status", "all services" },
                     { "bascule status web", "one in detail" },
                     { "bascule status --strict -q", "for a monitoring script" } },

@@ -218,6 +218,7 @@ static void read_root(struct bsc_reader *reader, const struct bsc_node *root,
     if (!config->proxy.workers)
         config->proxy.workers = cores();
     find_double_routes(reader);
+    bsc_stacks_check(reader, config, part_of(root, "services"));
     check_listens(reader, config, root);
     check_tls(reader, config, root);
     check_port_count(reader, config, root);

@@ -259,6 +259,7 @@ static const struct bsc_key service_keys[] = {
       .example = "[{ host: shop.example }, { host: \"*.shop.example\", path: /api }]" },
 #include "config/keys_balancing.inc"
 #include "config/keys_retry.inc"
+#include "config/keys_stack.inc"
 
 #include "config/keys_errors.inc"
 
@@ -444,6 +445,7 @@ static const struct bsc_key service_keys[] = {
       .absent = "none",
       .text = "A command that passes with exit status 0, instead of an HTTP request.",
       .example = "[\"./check\", \"--port=${PORT}\"]" },
+#include "config/keys_running.inc"
     { .path = "health.interval",
       .type = &bsc_type_duration,
       .effect = BSC_EFFECT_RELEASE,

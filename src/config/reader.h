@@ -6,6 +6,7 @@
 
 #include "config/node.h"
 
+struct bsc_config;
 struct bsc_key;
 struct bsc_key_table;
 
@@ -63,5 +64,10 @@ const struct bsc_key *bsc_table_find(const struct bsc_key_table *table, const ch
  * keys decided and, in a file, checked. */
 void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node,
                       struct bsc_spec *spec);
+
+/* What services say of each other: that there are such, and an order in which they can start.
+ * `services` is the map of the file. */
+void bsc_stacks_check(struct bsc_reader *reader, const struct bsc_config *config,
+                      const struct bsc_node *services);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "config/keys.h"
 #include "core/match.h"
+#include "core/plan.h"
 
 struct service {
     struct bsc_reader *reader;
@@ -49,6 +50,8 @@ static void decide(const struct service *service)
     spec->runtime = targets ? BSC_RUNTIME_STATIC : BSC_RUNTIME_PROCESS;
     if (has_command(&spec->health.command))
         spec->health.kind = BSC_PROBE_COMMAND;
+    else if (spec->health.running_ms)
+        spec->health.kind = BSC_PROBE_RUNNING;
     else if (spec->speech == BSC_SPEECH_TCP && !asks_by_http(service))
         spec->health.kind = BSC_PROBE_TCP;
     if (!given(service, "upstream_tls.enabled"))
@@ -163,8 +166,23 @@ static void check_protocol(const struct service *service)
                                "is for HTTP, but this service has protocol: tcp");
 }
 
+static void check_running(const struct service *service)
+{
+    static const char *const others[] = { "health.path", "health.host", "health.status",
+                                          "health.port", "health.tcp",  "health.command" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (given(service, others[i]))
+            bsc_reader_problem(service->reader, given(service, others[i]), others[i],
+                               "asks the instance, but health.running asks nobody; accepted is one "
+                               "of them");
+}
+
 static void check_health(const struct service *service)
 {
+    if (given(service, "health.running")) {
+        check_running(service);
+        return;
+    }
     static const char *const http_only[] = { "health.path", "health.host", "health.status" };
     bool tcp = service->spec->health.kind == BSC_PROBE_TCP;
     bool command = service->spec->health.kind == BSC_PROBE_COMMAND;
@@ -307,9 +325,52 @@ static void check_shadow(const struct service *service)
                            "shadow compares answers of HTTP, and this service speaks tcp");
 }
 
+/* A process that the proxy sends nothing. */
+static bool works(const struct service *service)
+{
+    const struct bsc_spec *spec = service->spec;
+    return spec->runtime == BSC_RUNTIME_PROCESS && !spec->route_count &&
+           spec->speech != BSC_SPEECH_TCP;
+}
+
+static void check_worker(const struct service *service)
+{
+    unsigned order = given(service, "deploy.order"), running = given(service, "health.running");
+    if (order && !works(service))
+        bsc_reader_problem(service->reader, order, "deploy.order",
+                           "is for a service without a route; of this one the proxy moves the "
+                           "requests from the old version to the new one");
+    else if (order && service->spec->deploy.strategy != BSC_STRATEGY_BLUE_GREEN)
+        bsc_reader_problem(service->reader, order, "deploy.order",
+                           "does not go with deploy.strategy %s",
+                           bsc_strategy_name(service->spec->deploy.strategy));
+    if (running && !works(service))
+        bsc_reader_problem(service->reader, running, "health.running",
+                           "is for a service without a route; one that gets requests must answer");
+    else if (running && service->spec->health.running_ms >= service->spec->health.deadline_ms)
+        bsc_reader_problem(service->reader, running, "health.running",
+                           "is longer than health.deadline: no version could ever be deployed");
+}
+
+static void complete_worker(const struct service *service)
+{
+    struct bsc_spec *spec = service->spec;
+    bool checked = asks_by_http(service) || given(service, "health.port") ||
+                   given(service, "health.tcp") || given(service, "health.command");
+    if (!works(service))
+        return;
+    if (spec->deploy.strategy == BSC_STRATEGY_BLUE_GREEN && !given(service, "deploy.order"))
+        spec->deploy.order = BSC_ORDER_START_FIRST;
+    if (checked || spec->health.running_ms)
+        return;
+    spec->health.running_ms = 5000;
+    spec->health.kind = BSC_PROBE_RUNNING;
+}
+
 static void complete(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
+    complete_worker(service);
     if (!spec->directory)
         spec->directory = bsc_arena_copy(service->reader->arena, service->reader->directory);
     if (spec->health.kind == BSC_PROBE_HTTP && !spec->health.path)
@@ -328,6 +389,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_protocol(&service);
     check_upstream_tls(&service);
     check_health(&service);
+    check_worker(&service);
     check_deadline(&service);
     check_balancing(&service);
     check_rolling(&service);

@@ -36,6 +36,8 @@ extern const struct bsc_type bsc_type_bake;
 extern const struct bsc_type bsc_type_scale;
 /* const char * */
 extern const struct bsc_type bsc_type_name;
+extern const struct bsc_type bsc_type_group;
+extern const struct bsc_choice bsc_orders[]; /* enum bsc_order */
 extern const struct bsc_type bsc_type_version;
 extern const struct bsc_type bsc_type_target; /* of a health request: "/health?full=1" */
 extern const struct bsc_type bsc_type_token;  /* the name of a header or a cookie */
@@ -59,6 +61,7 @@ extern const struct bsc_type bsc_type_methods; /* of HTTP */
 extern const struct bsc_type bsc_type_headers; /* their names */
 extern const struct bsc_type bsc_type_fields;  /* of JSON: "user.name", "items[].id" */
 extern const struct bsc_type bsc_type_listen;
+extern const struct bsc_type bsc_type_services_named;
 extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
 /* struct bsc_statuses */
 extern const struct bsc_type bsc_type_status_list;

@@ -7,9 +7,11 @@
 
 enum { FIRST_PROBES_MS = 50 };
 
-void bsc_health_init(struct bsc_health *health, int64_t now_ms)
+void bsc_health_init(struct bsc_health *health, const struct bsc_health_spec *spec, int64_t now_ms)
 {
-    *health = (struct bsc_health){ .state = BSC_HEALTH_UNKNOWN, .next_probe_ms = now_ms };
+    int64_t first_ms = spec->kind == BSC_PROBE_RUNNING ? spec->running_ms : 0;
+    *health =
+        (struct bsc_health){ .state = BSC_HEALTH_UNKNOWN, .next_probe_ms = now_ms + first_ms };
 }
 
 /* A new instance that does not answer yet is asked again soon: 50 ms, 100 ms, 200 ms ... */
@@ -34,13 +36,17 @@ bool bsc_health_result(struct bsc_health *health, const struct bsc_health_spec *
     if (passed) {
         health->passes++;
         health->failures = 0;
-        if (health->passes >= spec->rise)
+        if (health->passes >= (spec->kind == BSC_PROBE_RUNNING ? 1 : spec->rise))
             health->state = BSC_HEALTH_HEALTHY;
     } else {
         health->failures++;
         health->passes = 0;
         if (health->state == BSC_HEALTH_HEALTHY && health->failures >= spec->fall)
             health->state = BSC_HEALTH_ILL;
+    }
+    if (spec->kind == BSC_PROBE_RUNNING) { /* until it ends, which nobody has to ask for */
+        health->next_probe_ms = INT64_MAX;
+        return health->state != before;
     }
     health->next_probe_ms = now_ms - duration_us / 1000 + pause_ms(health, spec);
     if (health->next_probe_ms <= now_ms)

@@ -29,8 +29,9 @@ struct bsc_health {
     char last_detail[BSC_PROBE_DETAIL_BYTES]; /* "200 in 3 ms", "connection refused", ... */
 };
 
-/* A new instance: first probe at once. */
-void bsc_health_init(struct bsc_health *health, int64_t now_ms);
+/* A new instance: first probe at once; of RUNNING, whose only one always passes, when its time is
+ * over. */
+void bsc_health_init(struct bsc_health *health, const struct bsc_health_spec *spec, int64_t now_ms);
 
 /* Takes one result; returns true when the state changed. Until the first pass probes follow each
  * other quickly (50 ms, growing to the interval), afterwards every interval. */

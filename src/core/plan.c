@@ -78,6 +78,12 @@ static void add_on_rollback(struct bsc_draft *draft)
         add_hook(draft, BSC_HOOK_ON_ROLLBACK, hook)->undo = BSC_UNDO_HOOK;
 }
 
+void bsc_draft_together(struct bsc_draft *draft, enum bsc_step_kind kind)
+{
+    if (draft->ask->together)
+        bsc_draft_add(draft, kind, draft->candidate);
+}
+
 void bsc_draft_vacate(struct bsc_draft *draft)
 {
     if (draft->ask->occupied)
@@ -114,6 +120,13 @@ static void add_gates(struct bsc_draft *draft, enum bsc_gate_when when)
     }
 }
 
+void bsc_draft_gates(struct bsc_draft *draft)
+{
+    add_gates(draft, BSC_GATE_BEFORE_SWITCH);
+    if (draft->ask->kind != BSC_PLAN_STAGE)
+        add_gates(draft, BSC_GATE_BEFORE_FULL);
+}
+
 static void open_to_traffic(struct bsc_draft *draft)
 {
     if (!draft->opened)
@@ -126,6 +139,7 @@ void bsc_draft_split(struct bsc_draft *draft, unsigned weight_bp, enum bsc_undo 
     open_to_traffic(draft);
     if (weight_bp == BSC_WEIGHT_FULL_BP)
         add_gates(draft, BSC_GATE_BEFORE_FULL);
+    bsc_draft_together(draft, BSC_STEP_MEET); /* with nothing left that one could wait for */
     struct bsc_step *split = bsc_draft_add(draft, BSC_STEP_SPLIT, draft->candidate);
     split->weight_bp = weight_bp;
     split->timeout_ms = draft->ask->spec->deploy.switch_ms;
@@ -159,8 +173,9 @@ static int64_t time_to_watch(const struct bsc_draft *draft, int64_t wanted_ms)
         return wanted_ms > 0 ? wanted_ms : step_ms;
     if (wanted_ms != BSC_BAKE_AUTO)
         return wanted_ms;
-    return bsc_plan_share_before(draft->plan, draft->plan->count) == BSC_WEIGHT_FULL_BP ? whole_ms
-                                                                                        : 0;
+    bool whole = bsc_spec_is_worker(draft->ask->spec) || /* no split gives it its work */
+                 bsc_plan_share_before(draft->plan, draft->plan->count) == BSC_WEIGHT_FULL_BP;
+    return whole ? whole_ms : 0;
 }
 
 void bsc_draft_bake(struct bsc_draft *draft)
@@ -185,14 +200,17 @@ void bsc_draft_switch(struct bsc_draft *draft)
 {
     bsc_draft_split(draft, BSC_WEIGHT_FULL_BP, BSC_UNDO_SPLIT);
     bsc_draft_bake(draft);
+    bsc_draft_together(draft, BSC_STEP_MEET);
     bsc_draft_commit(draft);
 }
 
-/* hook, start, check, split 100 %, bake, commit, drain the old, hook */
+/* hook, start, check, split 100 %, bake, commit, drain the old, hook. Together with other services:
+ * before all of it wait for those that it depends on, before split and commit for all. */
 static void compile_blue_green(struct bsc_draft *draft)
 {
     enum bsc_plan_kind kind = draft->ask->kind;
     if (kind != BSC_PLAN_SWITCH && kind != BSC_PLAN_ROLLBACK) {
+        bsc_draft_together(draft, BSC_STEP_FOLLOW);
         bsc_draft_pre_deploy(draft);
         bsc_draft_vacate(draft);
         bsc_draft_start(draft, draft->replicas, BSC_UNDO_STOP);
@@ -231,6 +249,14 @@ static bool has_approval(const struct bsc_spec *spec)
     return false;
 }
 
+/* Both versions are such. What stands by with all that it needs is gone back to at once. */
+static bool works(const struct bsc_plan_ask *ask, enum bsc_strategy strategy)
+{
+    return !ask->routed && bsc_spec_is_worker(ask->spec) &&
+           (!ask->live || bsc_spec_is_worker(ask->live)) && strategy == BSC_STRATEGY_BLUE_GREEN &&
+           ask->kind != BSC_PLAN_ROLLBACK;
+}
+
 static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
 {
     const struct bsc_plan_ask *ask = draft->ask;
@@ -245,6 +271,21 @@ static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
         return bsc_error_set(error, BSC_INVALID,
                              "a version that is recreated can't wait for an approval: requests "
                              "would wait with it");
+    if (ask->together && strategy != BSC_STRATEGY_BLUE_GREEN)
+        return bsc_error_set(error, BSC_INVALID,
+                             "services that are released together change over at once, which is "
+                             "blue-green, and this release is by %s: deploy.strategy in the file, "
+                             "or --strategy blue-green",
+                             bsc_strategy_name(strategy));
+    if (works(ask, strategy) && ask->kind == BSC_PLAN_STAGE &&
+        ask->spec->deploy.order == BSC_ORDER_STOP_FIRST)
+        return bsc_error_set(error, BSC_INVALID,
+                             "a worker that is replaced stop-first never runs beside the old "
+                             "version, so nothing can be staged: deploy it");
+    if (works(ask, strategy)) {
+        bsc_plan_worker(draft);
+        return BSC_OK;
+    }
     if (strategy == BSC_STRATEGY_CANARY && ask->kind != BSC_PLAN_STAGE)
         bsc_plan_canary(draft);
     else if (strategy == BSC_STRATEGY_SHADOW)
@@ -378,6 +419,14 @@ const struct bsc_step *bsc_plan_mirror(const struct bsc_plan *plan)
         if (plan->steps[i].kind == BSC_STEP_MIRROR && plan->steps[i].state == BSC_STEP_RUNNING)
             return &plan->steps[i];
     return NULL;
+}
+
+bool bsc_plan_has_met(const struct bsc_plan *plan, unsigned cursor)
+{
+    for (unsigned i = 0; i < plan->count && i <= cursor; i++)
+        if (plan->steps[i].kind == BSC_STEP_MEET)
+            return true;
+    return false;
 }
 
 bool bsc_plan_holds(const struct bsc_plan *plan)

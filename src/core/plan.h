@@ -3,8 +3,8 @@
  *
  * Pure: no clock, no I/O, no allocation. A strategy is a function from a specification and the
  * current slots to a plan; the engine executes any plan. Each has a file of its own: plan.c
- * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c, plan_shadow.c; plan_words.c has
- * names and words.
+ * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c, plan_shadow.c; so has a worker,
+ * plan_worker.c. plan_words.c has names and words.
  */
 #ifndef BASCULE_CORE_PLAN_H
 #define BASCULE_CORE_PLAN_H
@@ -33,6 +33,9 @@ enum bsc_step_kind {
      * it gets all the traffic. */
     BSC_STEP_MATCH,
     BSC_STEP_MIRROR, /* copy weight_bp of the requests to the candidate for duration_ms */
+    /* Of services that are released together (engine/group.c): */
+    BSC_STEP_FOLLOW, /* wait until what the service depends on is found healthy */
+    BSC_STEP_MEET,   /* wait until each of them stands at this step: they go on as one */
     BSC_STEP_KIND_COUNT
 };
 
@@ -106,6 +109,8 @@ struct bsc_plan_ask {
     enum bsc_plan_kind kind;
     const struct bsc_spec *spec; /* of the release */
     const struct bsc_spec *live; /* of the one that is live; NULL: none is */
+    bool together;               /* with other services: all or none */
+    bool routed;   /* by the file as it is now the proxy sends it requests: it is no worker */
     bool occupied; /* instances of another release are in the candidate's slot and must go first */
 };
 
@@ -129,6 +134,8 @@ unsigned bsc_plan_share_before(const struct bsc_plan *plan, unsigned index);
 bool bsc_plan_matches(const struct bsc_plan *plan);
 /* Does the step only watch the candidate, for a time of its own? Then `promote` ends it. */
 bool bsc_step_watches(const struct bsc_step *step);
+/* Has it come to the first place where services that are released together meet? */
+bool bsc_plan_has_met(const struct bsc_plan *plan, unsigned cursor);
 /* Are requests held now, by the steps that are done or under way? */
 bool bsc_plan_holds(const struct bsc_plan *plan);
 /* The step that copies requests to the candidate now; NULL: none does. */

@@ -24,6 +24,8 @@ struct bsc_step *bsc_draft_add(struct bsc_draft *draft, enum bsc_step_kind kind,
 void bsc_draft_pre_deploy(struct bsc_draft *draft);
 void bsc_draft_post_switch(struct bsc_draft *draft);
 void bsc_draft_post_promote(struct bsc_draft *draft);
+/* Where the service waits for those that it is released with; no step when it is released alone. */
+void bsc_draft_together(struct bsc_draft *draft, enum bsc_step_kind kind);
 /* What another release left in the candidate's slot goes. */
 void bsc_draft_vacate(struct bsc_draft *draft);
 void bsc_draft_start(struct bsc_draft *draft, unsigned instances, enum bsc_undo undo);
@@ -45,5 +47,7 @@ void bsc_plan_canary_from(struct bsc_draft *draft, unsigned running);
 enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_plan_recreate(struct bsc_draft *draft);
 void bsc_plan_shadow(struct bsc_draft *draft);
+void bsc_draft_gates(struct bsc_draft *draft); /* all, of what gets no traffic */
+void bsc_plan_worker(struct bsc_draft *draft);
 
 #endif

@@ -77,6 +77,12 @@ void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
     case BSC_STEP_MATCH:
         snprintf(out, size, "send the users that match rules choose to %s", slot);
         break;
+    case BSC_STEP_FOLLOW:
+        snprintf(out, size, "wait for what this service depends on");
+        break;
+    case BSC_STEP_MEET:
+        snprintf(out, size, "wait for the other services of the release");
+        break;
     case BSC_STEP_KIND_COUNT:
         break;
     }
@@ -124,11 +130,11 @@ void bsc_step_describe_undo(const struct bsc_step *step, char *out, size_t size)
 }
 
 static const char *const step_names[BSC_STEP_KIND_COUNT] = {
-    [BSC_STEP_HOOK] = "hook",     [BSC_STEP_START] = "start", [BSC_STEP_CHECK] = "check",
-    [BSC_STEP_SPLIT] = "split",   [BSC_STEP_BAKE] = "bake",   [BSC_STEP_COMMIT] = "commit",
-    [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",   [BSC_STEP_HOLD] = "hold",
-    [BSC_STEP_RESUME] = "resume", [BSC_STEP_GATE] = "gate",   [BSC_STEP_MATCH] = "match",
-    [BSC_STEP_MIRROR] = "mirror",
+    [BSC_STEP_HOOK] = "hook",     [BSC_STEP_START] = "start",   [BSC_STEP_CHECK] = "check",
+    [BSC_STEP_SPLIT] = "split",   [BSC_STEP_BAKE] = "bake",     [BSC_STEP_COMMIT] = "commit",
+    [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",     [BSC_STEP_HOLD] = "hold",
+    [BSC_STEP_RESUME] = "resume", [BSC_STEP_FOLLOW] = "follow", [BSC_STEP_MEET] = "meet",
+    [BSC_STEP_GATE] = "gate",     [BSC_STEP_MATCH] = "match",   [BSC_STEP_MIRROR] = "mirror",
 };
 static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {
     [BSC_STEP_PENDING] = "pending", [BSC_STEP_RUNNING] = "running", [BSC_STEP_DONE] = "done",

@@ -20,6 +20,9 @@
 
 enum { BSC_NAME_MAX = 63, BSC_VERSION_MAX = 128, BSC_WEIGHT_FULL_BP = 10000, BSC_WEIGHT_MAX = 100 };
 
+/* The group of all services. */
+#define BSC_GROUP_ALL "all"
+
 /* A service name: a-z, 0-9 and inner '-', starting with a letter, up to 63 (a DNS label). */
 enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error) BSC_MUST_CHECK;
 /* A version: letters, digits and . _ - + : @, starting with a letter or digit, up to 128. */
@@ -50,7 +53,18 @@ enum bsc_speech {
 };
 enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
 enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
-enum bsc_probe_kind { BSC_PROBE_HTTP, BSC_PROBE_TCP, BSC_PROBE_COMMAND };
+enum bsc_probe_kind {
+    BSC_PROBE_HTTP,
+    BSC_PROBE_TCP,
+    BSC_PROBE_COMMAND,
+    BSC_PROBE_RUNNING /* nobody is asked: it has run for so long */
+};
+/* How a worker, a service that the proxy sends nothing, is replaced: Compose's words. */
+enum bsc_order {
+    BSC_ORDER_NONE,        /* it is no worker */
+    BSC_ORDER_START_FIRST, /* the old version goes when the new one is promoted */
+    BSC_ORDER_STOP_FIRST   /* the two never run at once */
+};
 enum bsc_strategy {
     BSC_STRATEGY_BLUE_GREEN,
     BSC_STRATEGY_CANARY,
@@ -204,6 +218,7 @@ struct bsc_health_spec {
     unsigned port;                    /* HTTP, TCP: 0 is the instance's own */
     unsigned status_low, status_high; /* HTTP: accepted answers, inclusive */
     struct bsc_command command;       /* COMMAND: exit status 0 is a pass */
+    int64_t running_ms;               /* RUNNING */
     int64_t interval_ms, timeout_ms;
     int64_t deadline_ms;          /* a new instance must be healthy by then */
     unsigned rise, fall;          /* passes in a row to become healthy, failures to become ill */
@@ -348,6 +363,7 @@ struct bsc_shadow_spec {
 
 struct bsc_deploy_spec {
     enum bsc_strategy strategy;
+    enum bsc_order order;
     /* Watch the new version so long after each change of its traffic; BSC_BAKE_AUTO: as long as
      * suits the strategy. */
     int64_t bake_ms;
@@ -378,6 +394,8 @@ struct bsc_spec {
     struct bsc_traffic_spec traffic;
     struct bsc_edge_spec edge;
     struct bsc_errors_spec errors;
+    const char *release;           /* of which group it is a member; NULL: of none */
+    struct bsc_strings depends_on; /* services that are started before it when both are released */
 
     /* takes effect: next release */
     const char *version; /* NULL in a file's specification, set in a release's */
@@ -416,6 +434,11 @@ unsigned bsc_spec_capacity(const struct bsc_spec *spec, unsigned total);
 
 /* NULL: its instances are spoken to without TLS. */
 const struct bsc_upstream_tls_spec *bsc_upstream_tls(const struct bsc_spec *spec);
+/* Does the proxy send it nothing? */
+static inline bool bsc_spec_is_worker(const struct bsc_spec *spec)
+{
+    return spec->deploy.order != BSC_ORDER_NONE;
+}
 /* How many instances slot `slot` of this release has. */
 unsigned bsc_spec_instances(const struct bsc_spec *spec, enum bsc_slot slot);
 

@@ -19,6 +19,16 @@ static const struct bsc_analysis_spec *analysis_of(const struct bsc_service *ser
     return release ? &release->row.spec->deploy.analysis : NULL;
 }
 
+/* Of a worker there is nothing to count; others may be asked about it. */
+static bool is_counted(const struct bsc_service *service)
+{
+    const struct bsc_plan *plan = &service->rollout->row.plan;
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == BSC_STEP_SPLIT)
+            return true;
+    return false;
+}
+
 /* What goes back to a version that was live before is not on trial. */
 bool bsc_analysis_watches(const struct bsc_service *service)
 {
@@ -141,7 +151,8 @@ void bsc_analysis_step(struct bsc_service *service)
 static bool needs_evidence(const struct bsc_service *service)
 {
     const struct bsc_rollout_row *row = &service->rollout->row;
-    return bsc_analysis_watches(service) && service->row.weight_bp[row->slot] < BSC_WEIGHT_FULL_BP;
+    return bsc_analysis_watches(service) && is_counted(service) &&
+           service->row.weight_bp[row->slot] < BSC_WEIGHT_FULL_BP;
 }
 
 enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_service *service,
@@ -160,7 +171,7 @@ enum bsc_verdict bsc_analysis_bake(const struct bsc_engine *engine, struct bsc_s
         return BSC_DONE;
     if (bsc_analysis_watches(service) && rollout->judgement)
         say(service, text, sizeof text);
-    if (bsc_analysis_watches(service))
+    if (bsc_analysis_watches(service) && is_counted(service))
         snprintf(reason, size, "; %s", text);
     if (!over)
         return BSC_WAIT;

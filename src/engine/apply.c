@@ -69,6 +69,8 @@ static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_c
                                  s->name);
         if (!next && bsc_lock_check(s, error) != BSC_OK)
             return bsc_error_wrap(error, "%s can't be removed", s->name);
+        if (!next && bsc_group_awaits(s))
+            return bsc_busy_error(engine, s, error);
         if (!bsc_rollout_open(s))
             continue;
         if (!next)

@@ -23,21 +23,37 @@ static struct bsc_service *command_service(struct bsc_engine *engine, const stru
     return NULL;
 }
 
-enum bsc_status bsc_busy_error(const struct bsc_service *service, struct bsc_error *error)
+enum bsc_status bsc_busy_error(const struct bsc_engine *engine, const struct bsc_service *service,
+                               struct bsc_error *error)
 {
+    if (bsc_group_awaits(service))
+        return bsc_error_set(error, BSC_BUSY,
+                             "%s is busy: it is released as part of %s (g%llu) as soon as what is "
+                             "under way there is taken back",
+                             service->name, service->row.next.group.name,
+                             (unsigned long long)service->row.next.group.id);
     const struct bsc_rollout_row *row = &service->rollout->row;
     char step[160] = "";
     if (row->walk.cursor < row->plan.count)
         bsc_step_describe(&row->plan.steps[row->walk.cursor], step, sizeof step);
-    return bsc_error_set(error, BSC_BUSY,
-                         "%s is busy: rollout r%llu (%s to %s) is at step %u of %u, %s%s",
-                         service->name, (unsigned long long)row->id, bsc_plan_kind_name(row->kind),
-                         bsc_slot_name(row->slot), row->walk.cursor + 1, row->plan.count,
-                         row->walk.status == BSC_ROLLOUT_UNDOING ? "being undone: " : "", step);
+    bsc_error_set(error, BSC_BUSY, "%s is busy: rollout r%llu (%s to %s) is at step %u of %u, %s%s",
+                  service->name, (unsigned long long)row->id, bsc_plan_kind_name(row->kind),
+                  bsc_slot_name(row->slot), row->walk.cursor + 1, row->plan.count,
+                  row->walk.status == BSC_ROLLOUT_UNDOING ? "being undone: " : "", step);
+    if (!bsc_group_of(service))
+        return BSC_BUSY;
+    char group[BSC_REASON_BYTES];
+    size_t used = strlen(error->text);
+    bsc_group_text(engine, &row->group, service, group, sizeof group);
+    snprintf(error->text + used, sizeof error->text - used, "; it is released as part of %s",
+             group);
+    return BSC_BUSY;
 }
 
 enum bsc_situation bsc_service_situation(const struct bsc_service *service)
 {
+    if (bsc_group_awaits(service))
+        return BSC_UNDOING; /* of others: it begins when that is done */
     if (!bsc_service_busy(service))
         return BSC_AT_REST;
     const struct bsc_rollout_row *row = &service->rollout->row;
@@ -74,9 +90,9 @@ void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
 }
 
 /* What of the rollout under way, or of the last one, stands against the command. */
-static void rollout_error(const struct bsc_service *service, const struct bsc_rollout_row *row,
-                          enum bsc_command_kind command, struct bsc_ruling ruling,
-                          struct bsc_error *error)
+static void rollout_error(const struct bsc_engine *engine, const struct bsc_service *service,
+                          const struct bsc_rollout_row *row, enum bsc_command_kind command,
+                          struct bsc_ruling ruling, struct bsc_error *error)
 {
     unsigned long long id = row->id;
     char step[160];
@@ -102,7 +118,7 @@ static void rollout_error(const struct bsc_service *service, const struct bsc_ro
                       "them go on, or taken back by 'bascule abort %s'",
                       id, service->name);
     } else if (ruling.status == BSC_BUSY) {
-        (void)!bsc_busy_error(service, error);
+        (void)!bsc_busy_error(engine, service, error);
     } else {
         bsc_error_set(error, ruling.status, "r%llu %s, which nothing holds up", id,
                       row->walk.status == BSC_ROLLOUT_UNDOING ? "is being taken back"
@@ -110,18 +126,20 @@ static void rollout_error(const struct bsc_service *service, const struct bsc_ro
     }
 }
 
-/* What stands against the command, in words. */
-static void refusal_error(const struct bsc_service *service, enum bsc_command_kind command,
-                          struct bsc_ruling ruling, struct bsc_error *error)
+void bsc_refusal_error(const struct bsc_engine *engine, const struct bsc_service *service,
+                       enum bsc_command_kind command, struct bsc_ruling ruling,
+                       struct bsc_error *error)
 {
     const struct bsc_rollout *rollout = service->rollout;
     if (ruling.rule == BSC_RULE_LOCK)
         (void)!bsc_lock_check(service, error);
+    else if (bsc_group_awaits(service))
+        (void)!bsc_busy_error(engine, service, error);
     else if (!rollout || (ruling.rule == BSC_RULE_NOTHING && !bsc_rollout_open(service)))
         bsc_error_set(error, ruling.status, "%s has no rollout to %s", service->name,
                       bsc_command_name(command));
     else
-        rollout_error(service, &rollout->row, command, ruling, error);
+        rollout_error(engine, service, &rollout->row, command, ruling, error);
     error->status = ruling.status;
 }
 
@@ -143,7 +161,7 @@ static bool occupied(const struct bsc_service *service)
 }
 
 static struct bsc_plan_ask plan_ask(const struct bsc_service *service, enum bsc_plan_kind kind,
-                                    const struct bsc_spec *spec)
+                                    const struct bsc_spec *spec, bool together)
 {
     const struct bsc_release *live =
         bsc_release_find(service, service->row.release[service->row.slots.live]);
@@ -151,6 +169,8 @@ static struct bsc_plan_ask plan_ask(const struct bsc_service *service, enum bsc_
         .kind = kind,
         .spec = spec,
         .live = live ? live->row.spec : NULL,
+        .together = together,
+        .routed = !bsc_spec_is_worker(service->row.spec),
         .occupied = occupied(service),
     };
 }
@@ -194,10 +214,11 @@ static void take_slot(struct bsc_engine *engine, struct bsc_service *service,
 
 enum bsc_status bsc_rollout_start(struct bsc_engine *engine, struct bsc_service *service,
                                   enum bsc_plan_kind kind, const struct bsc_release *release,
-                                  uint64_t rollout, const char *actor, struct bsc_error *error)
+                                  uint64_t rollout, const struct bsc_group *group,
+                                  const char *actor, struct bsc_error *error)
 {
     struct bsc_plan plan;
-    struct bsc_plan_ask ask = plan_ask(service, kind, release->row.spec);
+    struct bsc_plan_ask ask = plan_ask(service, kind, release->row.spec, group != NULL);
     enum bsc_strategy strategy = bsc_plan_strategy(&ask);
     enum bsc_status status = bsc_plan_compile(&ask, &service->row.slots, &plan, error);
     if (status != BSC_OK)
@@ -212,8 +233,11 @@ enum bsc_status bsc_rollout_start(struct bsc_engine *engine, struct bsc_service 
         (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_DEPLOY, NULL);
     if (kind != BSC_PLAN_SWITCH)
         take_slot(engine, service, release);
-    bsc_rollout_begin(engine, service, kind, release, &plan, rollout, actor)->row.strategy =
-        strategy;
+    struct bsc_rollout_row *row =
+        &bsc_rollout_begin(engine, service, kind, release, &plan, rollout, actor)->row;
+    row->strategy = strategy;
+    if (group)
+        row->group = *group;
     bsc_rollout_event(engine, service, BSC_WALK_BEGIN, NULL);
     bsc_releases_prune(engine, service); /* not earlier: the new release has no name before */
     return BSC_OK;
@@ -225,7 +249,7 @@ void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
 {
     struct bsc_error error;
     unsigned long long cut = bsc_service_busy(service) ? service->rollout->row.id : 0;
-    if (bsc_rollout_start(engine, service, kind, release, 0, event->actor, &error) != BSC_OK)
+    if (bsc_rollout_start(engine, service, kind, release, 0, NULL, event->actor, &error) != BSC_OK)
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
     else
         bsc_reply_ruled(
@@ -233,12 +257,11 @@ void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
             cut ? "%s: the rest of r%llu is left" : "%s", bsc_plan_kind_name(kind), cut);
 }
 
-/* What can't be planned is refused before anything is made of it. */
-static enum bsc_status plan_check(const struct bsc_service *service, enum bsc_plan_kind kind,
-                                  const struct bsc_spec *spec, struct bsc_error *error)
+enum bsc_status bsc_plan_check(const struct bsc_service *service, enum bsc_plan_kind kind,
+                               const struct bsc_spec *spec, bool together, struct bsc_error *error)
 {
     struct bsc_plan plan;
-    struct bsc_plan_ask ask = plan_ask(service, kind, spec);
+    struct bsc_plan_ask ask = plan_ask(service, kind, spec, together);
     return bsc_plan_compile(&ask, &service->row.slots, &plan, error);
 }
 
@@ -252,7 +275,7 @@ static void deploy(struct bsc_engine *engine, struct bsc_service *service,
         bsc_slots_can(&service->row.slots, BSC_SLOT_DEPLOY, &error) != BSC_OK ||
         bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK ||
         bsc_deploy_wish_apply(&event->wish, spec, &error) != BSC_OK ||
-        plan_check(service, kind, spec, &error) != BSC_OK) {
+        bsc_plan_check(service, kind, spec, false, &error) != BSC_OK) {
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
         bsc_spec_release(spec);
         return;
@@ -347,7 +370,7 @@ static void set_traffic(struct bsc_engine *engine, struct bsc_service *service,
     bsc_touch_row(engine, service);
 }
 
-static enum bsc_command_kind kind_of(const struct bsc_event *event)
+enum bsc_command_kind bsc_command_of(const struct bsc_event *event)
 {
     switch (event->kind) {
     case BSC_EVENT_DEPLOY:
@@ -383,21 +406,74 @@ static enum bsc_command_kind kind_of(const struct bsc_event *event)
     }
 }
 
+/* What is asked of one member of a group that is under way, and steers, is asked of all. */
+static bool steers(enum bsc_command_kind command)
+{
+    return command == BSC_COMMAND_PROMOTE || command == BSC_COMMAND_PROMOTE_FULL ||
+           command == BSC_COMMAND_PAUSE || command == BSC_COMMAND_RESUME ||
+           command == BSC_COMMAND_ABORT || command == BSC_COMMAND_ROLLBACK;
+}
+
+static bool concerns_group(struct bsc_engine *engine, const struct bsc_service *service,
+                           const struct bsc_event *event)
+{
+    struct bsc_event whole = *event;
+    if (!bsc_group_of(service) || !steers(bsc_command_of(event)))
+        return false;
+    whole.release = service->rollout->row.group.name;
+    bsc_group_command(engine, &whole);
+    return true;
+}
+
+/* The way back of a service that waits for its group to begin: it does not. */
+static bool ends_waiting(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_event *event)
+{
+    const struct bsc_successor next = service->row.next;
+    char reason[BSC_ACTOR_BYTES + 32];
+    if (!bsc_group_awaits(service) ||
+        (event->kind != BSC_EVENT_ABORT && event->kind != BSC_EVENT_ROLLBACK))
+        return false;
+    snprintf(reason, sizeof reason, "%s by %s",
+             event->kind == BSC_EVENT_ABORT ? "aborted" : "rolled back",
+             event->actor ? event->actor : "?");
+    (void)bsc_successor_drop(engine, service, BSC_ROLLOUT_CANCELLED, reason);
+    if (event->version)
+        return false;
+    bsc_reply(engine, event->token, BSC_OK, next.rollout, "%s (g%llu) does not begin",
+              next.group.name, (unsigned long long)next.group.id);
+    return true;
+}
+
+static void refuse(struct bsc_engine *engine, const struct bsc_service *service,
+                   const struct bsc_event *event, struct bsc_ruling ruling)
+{
+    enum bsc_command_kind command = bsc_command_of(event);
+    struct bsc_error error;
+    bsc_refusal_error(engine, service, command, ruling, &error);
+    if (command == BSC_COMMAND_DEPLOY && bsc_rollout_open(service) && !bsc_group_of(service) &&
+        ruling.rule == BSC_RULE_ONE)
+        add_way_out(service, event, &error);
+    bsc_reply_ruled(engine, event, error.status, 0, ruling.rule, "%s", error.text);
+}
+
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event)
 {
-    struct bsc_service *service = command_service(engine, event);
-    if (!service)
+    if (event->release) {
+        bsc_group_command(engine, event);
         return;
-    enum bsc_command_kind command = kind_of(event);
+    }
+    struct bsc_service *service = command_service(engine, event);
+    if (!service || concerns_group(engine, service, event) || ends_waiting(engine, service, event))
+        return;
+    enum bsc_command_kind command = bsc_command_of(event);
     struct bsc_ruling ruling =
         bsc_command_rule(command, bsc_service_situation(service), service->row.lock.at_ms != 0);
+    if (command == BSC_COMMAND_SUPERSEDE &&
+        (bsc_group_of(service) || service->row.next.group.id)) /* only by a whole one */
+        ruling = (struct bsc_ruling){ BSC_BUSY, BSC_RULE_ONE };
     if (ruling.status != BSC_OK) {
-        struct bsc_error error;
-        refusal_error(service, command, ruling, &error);
-        if (command == BSC_COMMAND_DEPLOY && bsc_rollout_open(service) &&
-            ruling.rule == BSC_RULE_ONE)
-            add_way_out(service, event, &error);
-        bsc_reply_ruled(engine, event, error.status, 0, ruling.rule, "%s", error.text);
+        refuse(engine, service, event, ruling);
         return;
     }
     switch (command) {
@@ -511,12 +587,12 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     enum bsc_status status =
         bsc_command_rule(BSC_COMMAND_DEPLOY, bsc_service_situation(service), false).status;
     if (status != BSC_OK)
-        return bsc_busy_error(service, error);
+        return bsc_busy_error(engine, service, error);
     struct bsc_spec *spec = NULL;
     status = planned_spec(service, version, wish, out, &spec, error);
     if (status != BSC_OK)
         return status;
-    struct bsc_plan_ask ask = plan_ask(service, out->kind, spec);
+    struct bsc_plan_ask ask = plan_ask(service, out->kind, spec, out->together);
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     out->strategy = bsc_plan_strategy(&ask);
     out->whole[staging] = bsc_spec_instances(spec, staging);

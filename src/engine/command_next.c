@@ -34,6 +34,7 @@ static void never_began(struct bsc_engine *engine, struct bsc_service *service,
         .slot = bsc_slots_staging(&service->row.slots),
         .walk = { .status = status },
         .ended_ms = bsc_wall(engine),
+        .group = next.group,
     };
     snprintf(row->actor, sizeof row->actor, "%s", next.actor);
     snprintf(row->reason, sizeof row->reason, "%s", reason);
@@ -47,10 +48,14 @@ static void never_began(struct bsc_engine *engine, struct bsc_service *service,
 uint64_t bsc_successor_drop(struct bsc_engine *engine, struct bsc_service *service,
                             enum bsc_rollout_status status, const char *reason)
 {
-    uint64_t id = service->row.next.rollout;
-    if (id)
+    const struct bsc_successor next = service->row.next;
+    if (next.rollout)
         never_began(engine, service, status, reason);
-    return id;
+    for (struct bsc_service *s = next.group.id ? engine->services : NULL; s; s = s->next)
+        if (s->row.next.group.id == next.group.id) /* what follows may not be for all of them */
+            never_began(engine, s,
+                        status == BSC_ROLLOUT_SUPERSEDED ? BSC_ROLLOUT_CANCELLED : status, reason);
+    return next.rollout;
 }
 
 bool bsc_successor_begin(struct bsc_engine *engine, struct bsc_service *service)
@@ -61,16 +66,26 @@ bool bsc_successor_begin(struct bsc_engine *engine, struct bsc_service *service)
     enum bsc_plan_kind kind = next.kind;
     if (!next.rollout || bsc_rollout_open(service))
         return false;
+    if (next.group.id)
+        return bsc_group_successors_begin(engine, next.group.id);
     if (release && kind == BSC_PLAN_REVERT)
         kind = bsc_rollback_kind(service, release);
-    if (!release || bsc_rollout_start(engine, service, kind, release, next.rollout, next.actor,
-                                      &error) != BSC_OK) {
+    if (!release || bsc_rollout_start(engine, service, kind, release, next.rollout, NULL,
+                                      next.actor, &error) != BSC_OK) {
         never_began(engine, service, BSC_ROLLOUT_FAILED, error.text);
         return false;
     }
     service->row.next = (struct bsc_successor){ 0 };
     bsc_touch_row(engine, service);
     return true;
+}
+
+void bsc_successor_set(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_successor *next, const char *actor)
+{
+    service->row.next = *next;
+    snprintf(service->row.next.actor, sizeof service->row.next.actor, "%s", actor);
+    bsc_touch_row(engine, service);
 }
 
 /* The open rollout is taken back with `event`, then `release` follows. */
@@ -86,10 +101,9 @@ static void follow(struct bsc_engine *engine, struct bsc_service *service,
     snprintf(reason, sizeof reason, "superseded by r%llu (%s), asked for by %s", id, version,
              actor);
     (void)bsc_successor_drop(engine, service, BSC_ROLLOUT_SUPERSEDED, reason);
-    service->row.next =
-        (struct bsc_successor){ .rollout = id, .release = release->row.id, .kind = kind };
-    snprintf(service->row.next.actor, sizeof service->row.next.actor, "%s", actor);
-    bsc_touch_row(engine, service);
+    bsc_successor_set(
+        engine, service,
+        &(struct bsc_successor){ .rollout = id, .release = release->row.id, .kind = kind }, actor);
     bsc_audit(engine, service, id, kind == BSC_PLAN_REVERT ? "rollback" : "supersede", actor,
               "%s begins when r%llu is taken back", version, old);
     bsc_reply_ruled(engine, event, BSC_OK, id, rule, "r%llu, %s, begins when r%llu is taken back",
@@ -100,9 +114,8 @@ static void follow(struct bsc_engine *engine, struct bsc_service *service,
                       kind == BSC_PLAN_REVERT ? BSC_WALK_ROLL_BACK : BSC_WALK_SUPERSEDE, reason);
 }
 
-/* As the slots will be when the open rollout is taken back. */
-static enum bsc_status plan_later(const struct bsc_service *service, enum bsc_plan_kind kind,
-                                  const struct bsc_spec *spec, struct bsc_error *error)
+enum bsc_status bsc_plan_later(const struct bsc_service *service, enum bsc_plan_kind kind,
+                               const struct bsc_spec *spec, bool together, struct bsc_error *error)
 {
     struct bsc_plan plan;
     struct bsc_slots later;
@@ -110,7 +123,9 @@ static enum bsc_status plan_later(const struct bsc_service *service, enum bsc_pl
         bsc_release_find(service, service->row.release[service->row.stable]);
     struct bsc_plan_ask ask = { .kind = kind,
                                 .spec = spec,
-                                .live = stable ? stable->row.spec : NULL };
+                                .live = stable ? stable->row.spec : NULL,
+                                .together = together,
+                                .routed = !bsc_spec_is_worker(service->row.spec) };
     bsc_slots_init(&later);
     if (service->row.stable != later.live)
         later = (struct bsc_slots){ .live = service->row.stable,
@@ -130,7 +145,7 @@ void bsc_supersede_command(struct bsc_engine *engine, struct bsc_service *servic
     else if (bsc_version_check(event->version ? event->version : "", &error) != BSC_OK ||
              bsc_spec_for_version(service->row.spec, event->version, &spec, &error) != BSC_OK ||
              bsc_deploy_wish_apply(&event->wish, spec, &error) != BSC_OK ||
-             plan_later(service, kind, spec, &error) != BSC_OK)
+             bsc_plan_later(service, kind, spec, false, &error) != BSC_OK)
         bsc_reply(engine, event->token, error.status, 0, "%s", error.text);
     else
         follow(engine, service, event, rule, kind, bsc_release_new(engine, service, spec));

@@ -33,6 +33,7 @@ static void enqueue(struct bsc_engine *engine, const struct bsc_event *event)
     queued->event = *event;
     queued->event.actor = bsc_arena_copy(arena, event->actor);
     queued->event.service = bsc_arena_copy(arena, event->service);
+    queued->event.release = bsc_arena_copy(arena, event->release);
     queued->event.version = bsc_arena_copy(arena, event->version);
     queued->event.wish.match = bsc_arena_copy(arena, event->wish.match);
     queued->event.text = bsc_arena_copy(arena, event->text);
@@ -258,21 +259,27 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     }
 }
 
+static void progress_service(struct bsc_engine *engine, struct bsc_service *service)
+{
+    if (service->gone || engine->terminating)
+        return;
+    bsc_publish_tick(engine, service);
+    bsc_instances_tick(engine, service);
+    bsc_rollout_progress(engine, service);
+    bsc_check_progress(engine, service);
+    standby_over(engine, service);
+    if (service->row.removed && !service->instance_count)
+        bsc_service_forget(engine, service);
+}
+
 /* Lets every service that was touched go as far as it can: that may touch it again. */
 static void progress(struct bsc_engine *engine)
 {
-    for (size_t i = 0; i < engine->touched_count; i++) {
-        struct bsc_service *service = engine->touched[i];
-        if (service->gone || engine->terminating)
-            continue;
-        bsc_publish_tick(engine, service);
-        bsc_instances_tick(engine, service);
-        bsc_rollout_progress(engine, service);
-        bsc_check_progress(engine, service);
-        standby_over(engine, service);
-        if (service->row.removed && !service->instance_count)
-            bsc_service_forget(engine, service);
-    }
+    size_t done = 0;
+    do {
+        for (; done < engine->touched_count; done++)
+            progress_service(engine, engine->touched[done]);
+    } while (!engine->terminating && bsc_groups_progress(engine));
     if (engine->terminating)
         bsc_terminate_progress(engine);
 }

@@ -6,11 +6,38 @@
 
 #include "engine/internal.h"
 
+static void take_result(struct bsc_engine *engine, struct bsc_service *service,
+                        struct bsc_instance *instance, bool passed, const char *text,
+                        int64_t duration_us)
+{
+    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
+    if (!bsc_health_result(&instance->health, &spec->health, passed, text, duration_us,
+                           bsc_now(engine)))
+        return;
+    bool healthy = instance->health.state == BSC_HEALTH_HEALTHY;
+    instance->ejected = false; /* it is ill anyway, or begins anew */
+    if (healthy)
+        instance->exits = 0;
+    if (instance->row.healthy != healthy) {
+        instance->row.healthy = healthy;
+        instance->dirty = true;
+        service->publish_wanted = true;
+        bsc_audit(engine, service, 0, "health", NULL, "%s is %s: %s", instance->row.id,
+                  bsc_health_state_name(instance->health.state), instance->health.last_detail);
+    }
+    bsc_touch(engine, service);
+}
+
 void bsc_probe_due(struct bsc_engine *engine, struct bsc_service *service,
                    struct bsc_instance *instance)
 {
     if (instance->health.probing || instance->health.next_probe_ms > bsc_now(engine))
         return;
+    if (bsc_instance_spec(service, instance)->health.kind == BSC_PROBE_RUNNING) {
+        instance->check_pending = false;
+        take_result(engine, service, instance, true, "it runs", 0);
+        return;
+    }
     instance->health.probing = true;
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_PROBE, service);
     effect->token = instance->probe_token = bsc_token_next(engine, service);
@@ -34,23 +61,7 @@ void bsc_probe_result(struct bsc_engine *engine, struct bsc_service *service,
         instance->health.probing = false;
         return;
     }
-    const struct bsc_spec *spec = bsc_instance_spec(service, instance);
-    bool changed = bsc_health_result(&instance->health, &spec->health, event->passed, event->text,
-                                     event->duration_us, bsc_now(engine));
-    if (!changed)
-        return;
-    bool healthy = instance->health.state == BSC_HEALTH_HEALTHY;
-    instance->ejected = false; /* it is ill anyway, or begins anew */
-    if (healthy)
-        instance->exits = 0;
-    if (instance->row.healthy != healthy) {
-        instance->row.healthy = healthy;
-        instance->dirty = true;
-        service->publish_wanted = true;
-        bsc_audit(engine, service, 0, "health", NULL, "%s is %s: %s", instance->row.id,
-                  bsc_health_state_name(instance->health.state), instance->health.last_detail);
-    }
-    bsc_touch(engine, service);
+    take_result(engine, service, instance, event->passed, event->text, event->duration_us);
 }
 
 static void all_returned(struct bsc_engine *engine)

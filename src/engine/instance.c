@@ -103,7 +103,8 @@ void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service
         instance->row.phase == BSC_INSTANCE_RESTARTING) {
         instance->row.phase = BSC_INSTANCE_RUNNING;
         instance->dirty = true;
-        bsc_health_init(&instance->health, bsc_now(engine));
+        bsc_health_init(&instance->health, &bsc_instance_spec(service, instance)->health,
+                        bsc_now(engine));
         service->publish_wanted = true;
     }
     bsc_touch(engine, service);

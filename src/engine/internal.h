@@ -285,6 +285,9 @@ void bsc_rollout_blame(struct bsc_service *service, enum bsc_status error, unsig
                        unsigned total);
 /* The standby in `slot` stays warm for as long as the release in the other slot says. */
 void bsc_standby_begin(struct bsc_engine *engine, struct bsc_service *service, enum bsc_slot slot);
+/* The same event, without what follows from it for the group. */
+void bsc_rollout_turn(struct bsc_engine *engine, struct bsc_service *service,
+                      enum bsc_walk_event event, const char *reason);
 /* Uncommitted: an abort could still take it back. */
 bool bsc_rollout_open(const struct bsc_service *service);
 
@@ -415,17 +418,51 @@ void bsc_terminate_progress(struct bsc_engine *engine);
 void bsc_terminate_blindly(struct bsc_engine *engine);
 void bsc_terminate_hear(struct bsc_engine *engine, const struct bsc_event *event);
 
+/* group.c: services that are released together */
+/* With which the open rollout of the service stands or falls; 0: with none. */
+uint64_t bsc_group_of(const struct bsc_service *service);
+/* Nothing of it is open, and it begins with its group when what is open of the others ended. */
+bool bsc_group_awaits(const struct bsc_service *service);
+/* Where a member waits for others: only bsc_groups_progress leads on from there. */
+enum bsc_verdict bsc_group_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                 char *reason, size_t size);
+/* Members that waited for one another go on, all of them in this event; true: some did. */
+bool bsc_groups_progress(struct bsc_engine *engine);
+/* The member was taken back: so are the others, at once. */
+void bsc_group_take_back(struct bsc_engine *engine, const struct bsc_service *member);
+/* All members' successors, when none of their rollouts is open any more. True: they are under way.
+ */
+bool bsc_group_successors_begin(struct bsc_engine *engine, uint64_t group);
+/* "shop (g12, with api and worker)" */
+void bsc_group_text(const struct bsc_engine *engine, const struct bsc_group *group,
+                    const struct bsc_service *without, char *out, size_t size);
+
+/* command_group.c: what is asked of all members of a group */
+void bsc_group_command(struct bsc_engine *engine, const struct bsc_event *event);
+
 /* command.c: what others need of it */
 enum bsc_situation bsc_service_situation(const struct bsc_service *service);
-enum bsc_status bsc_busy_error(const struct bsc_service *service, struct bsc_error *error);
+enum bsc_status bsc_busy_error(const struct bsc_engine *engine, const struct bsc_service *service,
+                               struct bsc_error *error);
+/* What stands against the command, in words. */
+void bsc_refusal_error(const struct bsc_engine *engine, const struct bsc_service *service,
+                       enum bsc_command_kind command, struct bsc_ruling ruling,
+                       struct bsc_error *error);
+enum bsc_command_kind bsc_command_of(const struct bsc_event *event);
+/* What can't be planned is refused before anything is made of it. `together`: with others. */
+enum bsc_status bsc_plan_check(const struct bsc_service *service, enum bsc_plan_kind kind,
+                               const struct bsc_spec *spec, bool together,
+                               struct bsc_error *error) BSC_MUST_CHECK;
 /* Answers, and names the rule by which the command won or lost. */
 void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
                      enum bsc_status status, uint64_t rollout, enum bsc_rule rule,
                      const char *format, ...) BSC_PRINTF(6, 7);
-/* Begins a rollout of `release` with the id `rollout`, 0: the next. Or says why that can't be. */
+/* Begins a rollout of `release`, in `group` unless that is NULL, with the id `rollout`, 0: the
+ * next. Or says why that can't be. */
 enum bsc_status bsc_rollout_start(struct bsc_engine *engine, struct bsc_service *service,
                                   enum bsc_plan_kind kind, const struct bsc_release *release,
-                                  uint64_t rollout, const char *actor, struct bsc_error *error);
+                                  uint64_t rollout, const struct bsc_group *group,
+                                  const char *actor, struct bsc_error *error);
 /* The same, and answers. */
 void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
                        enum bsc_plan_kind kind, const struct bsc_release *release,
@@ -442,6 +479,12 @@ void bsc_retry_command(struct bsc_engine *engine, struct bsc_service *service,
 /* Whatever was to begin next does not. Returns its id; 0: there was none. */
 uint64_t bsc_successor_drop(struct bsc_engine *engine, struct bsc_service *service,
                             enum bsc_rollout_status status, const char *reason);
+/* As the slots will be when the open rollout is taken back. */
+enum bsc_status bsc_plan_later(const struct bsc_service *service, enum bsc_plan_kind kind,
+                               const struct bsc_spec *spec, bool together, struct bsc_error *error);
+/* It follows when what is open is taken back. */
+void bsc_successor_set(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_successor *next, const char *actor);
 /* Begins it when nothing is open any more; true: it is under way. */
 bool bsc_successor_begin(struct bsc_engine *engine, struct bsc_service *service);
 

@@ -34,11 +34,11 @@ static void give_back(struct bsc_engine *engine)
         s->row.weight_bp[s->row.stable] = BSC_WEIGHT_FULL_BP;
         s->row.weight_bp[bsc_slot_other(s->row.stable)] = 0;
         s->row.generation++;
-        struct bsc_effect effect = { .kind = BSC_EFFECT_PUBLISH,
-                                     .service = s,
-                                     .token = bsc_token_next(engine, s) };
-        bsc_effect_perform(engine, &effect);
+        bsc_effect_add(engine, BSC_EFFECT_PUBLISH, s)->token = bsc_token_next(engine, s);
     }
+    for (size_t i = 0; i < engine->effect_count; i++)
+        bsc_effect_perform(engine, &engine->effects[i]);
+    bsc_transaction_clear(engine);
 }
 
 void bsc_load_begin(struct bsc_engine *engine)
@@ -197,7 +197,7 @@ static void recover_instance(struct bsc_engine *engine, struct bsc_service *serv
     bool is_static = spec->runtime == BSC_RUNTIME_STATIC;
     bool runs = is_static || (found && found->pid);
     instance->pid = found ? found->pid : 0;
-    bsc_health_init(&instance->health, bsc_now(engine));
+    bsc_health_init(&instance->health, &spec->health, bsc_now(engine));
     if (instance->row.healthy)
         instance->health.state = BSC_HEALTH_HEALTHY;
     switch (instance->row.phase) {

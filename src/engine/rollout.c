@@ -199,6 +199,17 @@ static void add_reason(struct bsc_rollout_row *row, const char *reason, bool und
 void bsc_rollout_event(struct bsc_engine *engine, struct bsc_service *service,
                        enum bsc_walk_event event, const char *reason)
 {
+    const struct bsc_walk *walk = &service->rollout->row.walk;
+    bool ran = walk->status == BSC_ROLLOUT_RUNNING;
+    bsc_rollout_turn(engine, service, event, reason);
+    if (ran && walk->status != BSC_ROLLOUT_RUNNING && walk->status != BSC_ROLLOUT_PROMOTED &&
+        service->rollout->row.group.id)
+        bsc_group_take_back(engine, service);
+}
+
+void bsc_rollout_turn(struct bsc_engine *engine, struct bsc_service *service,
+                      enum bsc_walk_event event, const char *reason)
+{
     struct bsc_rollout *rollout = service->rollout;
     struct bsc_walk *walk = &rollout->row.walk;
     bool undoing = walk->status == BSC_ROLLOUT_UNDOING;

@@ -21,12 +21,18 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
     return true;
 }
 
-/* This publish makes good for one that was refused. */
+/* This publish makes good for one that was refused; so do those that were refused with it. */
 static void make_good(struct bsc_engine *engine, struct bsc_service *service)
 {
+    uint64_t group = service->republish_at_ms ? bsc_group_of(service) : 0;
     if (service->republish_at_ms)
         bsc_instances_drain_anew(engine, service);
     service->republish_at_ms = 0;
+    for (struct bsc_service *s = group ? engine->services : NULL; s; s = s->next)
+        if (s->republish_at_ms && bsc_group_of(s) == group) {
+            s->publish_wanted = true;
+            bsc_touch(engine, s);
+        }
 }
 
 void bsc_affinity_renew(struct bsc_engine *engine, struct bsc_service *service)
@@ -139,7 +145,8 @@ const struct bsc_match_spec *bsc_match_in_force(const struct bsc_service *servic
     return matches ? &release->row.spec->deploy.match : NULL;
 }
 
-/* The release whose failures the live version answers; NULL: there is none. */
+/* The release whose failures the live version answers; NULL: there is none. Of services that are
+ * released together an answer of the old version would belong to none of what the others answer. */
 static const struct bsc_spec *rescued(const struct bsc_service *service)
 {
     if (!bsc_rollout_open(service))
@@ -147,8 +154,8 @@ static const struct bsc_spec *rescued(const struct bsc_service *service)
     const struct bsc_rollout_row *row = &service->rollout->row;
     const struct bsc_release *release = bsc_release_find(service, row->release);
     if ((row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH) || !release ||
-        !release->row.spec->deploy.rescue || row->slot == service->row.stable ||
-        !bsc_stable_is_whole(service))
+        !release->row.spec->deploy.rescue || bsc_spec_is_worker(release->row.spec) ||
+        row->group.id || row->slot == service->row.stable || !bsc_stable_is_whole(service))
         return NULL;
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance_row *instance = &service->instances[i].row;
@@ -164,13 +171,13 @@ bool bsc_rescues(const struct bsc_service *service)
     return rescued(service) != NULL;
 }
 
-void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
+static void fill(const struct bsc_engine *engine, const struct bsc_service *service,
+                 struct bsc_routing *out)
 {
-    const struct bsc_service *service = effect->service;
     const struct bsc_rollout *rollout = service->rollout;
     const struct bsc_spec *release = rescued(service);
     struct bsc_endpoint *endpoints = bsc_alloc((service->instance_count + 1) * sizeof *endpoints);
-    struct bsc_routing routing = {
+    *out = (struct bsc_routing){
         .spec = service->row.spec,
         .traffic = bsc_traffic_in_force(service),
         .generation = service->row.generation,
@@ -186,12 +193,12 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
         .rollout = rollout && bsc_service_busy(service) ? rollout->row.id : 0,
         .endpoints = endpoints,
     };
-    routing.mirror = bsc_mirror_in_force(service, &routing.mirror_bp);
+    out->mirror = bsc_mirror_in_force(service, &out->mirror_bp);
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
         if (!routed(instance))
             continue;
-        endpoints[routing.endpoint_count++] = (struct bsc_endpoint){
+        endpoints[out->endpoint_count++] = (struct bsc_endpoint){
             .id = instance->row.id,
             .address = instance->row.address,
             .slot = instance->row.slot,
@@ -202,6 +209,55 @@ void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
             .weight = weight_of(service, instance),
         };
     }
-    engine->ports.router.ops->publish(engine->ports.router.self, &routing, effect->token);
-    free(endpoints);
+}
+
+/* Of several publishes of a service the newest stands for all: it answers whoever waits. */
+static unsigned place_of(const struct bsc_routing *routings, unsigned count,
+                         const struct bsc_service *service)
+{
+    unsigned place = 0;
+    while (place < count && routings[place].spec != service->row.spec)
+        place++;
+    return place;
+}
+
+/* What of the same event is to reach the proxies in the same message. What may not precede its
+ * record does not. */
+static void publish_group(struct bsc_engine *engine, const struct bsc_effect *first, uint64_t group)
+{
+    const struct bsc_router *router = &engine->ports.router;
+    struct bsc_routing *routings = bsc_alloc(engine->effect_count * sizeof *routings);
+    bsc_token *tokens = bsc_alloc(engine->effect_count * sizeof *tokens);
+    unsigned count = 0;
+    for (size_t i = 0; i < engine->effect_count; i++) {
+        struct bsc_effect *effect = &engine->effects[i];
+        if (effect != first &&
+            (effect->kind != BSC_EFFECT_PUBLISH || effect->performed ||
+             effect->early != first->early || bsc_group_of(effect->service) != group))
+            continue;
+        effect->performed = true;
+        unsigned place = place_of(routings, count, effect->service);
+        if (place == count)
+            fill(engine, effect->service, &routings[count++]);
+        tokens[place] = effect->token;
+    }
+    router->ops->publish_together(router->self, routings, tokens, count);
+    for (unsigned i = 0; i < count; i++)
+        free((void *)(uintptr_t)routings[i].endpoints);
+    free(routings);
+    free(tokens);
+}
+
+void bsc_routing_perform(struct bsc_engine *engine, struct bsc_effect *effect)
+{
+    const struct bsc_router *router = &engine->ports.router;
+    uint64_t group = bsc_group_of(effect->service);
+    if (group) {
+        publish_group(engine, effect, group);
+        return;
+    }
+    struct bsc_routing routing;
+    fill(engine, effect->service, &routing);
+    router->ops->publish(router->self, &routing, effect->token);
+    free((void *)(uintptr_t)routing.endpoints);
 }

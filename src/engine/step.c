@@ -62,6 +62,7 @@ static void release_mark_live(struct bsc_engine *engine, struct bsc_service *ser
         bsc_release_find(service, service->row.release[bsc_slot_other(candidate)]);
     release->row.live_ms = bsc_wall(engine);
     release->row.rejected = false;
+    release->row.group = service->rollout->row.group.id;
     release->dirty = true;
     if (old && undo) {
         old->row.rejected = true;
@@ -96,12 +97,24 @@ static void forget_stopped(struct bsc_engine *engine, struct bsc_service *servic
     bsc_staging_empty(engine, service);
 }
 
+/* It was checked before, or its plan would not have come so far. */
+static void take_over(struct bsc_engine *engine, struct bsc_service *service)
+{
+    enum bsc_slot candidate = service->rollout->row.slot;
+    (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_SWITCH, NULL);
+    service->records[candidate].switched_at_ms = bsc_wall(engine);
+    bsc_weight_set(engine, service, candidate, BSC_WEIGHT_FULL_BP);
+    bsc_publish(engine, service, false);
+}
+
 static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
 {
     struct bsc_rollout *rollout = service->rollout;
     enum bsc_slot candidate = rollout->row.slot, old = bsc_slot_other(candidate);
     bool undo = rollout->row.kind == BSC_PLAN_ROLLBACK || rollout->row.kind == BSC_PLAN_REVERT;
     const struct bsc_release *release = bsc_release_find(service, rollout->row.release);
+    if (service->row.slots.live != candidate) /* a worker: no split made it live */
+        take_over(engine, service);
     if (bsc_rescues(service)) /* no more, and what the proxies may have done about it ends */
         service->row.generation++;
     if (bsc_rescues(service) || bsc_analysis_watches(service))
@@ -166,6 +179,8 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         bsc_step_begin_mirror(engine, service);
         break;
     case BSC_STEP_CHECK:
+    case BSC_STEP_FOLLOW:
+    case BSC_STEP_MEET:
     case BSC_STEP_KIND_COUNT:
         break;
     }
@@ -287,6 +302,9 @@ enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *s
         return judge_hold(engine, service, reason, size);
     case BSC_STEP_GATE:
         return bsc_gate_judge(engine, service, reason, size);
+    case BSC_STEP_FOLLOW:
+    case BSC_STEP_MEET:
+        return bsc_group_judge(engine, service, reason, size);
     case BSC_STEP_COMMIT:
     case BSC_STEP_KIND_COUNT:
         break;

@@ -248,9 +248,14 @@ void bsc_settle(struct bsc_engine *engine)
 {
     if (engine->commit_token || engine->phase == BSC_PHASE_LOADING)
         return;
-    for (size_t i = 0; i < engine->touched_count; i++)
-        if (engine->touched[i]->publish_wanted)
-            bsc_publish(engine, engine->touched[i], false);
+    for (bool again = true; again;) {
+        again = false; /* one publish may want others: see make_good */
+        for (size_t i = 0; i < engine->touched_count; i++)
+            if (engine->touched[i]->publish_wanted) {
+                bsc_publish(engine, engine->touched[i], false);
+                again = true;
+            }
+    }
     plan_timers(engine);
     collect(engine);
     for (size_t i = 0; i < engine->effect_count; i++)

@@ -90,6 +90,7 @@ struct bsc_event {
     bsc_token token;   /* of the answer expected (commands) or of the call answered (results) */
     const char *actor; /* commands: who asked, for the audit: "root", "uid 1000", "SIGHUP" */
     const char *service;
+    const char *release; /* in place of a service: all that the file releases under this name */
     const char *version;
     bool stage;
     struct bsc_deploy_wish wish;

@@ -111,6 +111,11 @@ struct bsc_router_ops {
      * not take it, and what is in force may be a part of it; the next publish says it all again.
      * Borrowed during the call. */
     void (*publish)(void *self, const struct bsc_routing *routing, bsc_token token);
+    /* Of several services at once, each with its token: each worker of each generation takes all
+     * their splits between the same two requests. Where one of them can't be published none is,
+     * and all are told so. */
+    void (*publish_together)(void *self, const struct bsc_routing *routings,
+                             const bsc_token *tokens, unsigned count);
     /* PUBLISHED when the service is gone everywhere. */
     void (*remove)(void *self, const char *service, bsc_token token);
     /* DRAINED when every generation uses what was published before, nothing is in flight on these

@@ -34,8 +34,15 @@ struct bsc_lock {
     char reason[BSC_LOCK_REASON_BYTES];
 };
 
-/* What begins when the open rollout is taken back. */
+/* Services that are released together: all or none. The rollouts of its members name it. */
+struct bsc_group {
+    uint64_t id; /* shown as "g12"; 0: released alone */
+    char name[BSC_NAME_MAX + 1];
+};
+
+/* What begins when the open rollout is taken back; of a group: when those of all members are. */
 struct bsc_successor {
+    struct bsc_group group;
     uint64_t rollout; /* the id that it will have; 0: there is none */
     uint64_t release;
     enum bsc_plan_kind kind;
@@ -68,6 +75,7 @@ struct bsc_release_row {
     bool rejected;   /* a rollback took it back */
     /* Of its gates (bit = index) and hooks (32 + enum bsc_hook) that are marked `once`. */
     uint64_t once_begun, once_passed;
+    uint64_t group; /* with which it became live last; 0: alone */
 };
 
 enum bsc_instance_phase {
@@ -107,7 +115,8 @@ struct bsc_rollout_row {
     char reason[BSC_REASON_BYTES]; /* why it failed, was aborted or rolled back */
     int64_t paused_ms;             /* since when (wall clock); 0: it is not paused */
     char paused_by[BSC_ACTOR_BYTES];
-    int64_t baked_ms;           /* of the bake at the cursor, when it was paused last */
+    int64_t baked_ms; /* of the bake at the cursor, when it was paused last */
+    struct bsc_group group;
     struct bsc_baseline before; /* the live version before the candidate got traffic */
 };
 

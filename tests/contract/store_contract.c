@@ -195,6 +195,7 @@ static void expect_all(const struct bsc_stored_state *state, void *argument)
     assert_field(release, &want->release, created_ms);
     assert_field(release, &want->release, live_ms);
     assert_field(release, &want->release, rejected);
+    assert_field(release, &want->release, group);
     assert_same_instance(&state->instances[0], &want->instance);
     assert_same_rollout(&state->rollouts[0], &want->rollout);
     assert_string_equal(state->records[0].service, "web");
@@ -234,8 +235,8 @@ static const struct all_rows full_rows = {
                  .affinity_key = "0123456789abcdef0123456789abcdef",
                  .stable = BSC_GREEN,
                  .lock = { 1769860800000, "anna", "incident 42" },
-                 .next = { UINT64_C(1) << 51, 11, BSC_PLAN_REVERT, "anna" } },
-    .release = { 11, "web", NULL, 1769860800001, 1769860800002, true },
+                 .next = { { 15, "all" }, UINT64_C(1) << 51, 11, BSC_PLAN_REVERT, "anna" } },
+    .release = { 11, "web", NULL, 1769860800001, 1769860800002, true, 14 },
     .instance = { .service = "web",
                   .release = 11,
                   .slot = BSC_GREEN,
@@ -254,7 +255,8 @@ static const struct all_rows full_rows = {
                  .ended_ms = 1769860800004,
                  .paused_ms = 1769860800005,
                  .paused_by = "anna",
-                 .baked_ms = 7 },
+                 .baked_ms = 7,
+                 .group = { 15, "shop" } },
     .record = { .id = 21,
                 .slot = BSC_GREEN,
                 .status = BSC_RECORD_ROLLED_BACK,
@@ -273,9 +275,7 @@ static void every_field_comes_back(void **unused)
     fill(rows.instance.id, sizeof rows.instance.id, "web-green-12-");
     fill(rows.instance.address, sizeof rows.instance.address, "unix:/a/");
     fill(rows.rollout.actor, sizeof rows.rollout.actor, "uid 1000 ");
-    rows.rollout.error = BSC_UNHEALTHY;
-    rows.rollout.passed = 1;
-    rows.rollout.total = 2;
+    rows.rollout.error = BSC_UNHEALTHY, rows.rollout.passed = 1, rows.rollout.total = 2;
     rows.rollout.before = (struct bsc_baseline){ 1000, 7, 990, { 1000, 2000, 30000 } };
     rows.record.error = BSC_NO_SWITCH;
     fill(rows.rollout.reason, sizeof rows.rollout.reason, "it's \"bad\";\n\t\x01 -- %s ");

@@ -43,6 +43,8 @@ void assert_same_service(const struct bsc_service_row *got, const struct bsc_ser
     assert_field(got, want, next.release);
     assert_field(got, want, next.kind);
     assert_string_equal(got->next.actor, want->next.actor);
+    assert_field(got, want, next.group.id);
+    assert_string_equal(got->next.group.name, want->next.group.name);
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++) {
         assert_field(got, want, slots.state[slot]);
         assert_field(got, want, slots.checked[slot]);
@@ -83,6 +85,8 @@ void assert_same_rollout(const struct bsc_rollout_row *got, const struct bsc_rol
     assert_field(got, want, paused_ms);
     assert_string_equal(got->paused_by, want->paused_by);
     assert_field(got, want, baked_ms);
+    assert_field(got, want, group.id);
+    assert_string_equal(got->group.name, want->group.name);
     assert_field(got, want, started_ms);
     assert_field(got, want, ended_ms);
     assert_field(got, want, error);

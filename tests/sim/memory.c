@@ -23,7 +23,8 @@ static bool same_service(const struct bsc_service_row *a, const struct bsc_servi
     return same_slots(a, b) && a->spec == b->spec && a->standby_until_ms == b->standby_until_ms &&
            a->traffic == b->traffic && a->generation == b->generation && a->removed == b->removed &&
            a->lock.at_ms == b->lock.at_ms && a->next.rollout == b->next.rollout &&
-           a->next.release == b->next.release && a->next.kind == b->next.kind;
+           a->next.release == b->next.release && a->next.kind == b->next.kind &&
+           a->next.group.id == b->next.group.id;
 }
 
 static bool same_instance(const struct bsc_instance_row *a, const struct bsc_instance_row *b)
@@ -39,7 +40,7 @@ static bool same_rollout(const struct bsc_rollout_row *a, const struct bsc_rollo
         a->walk.cursor != b->walk.cursor || a->ended_ms != b->ended_ms ||
         a->plan.count != b->plan.count || a->paused_ms != b->paused_ms ||
         a->walk.paused != b->walk.paused || a->baked_ms != b->baked_ms ||
-        strcmp(a->reason, b->reason) != 0)
+        a->group.id != b->group.id || strcmp(a->reason, b->reason) != 0)
         return false;
     for (unsigned i = 0; i < a->plan.count; i++)
         if (a->plan.steps[i].state != b->plan.steps[i].state)
@@ -86,7 +87,7 @@ static void check_releases(struct sim *sim, const struct bsc_stored_state *state
         stored++;
         const struct bsc_release *release = bsc_service_release(service, row->id);
         if (!release || release->row.spec != row->spec || release->row.live_ms != row->live_ms ||
-            release->row.rejected != row->rejected)
+            release->row.rejected != row->rejected || release->row.group != row->group)
             sim_fail(sim, "invariant 7: release %llu is not what is stored",
                      (unsigned long long)row->id);
     }

@@ -130,7 +130,7 @@ static void check_evidence(struct sim *sim, const struct bsc_rollout_row *row)
 {
     const struct bsc_spec *spec = release_spec(sim, row->release);
     unsigned weight_bp = BSC_WEIGHT_FULL_BP;
-    if (!spec || !spec->deploy.analysis.enabled || sim->fate.script ||
+    if (!spec || !spec->deploy.analysis.enabled || bsc_spec_is_worker(spec) || sim->fate.script ||
         sim_trial_of(sim, row->id) != SIM_TRIAL_SILENT ||
         (row->kind != BSC_PLAN_DEPLOY && row->kind != BSC_PLAN_SWITCH))
         return;
@@ -189,6 +189,7 @@ void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
     check_starts(sim);
+    sim_check_groups(sim);
     for (unsigned i = 0; i < state->rollout_count; i++) {
         check_abort(sim, &state->rollouts[i]);
         check_superseded(sim, &state->rollouts[i]);
@@ -292,12 +293,13 @@ static void check_capacity(struct sim *sim, const struct bsc_service_row *row,
     }
 }
 
-/* Of a service that is recreated two versions never run at once. */
+/* Of a service that is recreated, or a worker that is stopped first, two versions never run at
+ * once. */
 static void check_alone(struct sim *sim, const struct bsc_instance_row *row)
 {
     const struct bsc_rollout_row *rollout = rollout_row(sim, row->service);
     const struct bsc_stored_state *state = sim_store_state(sim);
-    if (!rollout || rollout->strategy != BSC_STRATEGY_RECREATE)
+    if (!rollout || !sim_stops_first(&rollout->plan))
         return;
     bool candidate = row->release == rollout->release;
     for (unsigned i = 0; i < state->instance_count; i++) {
@@ -456,6 +458,8 @@ bool sim_must_serve(struct sim *sim, unsigned service)
     char name[] = { 's', (char)('0' + service), '\0' };
     const struct bsc_service_row *row = service_row(sim, name);
     const struct bsc_stored_state *state = sim_store_state(sim);
+    if (row && bsc_spec_is_worker(row->spec)) /* nobody asks it anything */
+        return false;
     for (unsigned i = 0; sim->weather.kind && row && !row->removed && i < state->release_count; i++)
         if (state->releases[i].id == row->release[row->stable])
             return state->releases[i].live_ms != 0; /* it was promoted by us, so it was healthy */

@@ -57,20 +57,19 @@ static void mark_excluded(struct sim *sim, unsigned service, const struct sim_ro
     }
 }
 
-static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
+static void refuse(struct sim *sim, bsc_token token)
 {
-    struct sim *sim = self;
+    struct bsc_event event = { .kind = BSC_EVENT_PUBLISHED,
+                               .token = token,
+                               .status = BSC_FAILED,
+                               .text = "the proxy has no room for it" };
+    sim_send(sim, 1 + (int64_t)sim_random(sim, 20), &event);
+}
+
+static void take(struct sim *sim, const struct bsc_routing *routing, bsc_token token)
+{
     unsigned service = sim_service_index(routing->spec->name);
     struct sim_route *wanted = &sim->wanted[service];
-    sim_check_publish(sim, routing);
-    if (wanted->known && sim_chance(sim, sim->weather.publish_refused)) {
-        struct bsc_event event = { .kind = BSC_EVENT_PUBLISHED,
-                                   .token = token,
-                                   .status = BSC_FAILED,
-                                   .text = "the proxy has no room for it" };
-        sim_send(sim, 1 + (int64_t)sim_random(sim, 20), &event);
-        return;
-    }
     uint64_t version = wanted->version + 1;
     if (!wanted->known || !sim_must_serve(sim, service)) { /* a first release may still go back */
         sim->known_since[service] = version;
@@ -104,6 +103,30 @@ static void publish(void *self, const struct bsc_routing *routing, bsc_token tok
     sim->published[service] = true;
     spread(sim, service);
     wait_add(sim, token, service);
+}
+
+static void publish_together(void *self, const struct bsc_routing *routings,
+                             const bsc_token *tokens, unsigned count)
+{
+    struct sim *sim = self;
+    bool known = true;
+    for (unsigned i = 0; i < count; i++) {
+        sim_check_publish(sim, &routings[i]);
+        known = known && sim->wanted[sim_service_index(routings[i].spec->name)].known;
+    }
+    bool refused = known && sim_chance(sim, sim->weather.publish_refused);
+    for (unsigned i = 0; i < count; i++)
+        if (refused)
+            refuse(sim, tokens[i]);
+        else
+            take(sim, &routings[i], tokens[i]);
+    if (!refused)
+        sim_check_together(sim);
+}
+
+static void publish(void *self, const struct bsc_routing *routing, bsc_token token)
+{
+    publish_together(self, routing, &token, 1);
 }
 
 static void remove_route(void *self, const char *name, bsc_token token)
@@ -151,8 +174,13 @@ static void configure(void *self, const struct bsc_config *config, bsc_token tok
 
 struct bsc_router sim_router_port(struct sim *sim)
 {
-    static const struct bsc_router_ops ops = { "sim",        configure, publish,
-                                               remove_route, drain,     cancel };
+    static const struct bsc_router_ops ops = { .name = "sim",
+                                               .configure = configure,
+                                               .publish = publish,
+                                               .publish_together = publish_together,
+                                               .remove = remove_route,
+                                               .drain = drain,
+                                               .cancel = cancel };
     return (struct bsc_router){ &ops, sim };
 }
 

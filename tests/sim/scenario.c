@@ -183,6 +183,15 @@ static struct bsc_query_list draw_queries(struct sim *sim, struct bsc_arena *are
     return (struct bsc_query_list){ count, count ? items : NULL };
 }
 
+/* What is released with others depends on some of those that come before it. */
+static void draw_group(struct sim *sim, struct bsc_spec *spec, unsigned service)
+{
+    static const char *const before[SIM_SERVICES][1] = { { NULL }, { "s0" }, { "s1" } };
+    spec->release = sim_random(sim, 3) ? "g" : NULL;
+    if (service && sim_random(sim, 2))
+        spec->depends_on = (struct bsc_strings){ 1, before[service] };
+}
+
 static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixed)
 {
     static const int64_t standbys[] = { 0, 3000, 20000, 20000 }, drains[] = { 0, 1000, 5000, 5000 };
@@ -215,6 +224,11 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
         add_hooks(spec, sim_random(sim, 4), sim_random(sim, 2), sim_random(sim, 2));
     if (sim_random(sim, 3) == 0)
         add_late_hooks(spec, sim_random(sim, 2), sim_random(sim, 3) != 0);
+    draw_group(sim, spec, service);
+    if (!fixed && sim_random(sim, 5) == 0) {
+        spec->route_count = 0;
+        spec->deploy.order = sim_random(sim, 2) ? BSC_ORDER_START_FIRST : BSC_ORDER_STOP_FIRST;
+    }
     if (fixed) {
         spec->runtime = BSC_RUNTIME_STATIC;
         spec->command = (struct bsc_command){ 0 };
@@ -227,7 +241,7 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     return spec;
 }
 
-static enum bsc_strategy story_strategy(unsigned script);
+static struct bsc_spec *story_spec(struct sim *sim, unsigned service);
 
 static void make_configs(struct sim *sim)
 {
@@ -241,8 +255,7 @@ static void make_configs(struct sim *sim)
         unsigned count = 0;
         for (unsigned s = 0; s < SIM_SERVICES; s++)
             if (sim->fate.script)
-                sim->configs->services[v][count++] =
-                    full_spec(sim, s, story_strategy(sim->fate.script));
+                sim->configs->services[v][count++] = story_spec(sim, s);
             else if (!v || sim_random(sim, 8)) /* now and then one is taken out */
                 sim->configs->services[v][count++] = random_spec(sim, s, fixed[s]);
         *config = (struct bsc_config){ .proxy.workers = 1,
@@ -354,11 +367,30 @@ static void command(struct sim *sim, struct bsc_event *event)
         sim->terminating = event->token;
     sim_say(sim, "user: %s %s %s%s",
             event->kind == BSC_EVENT_TERMINATE ? "terminate" : commands[event->kind],
-            event->service ? event->service : "", event->version ? event->version : "",
+            event->service   ? event->service
+            : event->release ? event->release
+                             : "",
+            event->version ? event->version : "",
             event->supersede ? " --supersede"
             : event->stage   ? " --stage"
                              : "");
     bsc_engine_handle(sim->engine, event);
+}
+
+/* The same of several services: of all, or of those that the file releases together. */
+static void widen(struct sim *sim, struct bsc_event *event)
+{
+    static const bool wide[BSC_EVENT_KIND_COUNT] = {
+        [BSC_EVENT_DEPLOY] = true,  [BSC_EVENT_ROLLBACK] = true, [BSC_EVENT_ABORT] = true,
+        [BSC_EVENT_PROMOTE] = true, [BSC_EVENT_PAUSE] = true,    [BSC_EVENT_RESUME] = true,
+    };
+    if (!wide[event->kind] || sim_random(sim, 3))
+        return;
+    event->service = NULL;
+    event->release = sim_random(sim, 4) ? "g" : BSC_GROUP_ALL;
+    event->stage = false;
+    event->wish.has_strategy = sim_random(sim, 4) != 0;
+    event->wish.strategy = BSC_STRATEGY_BLUE_GREEN;
 }
 
 /* What a user may ask of a service; `version` is room for a name. */
@@ -416,6 +448,7 @@ void sim_scenario_turn(struct sim *sim)
         command(sim, &event);
     } else if (sim->ready && sim_random(sim, 12) == 0) {
         draw_command(sim, &event, version, sizeof version);
+        widen(sim, &event);
         command(sim, &event);
     }
 }
@@ -428,21 +461,31 @@ static bool awaits(const struct bsc_service *s)
            row->plan.steps[row->walk.cursor].gate == BSC_GATE_APPROVAL;
 }
 
-/* Whoever locked or paused something, or is to approve it, comes back in the end. */
+static bool calm_down(struct sim *sim, const struct bsc_service *service, enum bsc_event_kind kind)
+{
+    bool paused = bsc_service_busy(service) && service->rollout->row.walk.paused;
+    bool due = kind == BSC_EVENT_UNLOCK   ? service->row.lock.at_ms != 0
+               : kind == BSC_EVENT_RESUME ? paused
+                                          : awaits(service);
+    if (!due)
+        return false;
+    struct bsc_event event = { .kind = kind, .service = names[sim_service_index(service->name)] };
+    command(sim, &event);
+    return true;
+}
+
+/* Whoever locked or paused something, or is to approve it, comes back in the end; no lock is left
+ * when something goes on, because that of one stands against the others that it is released with.
+ */
 void sim_scenario_calm(struct sim *sim)
 {
-    for (const struct bsc_service *s = bsc_engine_services(sim->engine);
-         sim->ready && !sim->terminating && s && sim_engine_free(sim); s = s->next) {
-        bool paused = bsc_service_busy(s) && s->rollout->row.walk.paused;
-        if (!paused && !s->row.lock.at_ms && !awaits(s))
-            continue;
-        struct bsc_event event = { .kind = s->row.lock.at_ms ? BSC_EVENT_UNLOCK
-                                           : paused          ? BSC_EVENT_RESUME
-                                                             : BSC_EVENT_APPROVE,
-                                   .service = names[sim_service_index(s->name)] };
-        command(sim, &event);
-        return;
-    }
+    static const enum bsc_event_kind kinds[] = { BSC_EVENT_UNLOCK, BSC_EVENT_RESUME,
+                                                 BSC_EVENT_APPROVE };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (const struct bsc_service *s = bsc_engine_services(sim->engine);
+             sim->ready && !sim->terminating && s && sim_engine_free(sim); s = s->next)
+            if (calm_down(sim, s, kinds[i]))
+                return;
 }
 
 /* --- stories, in which only a crash surprises --- */
@@ -458,6 +501,7 @@ static const struct story {
     struct line lines[5];
     const char *live; /* in the end */
     enum bsc_strategy strategy;
+    const char *group; /* in which s0, and s1, which depends on it, are released; NULL: s1 alone */
 } stories[] = {
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } }, "v2" },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
@@ -514,11 +558,36 @@ static const struct story {
         { 15000, BSC_EVENT_RESUME, NULL, false } },
       "v2",
       BSC_STRATEGY_BLUE_GREEN },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
+      "v2",
+      BSC_STRATEGY_BLUE_GREEN,
+      "g" },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } },
+      "v1",
+      BSC_STRATEGY_BLUE_GREEN,
+      "g" },
+    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
+        { 25000, BSC_EVENT_DEPLOY, "v2", false },
+        { 12000, BSC_EVENT_ABORT, NULL, false } },
+      NULL,
+      BSC_STRATEGY_BLUE_GREEN,
+      "g" },
 };
 
-static enum bsc_strategy story_strategy(unsigned script)
+static struct bsc_spec *story_spec(struct sim *sim, unsigned service)
 {
-    return script == SIM_DRIVEN ? BSC_STRATEGY_BLUE_GREEN : stories[script - 1].strategy;
+    static const char *const below[] = { "s0" };
+    if (sim->fate.script == SIM_DRIVEN)
+        return full_spec(sim, service, BSC_STRATEGY_BLUE_GREEN);
+    const struct story *story = &stories[sim->fate.script - 1];
+    struct bsc_spec *spec = full_spec(sim, service, story->strategy);
+    if (story->group && service < 2)
+        spec->release = story->group;
+    if (story->group && service == 1)
+        spec->depends_on = (struct bsc_strings){ 1, below };
+    if (story->group) /* half of it is enough: each commit is crashed at, and again */
+        spec->replicas = 1;
+    return spec;
 }
 
 unsigned sim_script_count(void)
@@ -547,6 +616,7 @@ void sim_script_turn(struct sim *sim)
     struct bsc_event event = {
         .kind = line->kind,
         .service = "s1",
+        .release = stories[sim->fate.script - 1].group,
         .version = line->version,
         .stage = line->stage,
         .supersede = line->supersede,

@@ -256,6 +256,13 @@ bool sim_router_reaches(const struct sim *sim, const struct sim_id *id);
 void sim_check_durable(struct sim *sim);
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing);
 void sim_check_once(struct sim *sim, const struct bsc_launch *launch);
+/* groups.c: of services that are released together the store has all or none promoted, and the
+ * proxies were told the splits of all or of none. */
+void sim_check_groups(struct sim *sim);
+/* The two versions never run at once. */
+bool sim_stops_first(const struct bsc_plan *plan);
+void sim_check_together(struct sim *sim);
+/* oracle.c */
 void sim_check_start(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_stop(struct sim *sim, const char *id);
 /* Nothing happens to instances, and there is a release that nobody takes back: requests must find

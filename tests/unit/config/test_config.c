@@ -59,8 +59,11 @@ static void what_is_left_out_has_a_safe_default(void **unused)
     assert_int_equal(web->traffic.idle_ms, 60000);
     assert_int_equal(web->traffic.hold_ms, 30000);
     assert_int_equal(web->traffic.hold_max, 1000);
-    assert_int_equal(web->health.kind, BSC_PROBE_HTTP);
-    assert_string_equal(web->health.path, "/");
+    assert_int_equal(web->health.kind, BSC_PROBE_RUNNING); /* it has no route: a worker */
+    assert_int_equal(web->health.running_ms, 5000);
+    assert_int_equal(web->deploy.order, BSC_ORDER_START_FIRST);
+    assert_null(web->release);
+    assert_int_equal(web->depends_on.count, 0);
     assert_null(web->health.host);
     assert_int_equal(web->health.port, 0);
     assert_int_equal(web->health.status_low, 200);

@@ -85,7 +85,9 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "3: services.b: aliases (*name) are not accepted: write the value out\n"
           "3: services.b: expected a map with command, directory, environment, env_file, user, "
           "replicas, restart, stop_grace_period, route, routes, balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, retry, errors, protocol, listen, listen_tls, "
+          "slow_start, max_requests, queue, ejection, retry, release, depends_on, errors, "
+          "protocol, "
+          "listen, listen_tls, "
           "proxy_protocol, upstream_tls, "
           "limits, "
           "rate_limit, error_pages, "
@@ -181,14 +183,15 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "4: services.web.hold.zzz: unknown key 'zzz'; accepted are max and timeout" },
         { WEB "    health.path: /\n", "4: services.web.health.path: unknown key 'health.path'; "
                                       "write its parts as maps, one inside the other" },
-        { WEB "    name: x\n",
-          "4: services.web.name: unknown key 'name'; accepted are command, "
-          "directory, environment, env_file, user, replicas, restart, "
-          "stop_grace_period, route, routes, balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, retry, errors, protocol, listen, listen_tls, "
-          "proxy_protocol, upstream_tls, limits, "
-          "rate_limit, error_pages, targets, timeouts, "
-          "hold, health, deploy and hooks" },
+        { WEB "    name: x\n", "4: services.web.name: unknown key 'name'; accepted are command, "
+                               "directory, environment, env_file, user, replicas, restart, "
+                               "stop_grace_period, route, routes, balance, hash, affinity, "
+                               "slow_start, max_requests, queue, ejection, retry, release, "
+                               "depends_on, errors, protocol, "
+                               "listen, listen_tls, "
+                               "proxy_protocol, upstream_tls, limits, "
+                               "rate_limit, error_pages, targets, timeouts, "
+                               "hold, health, deploy and hooks" },
         { WEB "    route: { prefix: / }\n", "4: services.web.route.prefix: unknown key 'prefix'; "
                                             "accepted are host and path" },
         { WEB "    ? \"\\x1b\"\n    : 1\n",
@@ -196,7 +199,8 @@ static void unknown_keys_with_what_was_meant(void **unused)
           "4: services.web.?: unknown key '?'; accepted are command, directory, environment, "
           "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, hash, "
           "affinity, "
-          "slow_start, max_requests, queue, ejection, retry, errors, protocol, "
+          "slow_start, max_requests, queue, ejection, retry, release, depends_on, errors, "
+          "protocol, "
           "listen, listen_tls, proxy_protocol, upstream_tls, "
           "limits, "
           "rate_limit, error_pages, targets, "
@@ -289,6 +293,7 @@ static void values_of_the_wrong_kind(void **unused)
           "4: services.web.health.tcp: expected true or false, found 'yes'" },
         { WEB "    health: 5s\n",
           "4: services.web.health: expected a map with path, host, port, status, tcp, command, "
+          "running, "
           "interval, timeout, rise, fall, deadline and min_healthy_percent, found '5s'" },
         { WEB "    restart: sometimes\n", "4: services.web.restart: expected always or on-failure "
                                           "or never, found 'sometimes'" },

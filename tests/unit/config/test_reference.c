@@ -112,6 +112,8 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             strncat(margin, "  ", sizeof margin - strlen(margin) - 1);
         }
         bsc_text_printf(&text, "%s%s: %s\n", margin, at, example);
+        if (!strcmp(key->path, "depends_on"))
+            bsc_text_puts(&text, "  db: { command: app }\n  api: { command: app }\n");
         if (!strncmp(key->path, "affinity.", 9) && strcmp(at, "cookie") != 0 &&
             strcmp(at, "header") != 0 && strcmp(at, "client_address") != 0)
             bsc_text_printf(&text, "%scookie: c\n", margin);

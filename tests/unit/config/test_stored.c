@@ -424,16 +424,17 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "", "specification: '[' or '{' expected near end of file" },
         { "{\"name\":", "specification: unexpected token near end of file" },
         { "{\"a\":1,\"a\":2}", "specification: duplicate object key near '\"a\"'" },
-        { "[]",
-          "specification: : expected a map with name, version, command, directory, "
-          "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
-          "balance, hash, affinity, "
-          "slow_start, max_requests, queue, ejection, retry, errors, protocol, listen, listen_tls, "
-          "proxy_protocol, upstream_tls, limits, "
-          "rate_limit, error_pages, targets, timeouts, hold, "
-          "health, deploy "
-          "and hooks, "
-          "found a list" },
+        { "[]", "specification: : expected a map with name, version, command, directory, "
+                "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
+                "balance, hash, affinity, "
+                "slow_start, max_requests, queue, ejection, retry, release, depends_on, errors, "
+                "protocol, "
+                "listen, listen_tls, "
+                "proxy_protocol, upstream_tls, limits, "
+                "rate_limit, error_pages, targets, timeouts, hold, "
+                "health, deploy "
+                "and hooks, "
+                "found a list" },
         { "{\"nmae\":\"web\"}", "specification: nmae: unknown key 'nmae'; did you mean name?" },
         { "{\"health\":{\"interval\":\"soon\"}}",
           "specification: health.interval: expected a duration from 10ms to 1h such as 250ms, 1.5s "
@@ -509,13 +510,16 @@ static void differences_are_told_one_line_a_key_with_when_they_take_effect(void 
                         "user: none -> root (next release)\n"
                         "replicas: 1 -> 3 (next release)\n"
                         "route: none -> [{\"path\":\"/a\"}] (now)\n"
-                        "balance: round-robin -> least-requests (now)\n"));
-    assert_false(
-        diff_is("services: { web: { command: app } }",
-                "services: { web: { targets: { blue: 127.0.0.1:1, green: 127.0.0.1:2 } } }",
-                "command: app -> none (next release)\n"
-                "targets.blue: none -> [\"127.0.0.1:1\"] (next release)\n"
-                "targets.green: none -> [\"127.0.0.1:2\"] (next release)\n"));
+                        "balance: round-robin -> least-requests (now)\n"
+                        "health.path: none -> / (next release)\n"
+                        "health.running: 5s -> 0s (next release)\n"
+                        "deploy.order: start-first -> none (next release)\n"));
+    assert_false(diff_is("services: { web: { command: app, route: {} } }",
+                         "services: { web: { route: {}, targets: { blue: 127.0.0.1:1,\n"
+                         "  green: 127.0.0.1:2 } } }",
+                         "command: app -> none (next release)\n"
+                         "targets.blue: none -> [\"127.0.0.1:1\"] (next release)\n"
+                         "targets.green: none -> [\"127.0.0.1:2\"] (next release)\n"));
 }
 
 static void differences_never_show_the_value_of_a_variable(void **unused)

@@ -23,7 +23,7 @@ static void the_first_probe_is_due_at_once(void **unused)
 {
     (void)unused;
     struct bsc_health health;
-    bsc_health_init(&health, 5000);
+    bsc_health_init(&health, &spec, 5000);
     assert_int_equal(health.next_probe_ms, 5000);
     assert_int_equal(health.state, BSC_HEALTH_UNKNOWN);
     assert_false(health.probing);
@@ -33,7 +33,7 @@ static void it_takes_rise_passes_in_a_row_to_become_healthy(void **unused)
 {
     (void)unused;
     struct bsc_health health;
-    bsc_health_init(&health, 0);
+    bsc_health_init(&health, &spec, 0);
     assert_false(probe(&health, true, 0));
     assert_false(probe(&health, false, 1));
     assert_false(probe(&health, true, 2));
@@ -46,7 +46,7 @@ static void it_takes_fall_failures_in_a_row_to_become_ill_and_rise_to_come_back(
 {
     (void)unused;
     struct bsc_health health;
-    bsc_health_init(&health, 0);
+    bsc_health_init(&health, &spec, 0);
     probe(&health, true, 0);
     probe(&health, true, 1);
     assert_false(probe(&health, false, 2));
@@ -68,7 +68,7 @@ static void a_new_instance_that_fails_is_asked_soon_and_then_less_often(void **u
     static const int64_t pauses[] = { 50, 100, 200, 400, 800, 1000, 1000 };
     struct bsc_health health;
     int64_t now = 0;
-    bsc_health_init(&health, now);
+    bsc_health_init(&health, &spec, now);
     for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
         probe(&health, false, now);
         assert_int_equal(health.next_probe_ms - now, pauses[i]);
@@ -83,7 +83,7 @@ static void quick_probes_are_never_slower_than_the_interval(void **unused)
     struct bsc_health_spec quick = spec;
     struct bsc_health health;
     quick.interval_ms = 20;
-    bsc_health_init(&health, 0);
+    bsc_health_init(&health, &spec, 0);
     bsc_health_result(&health, &quick, false, "503", 0, 0);
     assert_int_equal(health.next_probe_ms, 20);
 }
@@ -92,7 +92,7 @@ static void after_the_first_pass_probes_follow_the_interval(void **unused)
 {
     (void)unused;
     struct bsc_health health;
-    bsc_health_init(&health, 0);
+    bsc_health_init(&health, &spec, 0);
     probe(&health, false, 0);
     probe(&health, true, 50);
     assert_int_equal(health.next_probe_ms, 1050);
@@ -106,7 +106,7 @@ static void the_interval_counts_from_the_start_of_a_probe(void **unused)
 {
     (void)unused;
     struct bsc_health health;
-    bsc_health_init(&health, 0);
+    bsc_health_init(&health, &spec, 0);
     bsc_health_result(&health, &spec, true, "200", 300000, 300);
     assert_int_equal(health.next_probe_ms, 1000);
     bsc_health_result(&health, &spec, true, "200", 5000000, 6000); /* later than its own interval */
@@ -120,7 +120,7 @@ static void the_last_answer_is_kept_in_bounds(void **unused)
     struct bsc_health health;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    bsc_health_init(&health, 0);
+    bsc_health_init(&health, &spec, 0);
     health.probing = true;
     bsc_health_result(&health, &spec, false, text, 7, 0);
     assert_false(health.probing);
