@@ -246,6 +246,8 @@ static void copy_rest(struct bsc_spec *spec)
         routes[i].path = bsc_arena_copy(arena, spec->routes[i].path);
     }
     spec->routes = spec->route_count ? routes : NULL;
+    spec->release = bsc_arena_copy(arena, spec->release);
+    copy_strings(arena, &spec->depends_on);
     copy_strings(arena, &spec->listen);
     copy_strings(arena, &spec->listen_tls);
     spec->name = bsc_arena_copy(arena, spec->name);

@@ -155,26 +155,6 @@ static void add_way_out(const struct bsc_service *service, const struct bsc_even
              release ? bsc_version_text(release->row.spec) : "it");
 }
 
-static bool occupied(const struct bsc_service *service)
-{
-    return bsc_instances_count(service, bsc_slots_staging(&service->row.slots)) != 0;
-}
-
-static struct bsc_plan_ask plan_ask(const struct bsc_service *service, enum bsc_plan_kind kind,
-                                    const struct bsc_spec *spec, bool together)
-{
-    const struct bsc_release *live =
-        bsc_release_find(service, service->row.release[service->row.slots.live]);
-    return (struct bsc_plan_ask){
-        .kind = kind,
-        .spec = spec,
-        .live = live ? live->row.spec : NULL,
-        .together = together,
-        .routed = !bsc_spec_is_worker(service->row.spec),
-        .occupied = occupied(service),
-    };
-}
-
 /* What was ready in the staging slot and never went live is history now. */
 static void replace_record(struct bsc_engine *engine, struct bsc_service *service,
                            const char *reason)
@@ -218,7 +198,7 @@ enum bsc_status bsc_rollout_start(struct bsc_engine *engine, struct bsc_service 
                                   const char *actor, struct bsc_error *error)
 {
     struct bsc_plan plan;
-    struct bsc_plan_ask ask = plan_ask(service, kind, release->row.spec, group != NULL);
+    struct bsc_plan_ask ask = bsc_plan_asked(service, kind, release->row.spec, group != NULL);
     enum bsc_strategy strategy = bsc_plan_strategy(&ask);
     enum bsc_status status = bsc_plan_compile(&ask, &service->row.slots, &plan, error);
     if (status != BSC_OK)
@@ -255,14 +235,6 @@ void bsc_command_begin(struct bsc_engine *engine, struct bsc_service *service,
         bsc_reply_ruled(
             engine, event, BSC_OK, service->rollout->row.id, cut ? BSC_RULE_NEWER : BSC_RULE_FREE,
             cut ? "%s: the rest of r%llu is left" : "%s", bsc_plan_kind_name(kind), cut);
-}
-
-enum bsc_status bsc_plan_check(const struct bsc_service *service, enum bsc_plan_kind kind,
-                               const struct bsc_spec *spec, bool together, struct bsc_error *error)
-{
-    struct bsc_plan plan;
-    struct bsc_plan_ask ask = plan_ask(service, kind, spec, together);
-    return bsc_plan_compile(&ask, &service->row.slots, &plan, error);
 }
 
 static void deploy(struct bsc_engine *engine, struct bsc_service *service,
@@ -457,6 +429,13 @@ static void refuse(struct bsc_engine *engine, const struct bsc_service *service,
     bsc_reply_ruled(engine, event, error.status, 0, ruling.rule, "%s", error.text);
 }
 
+static struct bsc_ruling rule_on(const struct bsc_service *service, enum bsc_command_kind command)
+{
+    if (command == BSC_COMMAND_SUPERSEDE && (bsc_group_of(service) || service->row.next.group.id))
+        return (struct bsc_ruling){ BSC_BUSY, BSC_RULE_ONE }; /* only by a whole one */
+    return bsc_command_rule(command, bsc_service_situation(service), service->row.lock.at_ms != 0);
+}
+
 void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event)
 {
     if (event->release) {
@@ -467,11 +446,7 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
     if (!service || concerns_group(engine, service, event) || ends_waiting(engine, service, event))
         return;
     enum bsc_command_kind command = bsc_command_of(event);
-    struct bsc_ruling ruling =
-        bsc_command_rule(command, bsc_service_situation(service), service->row.lock.at_ms != 0);
-    if (command == BSC_COMMAND_SUPERSEDE &&
-        (bsc_group_of(service) || service->row.next.group.id)) /* only by a whole one */
-        ruling = (struct bsc_ruling){ BSC_BUSY, BSC_RULE_ONE };
+    struct bsc_ruling ruling = rule_on(service, command);
     if (ruling.status != BSC_OK) {
         refuse(engine, service, event, ruling);
         return;
@@ -528,80 +503,4 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
     default:
         set_traffic(engine, service, event);
     }
-}
-
-/* What the file says, as the command wishes it. The caller owns it. NULL: it can't be. */
-static enum bsc_status wished_spec(const struct bsc_service *service, const char *version,
-                                   const struct bsc_deploy_wish *wish, struct bsc_spec **out,
-                                   struct bsc_error *error)
-{
-    struct bsc_spec *spec = NULL;
-    enum bsc_status status =
-        bsc_spec_for_version(service->row.spec, version ? version : "unnamed", &spec, error);
-    if (status == BSC_OK)
-        status = bsc_deploy_wish_apply(wish, spec, error);
-    if (status == BSC_OK)
-        *out = spec;
-    else
-        bsc_spec_release(spec);
-    return status;
-}
-
-static struct bsc_spec *acquire(const struct bsc_spec *spec)
-{
-    return bsc_spec_acquire((struct bsc_spec *)(uintptr_t)spec);
-}
-
-/* The release that the command would put into the staging slot. The caller owns it. */
-static enum bsc_status planned_spec(const struct bsc_service *service, const char *version,
-                                    const struct bsc_deploy_wish *wish, struct bsc_planned *out,
-                                    struct bsc_spec **spec, struct bsc_error *error)
-{
-    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
-    const struct bsc_release *release;
-    switch (out->kind) {
-    case BSC_PLAN_ROLLBACK:
-    case BSC_PLAN_REVERT:
-        release = bsc_rollback_target(service, version, error);
-        if (!release)
-            return BSC_NO_ROLLBACK;
-        out->kind = bsc_rollback_kind(service, release);
-        *spec = acquire(release->row.spec);
-        return BSC_OK;
-    case BSC_PLAN_SWITCH:
-        release = bsc_release_find(service, service->row.release[staging]);
-        *spec = acquire(release ? release->row.spec : service->row.spec);
-        return BSC_OK;
-    default:
-        return wished_spec(service, version, wish, spec, error);
-    }
-}
-
-enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *name,
-                                const char *version, const struct bsc_deploy_wish *wish,
-                                struct bsc_planned *out, struct bsc_error *error)
-{
-    const struct bsc_service *service = bsc_service_find(engine, name);
-    if (!service)
-        return bsc_error_set(error, BSC_NOT_FOUND, "no service is called '%s'", name);
-    enum bsc_status status =
-        bsc_command_rule(BSC_COMMAND_DEPLOY, bsc_service_situation(service), false).status;
-    if (status != BSC_OK)
-        return bsc_busy_error(engine, service, error);
-    struct bsc_spec *spec = NULL;
-    status = planned_spec(service, version, wish, out, &spec, error);
-    if (status != BSC_OK)
-        return status;
-    struct bsc_plan_ask ask = plan_ask(service, out->kind, spec, out->together);
-    enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
-    out->strategy = bsc_plan_strategy(&ask);
-    out->whole[staging] = bsc_spec_instances(spec, staging);
-    out->whole[service->row.slots.live] =
-        ask.live ? bsc_spec_instances(ask.live, service->row.slots.live) : 0;
-    status = bsc_plan_compile(&ask, &service->row.slots, &out->plan, error);
-    if (status == BSC_OK)
-        out->spec = spec;
-    else
-        bsc_spec_release(spec);
-    return status;
 }

@@ -453,6 +453,9 @@ enum bsc_command_kind bsc_command_of(const struct bsc_event *event);
 enum bsc_status bsc_plan_check(const struct bsc_service *service, enum bsc_plan_kind kind,
                                const struct bsc_spec *spec, bool together,
                                struct bsc_error *error) BSC_MUST_CHECK;
+/* What the plan of a rollout of `spec` depends on, as the service stands now. */
+struct bsc_plan_ask bsc_plan_asked(const struct bsc_service *service, enum bsc_plan_kind kind,
+                                   const struct bsc_spec *spec, bool together);
 /* Answers, and names the rule by which the command won or lost. */
 void bsc_reply_ruled(struct bsc_engine *engine, const struct bsc_event *event,
                      enum bsc_status status, uint64_t rollout, enum bsc_rule rule,

@@ -94,8 +94,7 @@ static void draw_gates(struct sim *sim, struct bsc_spec *spec)
         add_gate(sim, spec, approval_gate(sim));
 }
 
-/* A strategy with everything that it can have. */
-static struct bsc_spec *full_spec(struct sim *sim, unsigned service, enum bsc_strategy strategy)
+struct bsc_spec *sim_full_spec(struct sim *sim, unsigned service, enum bsc_strategy strategy)
 {
     struct bsc_spec *spec = bsc_spec_create();
     spec->name = names[service];
@@ -195,7 +194,7 @@ static void draw_group(struct sim *sim, struct bsc_spec *spec, unsigned service)
 static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixed)
 {
     static const int64_t standbys[] = { 0, 3000, 20000, 20000 }, drains[] = { 0, 1000, 5000, 5000 };
-    struct bsc_spec *spec = full_spec(sim, service, BSC_STRATEGY_BLUE_GREEN);
+    struct bsc_spec *spec = sim_full_spec(sim, service, BSC_STRATEGY_BLUE_GREEN);
     spec->routes = &routes[sim_random(sim, 6) ? service : 3];
     spec->replicas = 1 + (unsigned)sim_random(sim, 4);
     spec->restart = sim_random(sim, 4) ? BSC_RESTART_ALWAYS : BSC_RESTART_ON_FAILURE;
@@ -241,8 +240,6 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     return spec;
 }
 
-static struct bsc_spec *story_spec(struct sim *sim, unsigned service);
-
 static void make_configs(struct sim *sim)
 {
     bool fixed[SIM_SERVICES];
@@ -255,7 +252,7 @@ static void make_configs(struct sim *sim)
         unsigned count = 0;
         for (unsigned s = 0; s < SIM_SERVICES; s++)
             if (sim->fate.script)
-                sim->configs->services[v][count++] = story_spec(sim, s);
+                sim->configs->services[v][count++] = sim_story_spec(sim, s);
             else if (!v || sim_random(sim, 8)) /* now and then one is taken out */
                 sim->configs->services[v][count++] = random_spec(sim, s, fixed[s]);
         *config = (struct bsc_config){ .proxy.workers = 1,
@@ -352,7 +349,7 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
     sim_fail(sim, "command %llu was answered twice", (unsigned long long)token);
 }
 
-static void command(struct sim *sim, struct bsc_event *event)
+void sim_command(struct sim *sim, struct bsc_event *event)
 {
     static const char *const commands[] = {
         "apply",   "deploy", "switch", "rollback", "abort",  "check", "cleanup", "retry",
@@ -445,11 +442,11 @@ void sim_scenario_turn(struct sim *sim)
         return;
     if (sim_chance(sim, sim->weather.terminate)) {
         event = (struct bsc_event){ .kind = BSC_EVENT_TERMINATE };
-        command(sim, &event);
+        sim_command(sim, &event);
     } else if (sim->ready && sim_random(sim, 12) == 0) {
         draw_command(sim, &event, version, sizeof version);
         widen(sim, &event);
-        command(sim, &event);
+        sim_command(sim, &event);
     }
 }
 
@@ -470,7 +467,7 @@ static bool calm_down(struct sim *sim, const struct bsc_service *service, enum b
     if (!due)
         return false;
     struct bsc_event event = { .kind = kind, .service = names[sim_service_index(service->name)] };
-    command(sim, &event);
+    sim_command(sim, &event);
     return true;
 }
 
@@ -488,154 +485,6 @@ void sim_scenario_calm(struct sim *sim)
                 return;
 }
 
-/* --- stories, in which only a crash surprises --- */
-
-struct line {
-    int64_t pause_ms; /* after the answer to the line before */
-    enum bsc_event_kind kind;
-    const char *version;
-    bool stage, supersede;
-};
-
-static const struct story {
-    struct line lines[5];
-    const char *live; /* in the end */
-    enum bsc_strategy strategy;
-    const char *group; /* in which s0, and s1, which depends on it, are released; NULL: s1 alone */
-} stories[] = {
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } }, "v2" },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", true },
-        { 15000, BSC_EVENT_SWITCH, NULL, false },
-        { 15000, BSC_EVENT_ROLLBACK, NULL, false } },
-      "v1" },
-    /* v3 never becomes healthy: see runtime.c */
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } }, "v1" },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 9000, BSC_EVENT_ABORT, NULL, false } },
-      NULL },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
-      "v2",
-      BSC_STRATEGY_CANARY },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 12000, BSC_EVENT_ABORT, NULL, false } },
-      NULL,
-      BSC_STRATEGY_CANARY },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
-      "v2",
-      BSC_STRATEGY_ROLLING },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
-      "v2",
-      BSC_STRATEGY_SHADOW },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 12000, BSC_EVENT_ABORT, NULL, false } },
-      NULL,
-      BSC_STRATEGY_SHADOW },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 18000, BSC_EVENT_ABORT, NULL, false } },
-      NULL,
-      BSC_STRATEGY_ROLLING },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 40000, BSC_EVENT_ROLLBACK, NULL, false } },
-      "v1",
-      BSC_STRATEGY_RECREATE },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } },
-      "v1",
-      BSC_STRATEGY_RECREATE },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 3000, BSC_EVENT_DEPLOY, "v5", false, true } },
-      "v5",
-      BSC_STRATEGY_BLUE_GREEN },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 7000, BSC_EVENT_PAUSE, NULL, false },
-        { 15000, BSC_EVENT_RESUME, NULL, false } },
-      "v2",
-      BSC_STRATEGY_BLUE_GREEN },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v2", false } },
-      "v2",
-      BSC_STRATEGY_BLUE_GREEN,
-      "g" },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false }, { 25000, BSC_EVENT_DEPLOY, "v3", false } },
-      "v1",
-      BSC_STRATEGY_BLUE_GREEN,
-      "g" },
-    { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
-        { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 12000, BSC_EVENT_ABORT, NULL, false } },
-      NULL,
-      BSC_STRATEGY_BLUE_GREEN,
-      "g" },
-};
-
-static struct bsc_spec *story_spec(struct sim *sim, unsigned service)
-{
-    static const char *const below[] = { "s0" };
-    if (sim->fate.script == SIM_DRIVEN)
-        return full_spec(sim, service, BSC_STRATEGY_BLUE_GREEN);
-    const struct story *story = &stories[sim->fate.script - 1];
-    struct bsc_spec *spec = full_spec(sim, service, story->strategy);
-    if (story->group && service < 2)
-        spec->release = story->group;
-    if (story->group && service == 1)
-        spec->depends_on = (struct bsc_strings){ 1, below };
-    if (story->group) /* half of it is enough: each commit is crashed at, and again */
-        spec->replicas = 1;
-    return spec;
-}
-
-unsigned sim_script_count(void)
-{
-    return sizeof stories / sizeof *stories;
-}
-
-/* The next line is due a while after the answer to the one before; what a crash swallowed is asked
- * again. */
-void sim_script_turn(struct sim *sim)
-{
-    if (sim->fate.script == SIM_DRIVEN)
-        return;
-    const struct line *line = &stories[sim->fate.script - 1].lines[sim->script_at];
-    bool waits = false;
-    for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
-        waits = waits || sim->open[i].token;
-    if (!sim->ready || waits || sim->script_at >= 5 || !line->pause_ms)
-        return;
-    if (sim->script_asked != sim->script_at + 1) {
-        sim->script_asked = sim->script_at + 1;
-        sim->script_ms = sim->now_ms + line->pause_ms;
-    }
-    if (sim->now_ms < sim->script_ms)
-        return;
-    struct bsc_event event = {
-        .kind = line->kind,
-        .service = "s1",
-        .release = stories[sim->fate.script - 1].group,
-        .version = line->version,
-        .stage = line->stage,
-        .supersede = line->supersede,
-    };
-    command(sim, &event);
-}
-
-void sim_script_check(struct sim *sim)
-{
-    const char *wanted = stories[sim->fate.script - 1].live;
-    const struct bsc_service *service = bsc_engine_service(sim->engine, "s1");
-    const struct bsc_release *release =
-        service ? bsc_service_release(service, service->row.release[service->row.slots.live])
-                : NULL;
-    const char *live = release ? release->row.spec->version : "nothing";
-    if (wanted && strcmp(live, wanted) != 0)
-        sim_fail(sim, "the story ends with %s live instead of %s", live, wanted);
-}
-
 struct bsc_spec *sim_spec(struct sim *sim, unsigned service)
 {
     return sim->configs->services[0][service];
@@ -648,7 +497,7 @@ enum bsc_status sim_ask(struct sim *sim, struct bsc_event event)
         sim_turn(sim);
     bsc_token token = sim->next_command;
     bool waits = true;
-    for (command(sim, &event); waits && turns++ < 10000; sim_turn(sim)) {
+    for (sim_command(sim, &event); waits && turns++ < 10000; sim_turn(sim)) {
         waits = false;
         for (size_t i = 0; i < sizeof sim->open / sizeof *sim->open; i++)
             waits = waits || sim->open[i].token == token;

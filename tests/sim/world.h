@@ -102,7 +102,7 @@ enum { SIM_DRIVEN = 1000 }; /* as a script: a test asks, nothing happens by itse
 
 /* What a run is asked to meet, besides what its seed brings. */
 struct sim_fate {
-    unsigned script;      /* 0: random users and weather; else a story, see scenario.c */
+    unsigned script;      /* 0: random users and weather; else a story, see story.c */
     uint64_t crash_at[2]; /* crash when so many commits were asked for; 0: not */
     bool durable[2];      /* what was being committed then reaches the disk */
     bool approval;        /* every release asks for one */
@@ -256,13 +256,6 @@ bool sim_router_reaches(const struct sim *sim, const struct sim_id *id);
 void sim_check_durable(struct sim *sim);
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing);
 void sim_check_once(struct sim *sim, const struct bsc_launch *launch);
-/* groups.c: of services that are released together the store has all or none promoted, and the
- * proxies were told the splits of all or of none. */
-void sim_check_groups(struct sim *sim);
-/* The two versions never run at once. */
-bool sim_stops_first(const struct bsc_plan *plan);
-void sim_check_together(struct sim *sim);
-/* oracle.c */
 void sim_check_start(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_stop(struct sim *sim, const char *id);
 /* Nothing happens to instances, and there is a release that nobody takes back: requests must find
@@ -275,6 +268,13 @@ void sim_check_stopped(struct sim *sim);
 void sim_check_end(struct sim *sim);
 bool sim_at_rest(struct sim *sim); /* would sim_check_end find nothing? */
 
+/* groups.c: of services that are released together the store has all or none promoted, and the
+ * proxies were told the splits of all or of none. */
+void sim_check_groups(struct sim *sim);
+void sim_check_together(struct sim *sim);
+/* The two versions never run at once. */
+bool sim_stops_first(const struct bsc_plan *plan);
+
 /* memory.c: what the engine holds is what is stored */
 void sim_check_memory(struct sim *sim);
 bool sim_engine_free(const struct sim *sim); /* nothing is on its way to or from the store */
@@ -286,10 +286,16 @@ void sim_scenario_init(struct sim *sim);
 void sim_scenario_deinit(struct sim *sim);
 void sim_scenario_turn(struct sim *sim); /* users do something */
 void sim_scenario_calm(struct sim *sim);
+/* A strategy with everything that it can have. */
+struct bsc_spec *sim_full_spec(struct sim *sim, unsigned service, enum bsc_strategy strategy);
+void sim_command(struct sim *sim, struct bsc_event *event); /* somebody asks */
+void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply);
+
+/* story.c */
+struct bsc_spec *sim_story_spec(struct sim *sim, unsigned service);
 void sim_script_turn(struct sim *sim);
 void sim_script_check(struct sim *sim); /* the story ended as it must */
 unsigned sim_script_count(void);
-void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply);
 
 /* world.c */
 void sim_engine_start(struct sim *sim);

@@ -24,6 +24,14 @@ static struct bsc_config *parse(const char *text)
     return config;
 }
 
+static const struct bsc_spec *named(const struct bsc_config *config, const char *name)
+{
+    unsigned i = 0;
+    while (strcmp(config->services[i]->name, name) != 0)
+        i++;
+    return config->services[i];
+}
+
 /* The file is read anew while releases of the old one live on. */
 static void a_release_keeps_nothing_of_its_file(void **unused)
 {
@@ -46,6 +54,8 @@ static void a_release_keeps_nothing_of_its_file(void **unused)
         "strategy: "
         "shadow, shadow: { methods: [GET], compare: { headers: [Content-Type], ignore: [time] } } "
         "}",
+        "command: [work], release: shop, depends_on: [db, api], health: { running: 2s },"
+        "deploy: { order: stop-first } }, db: { command: [db] }, api: { command: [api]",
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         char text[4096];
@@ -53,7 +63,7 @@ static void a_release_keeps_nothing_of_its_file(void **unused)
         struct bsc_config *config = parse(text);
         struct bsc_spec *release = NULL;
         struct bsc_text before = { 0 }, after = { 0 };
-        assert_int_equal(bsc_spec_for_version(config->services[0], "v2", &release, NULL), BSC_OK);
+        assert_int_equal(bsc_spec_for_version(named(config, "web"), "v2", &release, NULL), BSC_OK);
         bsc_spec_write_json(release, &before);
         bsc_config_destroy(config); /* what it held is overwritten: MALLOC_PERTURB_ */
         bsc_spec_write_json(release, &after);
