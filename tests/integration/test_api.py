@@ -8,7 +8,7 @@ import pytest
 
 from api_client import check_answer, request
 from api_daemon import Daemon
-from daemon import ROOT
+from daemon import ROOT, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def problem(answer, status, word, *parts):
 def test_the_document_and_the_page_name_the_same_requests(document):
     page = (ROOT / "docs" / "api.md").read_text()
     named = set(re.findall(r"^\| `([A-Z]+) (/v1/[^`?]+)", page, re.M))
-    described = {(method.upper(), re.sub(r"\{\w+\}", lambda name: "NAME" if name[0] == "{service}" else "ID", path))
+    described = {(method.upper(), re.sub(r"\{\w+\}", lambda name: "ID" if name[0] == "{id}" else "NAME", path))
                  for path, operations in document["paths"].items() for method in operations}
     assert named == described
 
@@ -51,7 +51,8 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         seen = set()
 
         def ask(method, path, body=None, query="", status=200, **more):
-            target = path.replace("{service}", more.pop("service", "web")).replace("{id}", more.pop("id", "r1"))
+            names = {name: more.pop(name, usual) for name, usual in (("service", "web"), ("release", "shop"), ("id", "r1"))}
+            target = path.format(**names)
             answer = request(daemon.socket, method, target + query, body, **more)
             check_answer(document, method, path, answer)
             assert answer.status == status, answer.bytes
@@ -98,6 +99,18 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         for path in ("/v1/status", service, service + "/why", service + "/history", "/v1/events", service + "/logs"):
             ask("GET", path)
         ask("GET", service + "/logs", service="fixed", status=409)
+        together = "/v1/releases/{release}"
+        assert ask("GET", together).json["id"] is None
+        problem(ask("GET", together, release="none", status=404), 404, "not-found")
+        for steer in ("promote", "pause", "resume", "abort"):
+            problem(ask("POST", together + "/" + steer, {}, status=409), 409, "invalid-state")
+        problem(ask("POST", together + "/rollback", {}, status=409), 409, "rollback-failed")
+        begun = ask("POST", together + "/deploy", {"version": "v3"}, status=202).json["id"]
+        wait_until(lambda: ask("GET", together).json["status"] == "promoted", "all of it is live")
+        assert ask("GET", together).json["id"] == begun
+        back = ask("POST", together + "/rollback", {"version": None}, status=202).json["id"]
+        wait_until(lambda: ask("GET", together).json["status"] == "promoted", "all of it is back")
+        assert ask("GET", together).json["id"] == back
         ask("POST", "/v1/apply", {})
         assert ask("POST", "/v1/upgrade", {}).json["generation"] >= 2
         assert seen == {(method, path) for path, operations in document["paths"].items() for method in operations}

@@ -83,7 +83,7 @@ static const struct story {
       "g" },
     { { { 2000, BSC_EVENT_DEPLOY, "v1", false },
         { 25000, BSC_EVENT_DEPLOY, "v2", false },
-        { 12000, BSC_EVENT_ABORT, NULL, false } },
+        { 9000, BSC_EVENT_ABORT, NULL, false } },
       NULL,
       BSC_STRATEGY_BLUE_GREEN,
       "g" },

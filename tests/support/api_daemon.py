@@ -28,6 +28,7 @@ ports: {ports}
 services:
   web:
     command: [{python}, {folder}/app.py]
+    release: shop
     route: {{ path: / }}
     health: {{ path: /health, interval: 200ms, rise: 1, fall: 2, deadline: 2s }}
     deploy: {{ bake: 0s, standby: 10m, drain: 1s }}
