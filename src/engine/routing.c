@@ -21,18 +21,34 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
     return true;
 }
 
-/* This publish makes good for one that was refused; so do those that were refused with it. */
+static bool published_now(const struct bsc_engine *engine, const struct bsc_service *service)
+{
+    for (size_t i = 0; i < engine->effect_count; i++)
+        if (engine->effects[i].kind == BSC_EFFECT_PUBLISH && engine->effects[i].service == service)
+            return true;
+    return false;
+}
+
+/* What the others of its group were told and may not have taken is said again with it: the splits
+ * of a group are never in force without one another. */
+static void publish_others(struct bsc_engine *engine, const struct bsc_service *service)
+{
+    uint64_t group = bsc_group_of(service);
+    for (struct bsc_service *s = group ? engine->services : NULL; s; s = s->next) {
+        if (bsc_group_of(s) != group || bsc_published(s, s->publish_token) ||
+            published_now(engine, s))
+            continue;
+        s->publish_wanted = true;
+        bsc_touch(engine, s);
+    }
+}
+
+/* This publish makes good for one that was refused. */
 static void make_good(struct bsc_engine *engine, struct bsc_service *service)
 {
-    uint64_t group = service->republish_at_ms ? bsc_group_of(service) : 0;
     if (service->republish_at_ms)
         bsc_instances_drain_anew(engine, service);
     service->republish_at_ms = 0;
-    for (struct bsc_service *s = group ? engine->services : NULL; s; s = s->next)
-        if (s->republish_at_ms && bsc_group_of(s) == group) {
-            s->publish_wanted = true;
-            bsc_touch(engine, s);
-        }
 }
 
 void bsc_affinity_renew(struct bsc_engine *engine, struct bsc_service *service)
@@ -54,6 +70,7 @@ bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bo
     effect->early = early;
     service->publish_token = effect->token;
     make_good(engine, service);
+    publish_others(engine, service);
     bsc_touch(engine, service);
     return effect->token;
 }

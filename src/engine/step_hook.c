@@ -229,7 +229,8 @@ void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
     bool undo = rollout && rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
     if (bsc_hook_runs(service))
         bsc_hook_id(rollout, undo, id);
-    if (!strcmp(id, event->id) && !rollout->step_answered) {
+    bool awaited = !strcmp(id, event->id) && !rollout->step_answered;
+    if (awaited) {
         rollout->step_answered = true;
         rollout->waiting[0] = '\0';
         bsc_tail(engine, BSC_RUNTIME_PROCESS, event->id, tail);
@@ -241,8 +242,11 @@ void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
                      tail[0] ? "; its last output:\n" : "", tail);
         }
     }
+    bsc_touch(engine, service);
+    /* Nothing is judged any more: the next start finds how it ended, and does not run it again. */
+    if (awaited && engine->terminating && once_bit(service, undo))
+        return;
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_FORGET, service);
     effect->runtime = BSC_RUNTIME_PROCESS;
     snprintf(effect->id, sizeof effect->id, "%s", event->id);
-    bsc_touch(engine, service);
 }

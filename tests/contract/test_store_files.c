@@ -158,6 +158,8 @@ static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
         "next_release;"
         "ALTER TABLE services DROP COLUMN next_kind; ALTER TABLE services DROP COLUMN next_actor; "
         "ALTER TABLE steps DROP COLUMN item; ALTER TABLE steps DROP COLUMN gate;"
+        "ALTER TABLE releases DROP COLUMN once_begun;"
+        "ALTER TABLE releases DROP COLUMN once_passed;"
         "DROP TABLE mirrors;"
         "PRAGMA user_version = 1");
     for (unsigned i = 0; i < 2; i++) { /* the second time there is nothing left to do */
