@@ -350,7 +350,9 @@ static void steer_all(struct bsc_engine *engine, const struct bsc_event *event,
 
 static void steer(struct bsc_engine *engine, const struct bsc_event *event, struct members *members)
 {
-    uint64_t group = under_way(engine, event->release);
+    /* Who changed groups in the file may still be under way with those of before. */
+    uint64_t group = event->service ? bsc_group_of(bsc_service_find(engine, event->service))
+                                    : under_way(engine, event->release);
     members->count = 0;
     for (struct bsc_service *s = engine->services; s; s = s->next)
         if (group && bsc_group_of(s) == group)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "store_place.h"
 
 static int tear_down(void **unused)
@@ -132,36 +133,66 @@ static void no_error_is_told(void *argument, const struct bsc_record *record)
     ++*(unsigned *)argument;
 }
 
+/* The tables and columns of the first layout. */
+static const struct {
+    const char *table, *columns;
+} first_layout[] = {
+    { "settings", " id next_id next_sequence next_port " },
+    { "services", " name spec live stable traffic generation standby_until_ms removed " },
+    { "slots", " service slot state checked weight_bp release record " },
+    { "releases", " id service spec created_ms live_ms rejected " },
+    { "instances", " id service release slot position port address phase healthy " },
+    { "rollouts", " id service kind strategy release record slot status ending cursor started_ms "
+                  "ended_ms actor reason " },
+    { "steps", " rollout position kind state undo slot hook weight_bp instances duration_ms "
+               "timeout_ms " },
+    { "records", " id service slot version status deployed_ms switched_ms rolled_back_ms reason " },
+    { "events", " sequence at_ms service rollout kind actor text " }
+};
+
+static const char *columns_of(const char *table)
+{
+    for (size_t i = 0; i < sizeof first_layout / sizeof *first_layout; i++)
+        if (!strcmp(first_layout[i].table, table))
+            return first_layout[i].columns;
+    return NULL;
+}
+
+/* What came later is dropped again. */
+static void as_the_first_layout_was(void)
+{
+    struct bsc_text drop = { 0 };
+    sqlite3 *db = NULL;
+    sqlite3_stmt *rows = NULL;
+    assert_int_equal(sqlite3_open(path_of("bascule.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT t.name, ' ' || c.name || ' ' FROM sqlite_schema t,"
+                                        " pragma_table_info(t.name) c WHERE t.type = 'table'",
+                                        -1, &rows, NULL),
+                     SQLITE_OK);
+    while (sqlite3_step(rows) == SQLITE_ROW) {
+        const char *table = (const char *)sqlite3_column_text(rows, 0);
+        const char *column = (const char *)sqlite3_column_text(rows, 1);
+        const char *columns = columns_of(table);
+        if (!columns)
+            bsc_text_printf(&drop, "DROP TABLE IF EXISTS %s;", table);
+        else if (!strstr(columns, column))
+            bsc_text_printf(&drop, "ALTER TABLE %s DROP COLUMN %s;", table, column);
+    }
+    sqlite3_finalize(rows);
+    sqlite3_close(db);
+    bsc_text_printf(&drop, "PRAGMA user_version = 1");
+    execute(bsc_text_get(&drop));
+    bsc_text_deinit(&drop);
+}
+
 static void a_database_of_an_older_version_is_brought_up_to_date(void **unused)
 {
     (void)unused;
     uint64_t n = 0;
     unsigned records = 0;
     make_database();
-    /* As the first layout was. */
-    execute(
-        "ALTER TABLE rollouts DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN passed;"
-        "ALTER TABLE rollouts DROP COLUMN total;"
-        "ALTER TABLE rollouts DROP COLUMN before_units;"
-        "ALTER TABLE rollouts DROP COLUMN before_errors;"
-        "ALTER TABLE rollouts DROP COLUMN before_answers;"
-        "ALTER TABLE rollouts DROP COLUMN before_p50_us;"
-        "ALTER TABLE rollouts DROP COLUMN before_p90_us;"
-        "ALTER TABLE rollouts DROP COLUMN before_p99_us;"
-        "ALTER TABLE records DROP COLUMN error;"
-        "ALTER TABLE events DROP COLUMN error; ALTER TABLE rollouts DROP COLUMN paused_ms;"
-        "ALTER TABLE rollouts DROP COLUMN paused_by; ALTER TABLE rollouts DROP COLUMN baked_ms;"
-        "ALTER TABLE services DROP COLUMN affinity_key;"
-        "ALTER TABLE services DROP COLUMN locked_ms; ALTER TABLE services DROP COLUMN lock_actor;"
-        "ALTER TABLE services DROP COLUMN lock_reason;"
-        "ALTER TABLE services DROP COLUMN next_rollout; ALTER TABLE services DROP COLUMN "
-        "next_release;"
-        "ALTER TABLE services DROP COLUMN next_kind; ALTER TABLE services DROP COLUMN next_actor; "
-        "ALTER TABLE steps DROP COLUMN item; ALTER TABLE steps DROP COLUMN gate;"
-        "ALTER TABLE releases DROP COLUMN once_begun;"
-        "ALTER TABLE releases DROP COLUMN once_passed;"
-        "DROP TABLE mirrors;"
-        "PRAGMA user_version = 1");
+    as_the_first_layout_was();
     for (unsigned i = 0; i < 2; i++) { /* the second time there is nothing left to do */
         open_store(directory);
         assert_int_equal(numbered_load(&client, &n), BSC_OK);
