@@ -59,7 +59,8 @@ def test_a_hundred_rollouts_at_once_are_decided_in_time_and_leave_no_memory_behi
         late = sorted(decisions_late_ms(daemon, services))
     print(f"{len(late)} decisions: median {statistics.median(late):.0f} ms late, 99 % within {late[len(late) * 99 // 100]:.0f}, "
           f"the last {late[-1]:.0f}")
-    assert late[len(late) * 99 // 100] <= 100 * SLOW, late[-20:]
+    assert statistics.median(late) <= 50 * SLOW, late
+    assert late[len(late) * 99 // 100] <= 250 * SLOW, late[-20:]
     assert not sizes[KEPT + 2:] or sizes[-1] - sizes[KEPT + 2] < 512 * SLOW, sizes
 
 

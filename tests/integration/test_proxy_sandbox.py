@@ -38,7 +38,7 @@ def refused(start, **environment):
 def test_every_thread_is_sealed_and_nobody():
     with Proxy(workers=3) as proxy:
         found = threads(proxy.process.pid)
-        assert len(found) == 3 + 2, "the workers, the access log's and the first"
+        assert len(found) == 3 + 3, "the workers, that of copies, the access log's and the first"
         for status in found.values():
             assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
             assert int(status["CapEff"], 16) == 0 or os.geteuid() != 0
