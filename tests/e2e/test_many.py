@@ -10,12 +10,14 @@ import time
 import pytest
 
 from daemon import SLOW, wait_until
+from dataplane import SANITIZED
 from origins import FastOrigin
 
 SERVICES, BAKE_MS, RECORDS = 100, 300, 100_000
 KEPT = 10  # releases of a service that a rollback by name can go back to
 ROUNDS = int(os.environ.get("BASCULE_ROUNDS", 3))
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone,
+              pytest.mark.skipif(SANITIZED, reason="sanitizers are slow and need memory of their own")]
 
 
 def resident_kib(pid):

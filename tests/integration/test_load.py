@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
+from dataplane import SANITIZED
 from origins import FastOrigin, Origin, SecureOrigin, answering
 from programs import program
 
@@ -350,6 +351,7 @@ thresholds: { p95: < 5s }
     assert "REQUEST" in text and "p95 < 5.00 s" in text
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
 def test_the_memory_of_a_long_test_does_not_grow(tmp_path):
     """Ten times the requests, the same memory."""
     text = "users: 20\nthink_time: 0\nduration: {}\nrequests: [{{ path: '/${{random:1-100000}}' }}]\n"
@@ -365,6 +367,7 @@ def test_the_memory_of_a_long_test_does_not_grow(tmp_path):
     assert peaks[1] < peaks[0] + 4096  # KiB
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
 def test_nothing_is_left_behind_for_each_request(tmp_path):
     """What grows by a few bytes a request is not seen in a short test, but valgrind sees that nobody lets go of it."""
     file = scenario(tmp_path, LOGIN)
