@@ -113,6 +113,21 @@ static void the_interval_counts_from_the_start_of_a_probe(void **unused)
     assert_int_equal(health.next_probe_ms, 6001);
 }
 
+/* One that ends is told of by others. */
+static void what_nobody_asks_is_healthy_when_it_has_run_for_long_enough(void **unused)
+{
+    (void)unused;
+    struct bsc_health_spec runs = spec;
+    struct bsc_health health;
+    runs.kind = BSC_PROBE_RUNNING;
+    runs.running_ms = 5000;
+    bsc_health_init(&health, &runs, 100);
+    assert_int_equal(health.next_probe_ms, 5100);
+    assert_true(bsc_health_result(&health, &runs, true, "it runs", 0, 5100));
+    assert_int_equal(health.state, BSC_HEALTH_HEALTHY);
+    assert_int_equal(health.next_probe_ms, INT64_MAX);
+}
+
 static void the_last_answer_is_kept_in_bounds(void **unused)
 {
     (void)unused;
@@ -162,6 +177,7 @@ int main(void)
         cmocka_unit_test(quick_probes_are_never_slower_than_the_interval),
         cmocka_unit_test(after_the_first_pass_probes_follow_the_interval),
         cmocka_unit_test(the_interval_counts_from_the_start_of_a_probe),
+        cmocka_unit_test(what_nobody_asks_is_healthy_when_it_has_run_for_long_enough),
         cmocka_unit_test(the_last_answer_is_kept_in_bounds),
         cmocka_unit_test(enough_is_rounded_up_and_never_none),
         cmocka_unit_test(states_have_names),
