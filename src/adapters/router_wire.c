@@ -36,15 +36,32 @@ static enum bsc_status write_body(json_t *object, struct bsc_text *out, const ch
     return BSC_OK;
 }
 
+static void add_rate(json_t *object, unsigned requests, unsigned period_s, unsigned burst)
+{
+    json_object_set_new(object, "rate_requests", json_integer(requests));
+    json_object_set_new(object, "rate_period_s", json_integer(period_s));
+    json_object_set_new(object, "rate_burst", json_integer(burst ? burst : requests));
+}
+
+static json_t *rates_of(const struct bsc_rate_rules *rules)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < rules->count; i++) {
+        const struct bsc_rate_rule *rule = &rules->items[i];
+        json_t *object = json_pack("{s:s}", "path", rule->path);
+        add_rate(object, rule->requests, rule->period_s, rule->burst);
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
 static json_t *edge_of(const struct bsc_edge_spec *edge)
 {
     json_t *object = json_object();
-    if (edge->rate_requests) {
-        unsigned burst = edge->rate_burst ? edge->rate_burst : edge->rate_requests;
-        json_object_set_new(object, "rate_requests", json_integer(edge->rate_requests));
-        json_object_set_new(object, "rate_period_s", json_integer(edge->rate_period_s));
-        json_object_set_new(object, "rate_burst", json_integer(burst));
-    }
+    if (edge->rate_requests)
+        add_rate(object, edge->rate_requests, edge->rate_period_s, edge->rate_burst);
+    if (edge->rate_paths.count)
+        json_object_set_new(object, "rate_paths", rates_of(&edge->rate_paths));
     json_object_set_new(object, "body_bytes", json_integer(edge->body_bytes));
     json_object_set_new(object, "proxy_protocol", json_integer((json_int_t)edge->proxy_protocol));
     return object;

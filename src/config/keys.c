@@ -157,6 +157,7 @@ const struct bsc_key_table bsc_error_rule_keys = { COUNT_OF(error_rule_keys), er
                                                    route_sections };
 
 #include "config/keys_gates.inc"
+#include "config/keys_rates.inc"
 
 /* The first two lead, because a release's JSON is read by people, too. */
 static const struct bsc_key service_keys[] = {
@@ -330,6 +331,14 @@ static const struct bsc_key service_keys[] = {
       .absent = "as many as `requests`",
       .text = "How many may come at once, after a pause.",
       .example = "200" },
+    { .path = "rate_limit.paths",
+      .type = &bsc_type_rate_rules,
+      .effect = BSC_EFFECT_NOW,
+      .flags = BSC_KEY_HTTP,
+      .offset = SPEC(edge.rate_paths),
+      .absent = "none",
+      .text = "Limits below a path, besides `requests`: such a request must be within both.",
+      .example = "[{ path: /login, requests: 5/m }]" },
     { .path = "error_pages",
       .type = &bsc_type_pages,
       .effect = BSC_EFFECT_NOW,

@@ -74,6 +74,8 @@ extern const struct bsc_type bsc_type_words;
 extern const struct bsc_type bsc_type_queries;
 /* struct bsc_error_rules */
 extern const struct bsc_type bsc_type_error_rules;
+/* struct bsc_rate_rules */
+extern const struct bsc_type bsc_type_rate_rules;
 /* struct bsc_gates */
 extern const struct bsc_type bsc_type_gates;
 /* struct bsc_error_pages: the files are read */

@@ -207,6 +207,16 @@ static void copy_error_rules(struct bsc_arena *arena, struct bsc_error_rules *ru
     rules->items = rules->count ? items : NULL;
 }
 
+static void copy_rate_rules(struct bsc_arena *arena, struct bsc_rate_rules *rules)
+{
+    struct bsc_rate_rule *items = bsc_arena_alloc(arena, rules->count * sizeof *items);
+    for (unsigned i = 0; i < rules->count; i++) {
+        items[i] = rules->items[i];
+        items[i].path = bsc_arena_copy(arena, items[i].path);
+    }
+    rules->items = rules->count ? items : NULL;
+}
+
 static void copy_error_pages(struct bsc_arena *arena, struct bsc_error_pages *pages)
 {
     struct bsc_error_page *items = bsc_arena_alloc(arena, pages->count * sizeof *items);
@@ -267,6 +277,7 @@ static void copy_rest(struct bsc_spec *spec)
     spec->health.host = bsc_arena_copy(arena, spec->health.host);
     copy_error_rules(arena, &spec->errors.paths);
     copy_error_rules(arena, &spec->errors.ignore);
+    copy_rate_rules(arena, &spec->edge.rate_paths);
     copy_error_pages(arena, &spec->edge.error_pages);
     copy_match(arena, &spec->deploy.match);
     copy_strings(arena, &spec->deploy.shadow.methods);

@@ -176,11 +176,24 @@ struct bsc_error_pages {
     const struct bsc_error_page *items;
 };
 
+/* How often a client may ask for what is below a path. */
+struct bsc_rate_rule {
+    const char *path;            /* as in struct bsc_route */
+    unsigned requests, period_s; /* of each client */
+    unsigned burst;              /* at once; 0: as many as requests */
+};
+
+struct bsc_rate_rules {
+    unsigned count;
+    const struct bsc_rate_rule *items;
+};
+
 /* Limits for the service's clients, and how its instances learn who they are. */
 struct bsc_edge_spec {
     int64_t body_bytes;                    /* of a request; 0: as for all services */
     unsigned rate_requests, rate_period_s; /* of each client; 0: no limit */
     unsigned rate_burst;                   /* at once; 0: as many as rate_requests */
+    struct bsc_rate_rules rate_paths;      /* there besides; the longest path holds */
     enum bsc_proxy_protocol proxy_protocol;
     struct bsc_error_pages error_pages; /* before those for all services */
 };

@@ -62,16 +62,25 @@ bool bsc_admit_head(const struct bsc_worker *worker, struct bsc_fault *fault)
     return fits;
 }
 
-/* Microseconds until the client's next request is within the rate; 0: this one is. */
+/* Microseconds until the client's next request is within the rates; 0: this one is. Who asks too
+ * often for what is below a path uses nothing of the service's rate up. */
 static int64_t over_rate_us(struct bsc_worker *worker, const struct bsc_exchange *exchange)
 {
-    const struct bsc_service *service = exchange->service->shared;
+    const struct bsc_edge *edge = &exchange->service->shared->edge;
+    int64_t wait_us = 0;
     struct bsc_ip ip = exchange->behind;
     const char *peer = exchange->client->address;
     if (!exchange->by_proxy && !bsc_ip_parse(peer, strlen(peer), &ip))
         return 0;
-    return bsc_limiter_request(worker->limiter, &ip, service->edge.scope, &service->edge.rate,
-                               worker->now_us);
+    if (exchange->rate_path) {
+        const struct bsc_edge_path *path = &edge->paths[exchange->rate_path - 1];
+        wait_us =
+            bsc_limiter_request(worker->limiter, &ip, path->scope, &path->rate, worker->now_us);
+    }
+    if (!wait_us && edge->rate.requests)
+        wait_us =
+            bsc_limiter_request(worker->limiter, &ip, edge->scope, &edge->rate, worker->now_us);
+    return wait_us;
 }
 
 static bool limit_rate(struct bsc_worker *worker, struct bsc_exchange *exchange, int64_t wait_us)
@@ -92,7 +101,7 @@ bool bsc_exchange_admit(struct bsc_worker *worker, struct bsc_exchange *exchange
         return bsc_exchange_own(worker, exchange, 503, "overloaded",
                                 "The proxy has no memory left for this request.");
     }
-    if (edge->rate.requests) {
+    if (edge->rate.requests || exchange->rate_path) {
         int64_t wait_us = over_rate_us(worker, exchange);
         if (wait_us)
             return limit_rate(worker, exchange, wait_us);

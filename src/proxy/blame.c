@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "proxy/prefix.h"
 
 /* A list of [low, high]. */
 static enum bsc_status parse_statuses(const json_t *list, struct bsc_statuses *out,
@@ -26,22 +27,6 @@ static enum bsc_status parse_statuses(const json_t *list, struct bsc_statuses *o
     return BSC_OK;
 }
 
-/* On a border of segments; the whole of it, "*" as well, is below the empty prefix. */
-static bool is_below(const char *prefix, size_t prefix_size, const char *target, size_t size)
-{
-    return !prefix_size ||
-           (size >= prefix_size && !memcmp(target, prefix, prefix_size) &&
-            (size == prefix_size || target[prefix_size] == '/' || target[prefix_size] == '?'));
-}
-
-static size_t size_of_prefix(const char *path)
-{
-    size_t size = strlen(path);
-    while (size && path[size - 1] == '/')
-        size--;
-    return size;
-}
-
 /* The rule of exactly this prefix, which is made when there is none. */
 static enum bsc_status add_path(struct bsc_blame *blame, const json_t *rule,
                                 struct bsc_error *error)
@@ -49,7 +34,7 @@ static enum bsc_status add_path(struct bsc_blame *blame, const json_t *rule,
     const char *path = json_string_value(json_object_get(rule, "path"));
     if (!path || *path != '/')
         return bsc_error_set(error, BSC_INVALID, "a rule has no path");
-    size_t size = size_of_prefix(path);
+    size_t size = bsc_prefix_size(path);
     unsigned at = 0;
     for (; at < blame->path_count && blame->paths[at].size >= size; at++)
         if (blame->paths[at].size == size && !memcmp(blame->paths[at].prefix, path, size))
@@ -71,7 +56,7 @@ static enum bsc_status apply_rule(struct bsc_blame *blame, const json_t *rule, b
         return bsc_error_wrap(error, "%.80s", prefix);
     for (unsigned i = 0; i < blame->path_count; i++) {
         struct bsc_blame_path *path = &blame->paths[i];
-        if (!is_below(prefix, size_of_prefix(prefix), path->prefix, path->size))
+        if (!bsc_prefix_covers(prefix, bsc_prefix_size(prefix), path->prefix, path->size))
             continue;
         if (ignored)
             bsc_statuses_remove_all(&path->statuses, &statuses);
@@ -129,7 +114,7 @@ void bsc_blame_deinit(struct bsc_blame *blame)
 unsigned bsc_blame_find(const struct bsc_blame *blame, const char *target, size_t size)
 {
     for (unsigned i = 0; i < blame->path_count; i++)
-        if (is_below(blame->paths[i].prefix, blame->paths[i].size, target, size))
+        if (bsc_prefix_covers(blame->paths[i].prefix, blame->paths[i].size, target, size))
             return i + 1;
     return 0;
 }

@@ -161,6 +161,9 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
             exchange->blame =
                 (uint8_t)bsc_blame_find(&exchange->service->shared->blame,
                                         bytes + request->target.at, request->target.size);
+        if (exchange->service->shared->edge.path_count)
+            exchange->rate_path = (uint8_t)bsc_edge_find(
+                &exchange->service->shared->edge, bytes + request->target.at, request->target.size);
         if (exchange->service->split.rules)
             bsc_exchange_match(exchange, &request->head, bytes);
         if (exchange->service->shared->mirror)

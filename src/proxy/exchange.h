@@ -63,6 +63,7 @@ struct bsc_exchange {
     uint8_t failed_tries;        /* `rescued`: claims in the candidate ... */
     uint8_t failed_cause;        /* ... how it failed in the end, and when */
     uint8_t blame;               /* which rule says what of its answer is an error */
+    uint8_t rate_path;           /* whose path has a rate of its own (edge.h); 0: none has */
     uint16_t failed_status;
     int64_t failed_us;
     uint8_t retry_after_s;  /* for an own answer */

@@ -169,6 +169,7 @@ void bsc_service_release(struct bsc_service *service)
         free(service->routes[i].path);
     }
     free(service->routes);
+    bsc_edge_deinit(&service->edge);
     bsc_blame_deinit(&service->blame);
     bsc_pages_deinit(&service->pages);
     bsc_mirror_rules_destroy(service->mirror);

@@ -11,8 +11,8 @@ import urllib.request
 from daemon import Daemon, free_port, wait_until
 
 
-def get(daemon, **fields):
-    request = urllib.request.Request(f"http://127.0.0.1:{daemon.port}/", headers=fields)
+def get(daemon, path="/", **fields):
+    request = urllib.request.Request(f"http://127.0.0.1:{daemon.port}{path}", headers=fields)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, dict(answer.headers), answer.read()
@@ -43,6 +43,21 @@ def test_a_client_behind_a_trusted_proxy_is_limited_and_gets_the_users_page():
         daemon.configure(proxy=proxy | {"limits": {"line": 256}})
         assert "proxy.limits.line: 8KiB -> 256" in daemon.do("apply")
         wait_until(lambda: get(daemon, Long="x" * 300)[0] == 431, "the new limit holds")
+
+
+def test_what_is_below_a_path_is_limited_more_narrowly_at_once():
+    with Daemon() as daemon:
+        daemon.start()
+        daemon.do("deploy", "web", "v1")
+        assert [get(daemon, "/login")[0] for _ in range(3)] == [200] * 3
+        daemon.services["web"]["rate_limit"] = {"paths": [{"path": "/login", "requests": "2/h"}]}
+        daemon.configure()
+        assert "rate_limit.paths" in daemon.do("apply")
+        wait_until(lambda: get(daemon, "/login")[0] == 429, "the limit holds")
+        assert get(daemon, "/login/now?a=b")[1]["X-Bascule-Reason"] == "rate-limited"
+        assert get(daemon, "/logins")[0] == get(daemon)[0] == 200
+        daemon.do("deploy", "web", "v2")
+        assert get(daemon, "/login")[0] == 429, "a release changes nothing about it"
 
 
 def test_a_service_has_pages_of_its_own_before_those_of_the_proxy():

@@ -278,3 +278,20 @@ def test_a_tunnel_that_is_refused_is_an_ordinary_answer(h2):
     h2.headers(number, [(":method", "CONNECT"), (":protocol", "other"), (":scheme", "http"),
                         (":authority", h2.site.host), (":path", "/chat")], end=False)
     assert h2.answer(number).status == 501
+
+
+def test_a_limit_below_a_path_holds_for_each_stream(h2):
+    rule = {"path": "/login", "rate_requests": 1, "rate_period_s": 60, "rate_burst": 1}
+    h2.site.change(edge={"rate_paths": [rule]})
+    number = h2.request(path="/login")
+    up = h2.site.origin.accept()
+    up.head()
+    up.send(OK)
+    assert h2.answer(number).head[":status"] == "200"
+    answer = h2.answer(h2.request(path="/login?again"))
+    assert answer.head[":status"] == "429" and answer.head["x-bascule-reason"] == "rate-limited"
+    assert 50 < int(answer.head["retry-after"]) <= 60
+    number = h2.request(path="/")
+    up.head()
+    up.send(OK)
+    assert h2.answer(number).data == b"ok"

@@ -147,6 +147,71 @@ def test_behind_a_trusted_proxy_each_client_has_a_rate_of_its_own(site, options)
     refused(site.client(site.get(extra=same_subscriber)), 429, "rate-limited")
 
 
+def within(requests, **rule):
+    """A rule: so many requests a minute, all at once."""
+    return {"rate_requests": requests, "rate_period_s": 60, "rate_burst": requests} | rule
+
+
+def test_a_limit_below_a_path_leaves_the_others_alone(site, options):
+    options(pooled_max=0)
+    site.change(edge={"rate_paths": [within(2, path="/login")]})
+    for path in (b"/login", b"/login/now?a=b"):
+        answered(site, site.client(site.get(path)))
+    client = site.client(site.get(b"/login?user=b"))
+    head = refused(client, 429, "rate-limited")
+    assert 20 < int(field(head, "retry-after")) <= 30
+    client.send(site.get(b"/"))  # it may go on with this connection
+    answered(site, client)
+    for path in (b"/logins", b"/a/login", b"/?/login"):
+        answered(site, site.client(site.get(path)))
+    refused(site.client(site.get(b"/login")), 429, "rate-limited")
+    site.counted(requests=6, errors=0)
+
+
+def test_of_limits_below_paths_the_longest_path_holds(site, options):
+    options(pooled_max=0)
+    site.change(edge={"rate_paths": [within(1, path="/login"), within(3, path="/login/token/")]})
+    for _ in range(3):
+        answered(site, site.client(site.get(b"/login/token/new")))
+    refused(site.client(site.get(b"/login/token")), 429, "rate-limited")
+    answered(site, site.client(site.get(b"/login")))
+    refused(site.client(site.get(b"/login/tokens")), 429, "rate-limited")
+
+
+def test_a_limit_below_a_path_is_each_clients_own(site, options):
+    options(trusted=["127.0.0.1"], pooled_max=0)
+    site.change(edge={"rate_paths": [within(1, path="/login")]})
+    one, other = b"X-Forwarded-For: 192.0.2.1\r\n", b"X-Forwarded-For: 192.0.2.2\r\n"
+    answered(site, site.client(site.get(b"/login", one)))
+    refused(site.client(site.get(b"/login", one)), 429, "rate-limited")
+    answered(site, site.client(site.get(b"/login", other)))
+
+
+def test_a_request_is_within_the_limit_of_its_path_and_that_of_the_service(site, options):
+    options(pooled_max=0)
+    site.change(edge=within(3, rate_paths=[within(1, path="/login")]))
+    answered(site, site.client(site.get(b"/login")))
+    for _ in range(3):  # these use nothing of the service's limit up
+        refused(site.client(site.get(b"/login")), 429, "rate-limited")
+    for _ in range(2):
+        answered(site, site.client(site.get(b"/")))
+    refused(site.client(site.get(b"/")), 429, "rate-limited")
+
+
+def test_another_limit_below_a_path_begins_anew_and_none_is_none(site, options):
+    options(pooled_max=0)
+    site.change(edge={"rate_paths": [within(1, path="/login")]})
+    answered(site, site.client(site.get(b"/login")))
+    site.change(edge={"rate_paths": [within(1, path="/login"), within(1, path="/a")]})
+    refused(site.client(site.get(b"/login")), 429, "rate-limited")
+    site.change(edge={"rate_paths": [within(2, path="/login")]})
+    for _ in range(2):
+        answered(site, site.client(site.get(b"/login")))
+    refused(site.client(site.get(b"/login")), 429, "rate-limited")
+    site.change(edge={})
+    answered(site, site.client(site.get(b"/login")))
+
+
 def test_a_connection_ends_after_as_many_requests_as_the_option_says(site, options):
     options(requests_max=2)
     client = site.client(site.get())

@@ -109,7 +109,9 @@ static const char everything[] =
     "    balance: least-requests\n"
     "    proxy_protocol: v2\n"
     "    limits: { body: 1MiB }\n"
-    "    rate_limit: { requests: 30/m, burst: 60 }\n"
+    "    rate_limit: { requests: 30/m, burst: 60,\n"
+    "                  paths: [{ path: /login/, requests: 5/m, burst: 7 },\n"
+    "                          { path: /search, requests: 2/s }] }\n"
     "    errors: { status: [500-599, 429], paths: [{ path: /login/, status: 401 }],\n"
     "              ignore: [{ status: [501, 502-503] }] }\n"
     "    timeouts: { connect: 250ms, answer: 2m, idle: 3m }\n"
@@ -149,6 +151,14 @@ static void every_key_of_the_proxy_arrives(void **unused)
     assert_int_equal(config->services[0]->edge.rate_requests, 30);
     assert_int_equal(config->services[0]->edge.rate_period_s, 60);
     assert_int_equal(config->services[0]->edge.rate_burst, 60);
+    const struct bsc_rate_rules *rates = &config->services[0]->edge.rate_paths;
+    assert_int_equal(rates->count, 2);
+    assert_string_equal(rates->items[0].path, "/login");
+    assert_int_equal(rates->items[0].requests, 5);
+    assert_int_equal(rates->items[0].period_s, 60);
+    assert_int_equal(rates->items[0].burst, 7);
+    assert_string_equal(rates->items[1].path, "/search");
+    assert_int_equal(rates->items[1].burst, 0);
     const struct bsc_errors_spec *errors = &config->services[0]->errors;
     assert_true(bsc_statuses_have(&errors->statuses, 429));
     assert_true(bsc_statuses_have(&errors->statuses, 599));

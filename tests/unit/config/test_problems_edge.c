@@ -56,6 +56,24 @@ static void values_that_the_edge_does_not_take(void **unused)
           "30/m or 1000/h, found '10/w'\n"
           "4: services.web.rate_limit.burst: expected a whole number from 1 to 1000000, found "
           "'0'" },
+        { WEB
+          "    rate_limit: { paths: [{ path: /a, requests: 5/m }, { path: login, requests: 5 },\n"
+          "      { requests: 5/m }, { path: /b },\n"
+          "      { path: /a/, requests: 1/s, burst: 2000000 }, { path: /a/, requests: 1/s },\n"
+          "      { path: /c, rate: 1/s }] }\n",
+          "4: services.web.rate_limit.paths[1].path: expected a path that starts with '/', without "
+          "'?', spaces, empty, '.' and '..' segments, found 'login'\n"
+          "4: services.web.rate_limit.paths[1].requests: expected a rate from 1 to 1000000 such as "
+          "100/s, 30/m or 1000/h, found '5'\n"
+          "5: services.web.rate_limit.paths[2].path: is missing\n"
+          "5: services.web.rate_limit.paths[3].requests: is missing\n"
+          "6: services.web.rate_limit.paths[4].burst: expected a whole number from 1 to 1000000, "
+          "found '2000000'\n"
+          "6: services.web.rate_limit.paths[5].path: /a has a limit already\n"
+          "7: services.web.rate_limit.paths[6].rate: unknown key 'rate'; did you mean path?" },
+        { WEB "    rate_limit: { paths: { path: /a, requests: 5/m } }\n",
+          "4: services.web.rate_limit.paths: expected a list of maps with path and requests, found "
+          "a map" },
         { WEB "    upstream_tls: { server_name: a b, verify: maybe, key: /dev/null/k }\n",
           "4: services.web.upstream_tls.server_name: expected a host name or an address, such as "
           "app.internal or 10.0.0.5, found 'a b'\n"

@@ -39,6 +39,7 @@ static void a_release_keeps_nothing_of_its_file(void **unused)
     static const char *const services[] = {
         "command: [app, --version, \"${VERSION}\"], directory: \"r/${VERSION}\", user: nobody,"
         "environment: { A: \"1\" }, route: { host: a.example, path: /a },"
+        "rate_limit: { requests: 9/s, paths: [{ path: /login, requests: 5/m, burst: 2 }] },"
         "affinity: { cookie: c, path: /p }, errors: { status: [500], paths: [{ path: /p, status: "
         "[404] }], ignore: [{ path: /q, status: [503] }] },"
         "health: { path: /health, host: h.example }, deploy: { strategy: canary, match: [{ header: "
@@ -68,6 +69,13 @@ static void a_release_keeps_nothing_of_its_file(void **unused)
         bsc_config_destroy(config); /* what it held is overwritten: MALLOC_PERTURB_ */
         bsc_spec_write_json(release, &after);
         assert_string_equal(bsc_text_get(&before), bsc_text_get(&after));
+        struct bsc_text stored = { 0 };
+        struct bsc_spec *loaded = NULL;
+        assert_int_equal(bsc_spec_read_json(bsc_text_get(&after), &loaded, NULL), BSC_OK);
+        bsc_spec_write_json(loaded, &stored);
+        assert_string_equal(bsc_text_get(&after), bsc_text_get(&stored));
+        bsc_text_deinit(&stored);
+        bsc_spec_release(loaded);
         bsc_text_deinit(&before);
         bsc_text_deinit(&after);
         bsc_spec_release(release);

@@ -184,11 +184,13 @@ static void a_release_has_its_version_and_its_service_in_what_it_asks(void **unu
                                    .url = "http://${SERVICE}",
                                    .query = "up{v=\"${VERSION}\",s=\"${SLOT}\"}" };
     struct bsc_error_rule rule = { .path = "/login" };
+    struct bsc_rate_rule rate = { .path = "/token", .requests = 5, .period_s = 60 };
     struct bsc_spec *file = bsc_spec_create(), *release = NULL;
     struct bsc_error error;
     file->name = "web";
     file->deploy.analysis.queries = (struct bsc_query_list){ 1, &item };
     file->errors.paths = (struct bsc_error_rules){ 1, &rule };
+    file->edge.rate_paths = (struct bsc_rate_rules){ 1, &rate };
     assert_int_equal(bsc_spec_for_version(file, "v7", &release, &error), BSC_OK);
     const struct bsc_query_spec *made = &release->deploy.analysis.queries.items[0];
     assert_string_equal(made->url, "http://web");
@@ -196,6 +198,9 @@ static void a_release_has_its_version_and_its_service_in_what_it_asks(void **unu
     assert_ptr_not_equal(made->name, item.name); /* the file may go */
     assert_ptr_not_equal(release->errors.paths.items[0].path, rule.path);
     assert_string_equal(release->errors.paths.items[0].path, "/login");
+    assert_ptr_not_equal(release->edge.rate_paths.items[0].path, rate.path);
+    assert_string_equal(release->edge.rate_paths.items[0].path, "/token");
+    assert_int_equal(release->edge.rate_paths.items[0].requests, 5);
     bsc_spec_release(release);
     const char *const *texts[] = { &item.query, &item.url, &item.command.shell };
     for (unsigned i = 0; i < 3; i++) {
