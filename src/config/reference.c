@@ -160,14 +160,14 @@ void bsc_config_reference(struct bsc_text *out)
               "The keys of `services.NAME`. A service has either a `command` or `targets`.", "");
     add_table(out, &bsc_gate_keys, "A gate",
               "The keys of `services.NAME.deploy.gates`. Each has one of `smoke`, `probe`, "
-              "`approval` and `load`.",
+              "`approval`, `load` and `query`.",
               "deploy.gates[].");
     add_table(out, &bsc_route_keys, "A route",
               "The keys of `services.NAME.route`. Two services can't have the same host and path.",
               "route.");
     add_table(out, &bsc_query_keys, "An external query",
-              "The keys of `services.NAME.deploy.analysis.queries`; each has one of `prometheus`, "
-              "`command` and `http`.",
+              "The keys of `services.NAME.deploy.analysis.queries` and, but for `name`, of "
+              "`deploy.gates[].query`; each has one of `prometheus`, `command` and `http`.",
               "");
     add_table(out, &bsc_error_rule_keys, "A rule for errors",
               "The keys of `services.NAME.errors.paths` and `.ignore`.", "");

@@ -2,6 +2,7 @@
  * config/type_gate.c - the list of gates (see types.h). */
 #include <string.h>
 
+#include "base/clock.h"
 #include "config/types.h"
 
 static const int64_t otherwise_ms = 600000; /* a gate without a time of its own */
@@ -19,6 +20,7 @@ static struct kinds kinds_of(const struct bsc_gate *gate)
         [BSC_GATE_PROBE] = gate->probe.path != NULL,
         [BSC_GATE_APPROVAL] = gate->approval != NULL,
         [BSC_GATE_LOAD] = gate->load != NULL,
+        [BSC_GATE_QUERY] = gate->query != NULL,
     };
     struct kinds kinds = { BSC_GATE_SMOKE, 0 };
     for (unsigned kind = 0; kind < BSC_GATE_KIND_COUNT; kind++)
@@ -45,7 +47,8 @@ static bool has_name(const struct bsc_gate *gates, unsigned count, const char *n
 static const char *name_of(struct bsc_reader *reader, const struct bsc_gate *gates, unsigned count,
                            enum bsc_gate_kind kind)
 {
-    static const char *const names[BSC_GATE_KIND_COUNT] = { "smoke", "probe", "approval", "load" };
+    static const char *const names[BSC_GATE_KIND_COUNT] = { "smoke", "probe", "approval", "load",
+                                                            "query" };
     const char *name = names[kind];
     for (unsigned n = 2; has_name(gates, count, name); n++)
         name = bsc_arena_printf(reader->arena, "%s-%u", names[kind], n);
@@ -63,9 +66,21 @@ static void check_keys(struct bsc_reader *reader, const struct bsc_node *node,
             bsc_reader_problem(reader, child->line, child->key, "is for an approval");
         if (!strcmp(child->key, "once") && !runs_command(gate))
             bsc_reader_problem(reader, child->line, child->key, "is for a smoke or a load test: %s",
-                               gate->kind == BSC_GATE_PROBE ? "requests may be made again"
-                                                            : "each rollout is approved anew");
+                               gate->kind == BSC_GATE_APPROVAL ? "each rollout is approved anew"
+                                                               : "requests may be made again");
     }
+}
+
+/* A query that could not pass in time however good its answers are. */
+static void check_time(struct bsc_reader *reader, unsigned line, const struct bsc_gate *gate)
+{
+    const struct bsc_query_spec *query = gate->query;
+    char interval[BSC_DURATION_BYTES], limit[BSC_DURATION_BYTES];
+    if ((query->count - 1) * query->interval_ms < gate->timeout_ms)
+        return;
+    bsc_reader_problem(reader, line, "timeout", "%s is too short for query.count: %u, one every %s",
+                       bsc_duration_format(gate->timeout_ms, limit), query->count,
+                       bsc_duration_format(query->interval_ms, interval));
 }
 
 static void read_gate(struct bsc_reader *reader, const struct bsc_node *node,
@@ -81,14 +96,18 @@ static void read_gate(struct bsc_reader *reader, const struct bsc_node *node,
         gate->name = name_of(reader, gates, index, gate->kind);
     if (!gate->timeout_ms && gate->kind != BSC_GATE_APPROVAL)
         gate->timeout_ms = otherwise_ms;
+    if (gate->query)
+        gate->query->name = gate->name;
     if (reader->stored || reader->problems->count > problems || node->kind != BSC_NODE_MAP)
         return;
     if (kinds.count != 1)
         bsc_reader_problem(reader, node->line, "",
-                           "says %s; accepted is one of smoke, probe, approval and load",
+                           "says %s; accepted is one of smoke, probe, approval, load and query",
                            kinds.count ? "more than one thing" : "not what must be so");
     else
         check_keys(reader, node, gate);
+    if (kinds.count == 1 && gate->kind == BSC_GATE_QUERY)
+        check_time(reader, node->line, gate);
     if (given && has_name(gates, index, given))
         bsc_reader_problem(reader, node->line, "name", "there is a gate '%s' already", given);
 }
@@ -96,7 +115,7 @@ static void read_gate(struct bsc_reader *reader, const struct bsc_node *node,
 static const char *expect_gates(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;
-    return "a list of maps, each with smoke, probe, approval or load";
+    return "a list of maps, each with smoke, probe, approval, load or query";
 }
 
 static bool read_gates(struct bsc_reader *reader, const struct bsc_key *key,

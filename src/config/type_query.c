@@ -87,7 +87,7 @@ static json_t *schema_url(const struct bsc_key *key)
 
 const struct bsc_type bsc_type_url = { expect_url, read_url, write_text, schema_url };
 
-/* -- the list -------------------------------------------------------------------------------- */
+/* -- a list of them, and one ------------------------------------------------------------------ */
 
 static const char *expect_queries(const struct bsc_key *key, struct bsc_arena *arena)
 {
@@ -104,10 +104,12 @@ static bool has(const struct bsc_node *node, const char *name)
 }
 
 /* What is wrong with it as a whole; NULL: nothing. */
-static const char *fault_of(const struct bsc_query_spec *query, unsigned kinds)
+static const char *fault_of(const struct bsc_query_spec *query, unsigned kinds, bool named)
 {
-    if (!query->name)
+    if (!query->name && named)
         return "has no name";
+    if (query->name && !named)
+        return "has a name, which belongs to the gate";
     if (kinds != 1)
         return "needs one of prometheus, command and http";
     if (query->kind == BSC_QUERY_PROMETHEUS && (!query->url || !query->query))
@@ -122,7 +124,7 @@ static const char *fault_of(const struct bsc_query_spec *query, unsigned kinds)
 }
 
 static void read_query(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
-                       struct bsc_query_spec *out)
+                       bool named, struct bsc_query_spec *out)
 {
     const char *prefix = reader->prefix;
     size_t problems = reader->problems->count;
@@ -138,7 +140,7 @@ static void read_query(struct bsc_reader *reader, const struct bsc_node *node, c
             out->kind = (enum bsc_query_kind)i;
             kinds++;
         }
-    const char *fault = fault_of(out, kinds);
+    const char *fault = fault_of(out, kinds, named);
     if (fault && !reader->stored && reader->problems->count == problems)
         bsc_reader_problem(reader, node->line, "", "%s", fault);
     reader->prefix = prefix;
@@ -160,7 +162,7 @@ static bool read_queries(struct bsc_reader *reader, const struct bsc_key *key,
     unsigned at = 0;
     for (const struct bsc_node *item = node->first; item; item = item->next, at++) {
         const char *path = bsc_arena_printf(reader->scratch, "%s[%u]", key->path, at);
-        read_query(reader, item, path, &items[at]);
+        read_query(reader, item, path, true, &items[at]);
         for (unsigned i = 0; !reader->stored && items[at].name && i < at; i++)
             if (items[i].name && !strcmp(items[i].name, items[at].name))
                 bsc_reader_problem(reader, item->line, path, "is the second one with the name %s",
@@ -199,3 +201,39 @@ static json_t *schema_queries(const struct bsc_key *key)
 
 const struct bsc_type bsc_type_queries = { expect_queries, read_queries, write_queries,
                                            schema_queries };
+
+static const char *expect_query(const struct bsc_key *key, struct bsc_arena *arena)
+{
+    (void)key, (void)arena;
+    return "a map with one of prometheus, command and http";
+}
+
+static bool read_one(struct bsc_reader *reader, const struct bsc_key *key,
+                     const struct bsc_node *node, void *base)
+{
+    if (node->kind != BSC_NODE_MAP)
+        return false;
+    struct bsc_query_spec *query = bsc_arena_alloc(reader->arena, sizeof *query);
+    read_query(reader, node, key->path, false, query);
+    *(struct bsc_query_spec **)bsc_key_field(key, base) = query;
+    return true;
+}
+
+/* The name is the gate's. */
+static json_t *write_one(const struct bsc_key *key, const void *base)
+{
+    const struct bsc_query_spec *query = *(struct bsc_query_spec *const *)bsc_key_value(key, base);
+    json_t *map = query ? write_query(query) : NULL;
+    json_object_del(map, "name");
+    return map;
+}
+
+static json_t *schema_query(const struct bsc_key *key)
+{
+    (void)key;
+    json_t *map = bsc_schema_table(&bsc_query_keys);
+    json_object_del(json_object_get(map, "properties"), "name");
+    return map;
+}
+
+const struct bsc_type bsc_type_query = { expect_query, read_one, write_one, schema_query };

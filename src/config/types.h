@@ -72,6 +72,8 @@ extern const struct bsc_type bsc_type_url; /* of HTTP or HTTPS */
 extern const struct bsc_type bsc_type_words;
 /* struct bsc_query_list */
 extern const struct bsc_type bsc_type_queries;
+/* struct bsc_query_spec *, without a name */
+extern const struct bsc_type bsc_type_query;
 /* struct bsc_error_rules */
 extern const struct bsc_type bsc_type_error_rules;
 /* struct bsc_rate_rules */

@@ -130,22 +130,25 @@ static enum bsc_status expand_command(struct copy *copy, struct bsc_command *com
     return status ? status : expand_strings(copy, &command->argv);
 }
 
+static enum bsc_status expand_query(struct copy *copy, const struct bsc_query_spec *from,
+                                    struct bsc_query_spec *query)
+{
+    *query = *from;
+    query->name = bsc_arena_copy(copy->arena, from->name);
+    query->field = bsc_arena_copy(copy->arena, from->field);
+    query->accept.text = bsc_arena_copy(copy->arena, from->accept.text);
+    enum bsc_status status = expand_command(copy, &query->command);
+    if (!status)
+        status = expand_text(copy, &query->url);
+    return status ? status : expand_text(copy, &query->query);
+}
+
 static enum bsc_status expand_queries(struct copy *copy, struct bsc_query_list *list)
 {
     struct bsc_query_spec *items = bsc_arena_alloc(copy->arena, list->count * sizeof *items);
     enum bsc_status status = BSC_OK;
-    for (unsigned i = 0; !status && i < list->count; i++) {
-        struct bsc_query_spec *query = &items[i];
-        *query = list->items[i];
-        query->name = bsc_arena_copy(copy->arena, query->name);
-        query->field = bsc_arena_copy(copy->arena, query->field);
-        query->accept.text = bsc_arena_copy(copy->arena, query->accept.text);
-        status = expand_command(copy, &query->command);
-        if (!status)
-            status = expand_text(copy, &query->url);
-        if (!status)
-            status = expand_text(copy, &query->query);
-    }
+    for (unsigned i = 0; !status && i < list->count; i++)
+        status = expand_query(copy, &list->items[i], &items[i]);
     list->items = list->count ? items : NULL;
     return status;
 }
@@ -161,6 +164,11 @@ static enum bsc_status expand_gates(struct copy *copy, struct bsc_gates *gates)
         items[i].approval = bsc_arena_copy(copy->arena, items[i].approval);
         items[i].load = bsc_arena_copy(copy->arena, items[i].load);
         enum bsc_status status = expand_command(copy, &items[i].command);
+        if (!status && items[i].query) {
+            struct bsc_query_spec *query = bsc_arena_alloc(copy->arena, sizeof *query);
+            status = expand_query(copy, items[i].query, query);
+            items[i].query = query;
+        }
         if (status)
             return status;
     }

@@ -7,10 +7,9 @@
 #include "core/plan.h"
 
 static const char *const gate_texts[BSC_GATE_KIND_COUNT] = {
-    [BSC_GATE_SMOKE] = "a smoke test",
-    [BSC_GATE_PROBE] = "requests to every instance",
-    [BSC_GATE_APPROVAL] = "an approval",
-    [BSC_GATE_LOAD] = "a load test",
+    [BSC_GATE_SMOKE] = "a smoke test",      [BSC_GATE_PROBE] = "requests to every instance",
+    [BSC_GATE_APPROVAL] = "an approval",    [BSC_GATE_LOAD] = "a load test",
+    [BSC_GATE_QUERY] = "an external query",
 };
 
 static void describe_some(const char *verb, const struct bsc_step *step, char *out, size_t size)
@@ -157,10 +156,8 @@ static const char *const hook_names[BSC_HOOK_COUNT] = {
     [BSC_HOOK_ON_ROLLBACK] = "on_rollback",
 };
 static const char *const gate_names[BSC_GATE_KIND_COUNT] = {
-    [BSC_GATE_SMOKE] = "smoke",
-    [BSC_GATE_PROBE] = "probe",
-    [BSC_GATE_APPROVAL] = "approval",
-    [BSC_GATE_LOAD] = "load",
+    [BSC_GATE_SMOKE] = "smoke", [BSC_GATE_PROBE] = "probe", [BSC_GATE_APPROVAL] = "approval",
+    [BSC_GATE_LOAD] = "load",   [BSC_GATE_QUERY] = "query",
 };
 static const char *const undo_names[BSC_UNDO_COUNT] = {
     [BSC_UNDO_NOTHING] = "nothing", [BSC_UNDO_STOP] = "stop",   [BSC_UNDO_SPLIT] = "split",

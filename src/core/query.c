@@ -123,17 +123,31 @@ enum bsc_query_state bsc_query_state(const struct bsc_query_tally *tally,
     return found;
 }
 
+enum bsc_query_state bsc_query_heard(const struct bsc_query_tally *tally,
+                                     const struct bsc_query_spec *spec)
+{
+    enum bsc_query_state state = bsc_query_state(tally, spec);
+    bool enough = tally->passed + tally->failed + tally->silent >= spec->count;
+    return state == BSC_QUERY_PASSED && !enough ? BSC_QUERY_OPEN : state;
+}
+
+void bsc_query_standing(const struct bsc_query_tally *tally, const struct bsc_query_spec *spec,
+                        char *out, size_t size)
+{
+    const char *last = tally->last[0] ? tally->last : "not answered yet";
+    if (tally->failed)
+        snprintf(out, size, "%s, %u of %u failures", last, tally->failed, spec->failure_limit);
+    else
+        snprintf(out, size, "%s, %u of %u passed", last,
+                 tally->passed < spec->count ? tally->passed : spec->count, spec->count);
+}
+
 void bsc_query_text(const struct bsc_query_tally *tally, const struct bsc_query_spec *spec,
                     char *out, size_t size)
 {
-    const char *dry = spec->dry_run ? " (dry run)" : "";
-    const char *last = tally->last[0] ? tally->last : "not answered yet";
-    if (tally->failed)
-        snprintf(out, size, "%s%s: %s, %u of %u failures", spec->name, dry, last, tally->failed,
-                 spec->failure_limit);
-    else
-        snprintf(out, size, "%s%s: %s, %u of %u passed", spec->name, dry, last,
-                 tally->passed < spec->count ? tally->passed : spec->count, spec->count);
+    char standing[BSC_QUERY_TEXT_BYTES + 40];
+    bsc_query_standing(tally, spec, standing, sizeof standing);
+    snprintf(out, size, "%s%s: %s", spec->name, spec->dry_run ? " (dry run)" : "", standing);
 }
 
 const char *bsc_query_state_name(enum bsc_query_state state)

@@ -31,7 +31,7 @@ struct bsc_answer_read {
 
 enum { BSC_QUERY_TEXT_BYTES = 160 };
 
-/* How it stands in one bake. All zero: nothing was asked. */
+/* How it stands in one bake or gate. All zero: nothing was asked. */
 struct bsc_query_tally {
     unsigned passed, failed, silent; /* answers; NONE counts as silent, or failed, by on_error */
     bool known;                      /* `number` is the newest answer's */
@@ -53,6 +53,13 @@ enum bsc_query_state bsc_query_state(const struct bsc_query_tally *tally,
 /* The same as if it were no dry run, for people. */
 enum bsc_query_state bsc_query_finding(const struct bsc_query_tally *tally,
                                        const struct bsc_query_spec *spec);
+/* Of one that is asked no longer than it must be: what need not say anything is heard `count` times
+ * all the same, so that one answer that did not come is not the end of it. */
+enum bsc_query_state bsc_query_heard(const struct bsc_query_tally *tally,
+                                     const struct bsc_query_spec *spec);
+/* "0.12 is not < 0.01, 3 of 3 failures" */
+void bsc_query_standing(const struct bsc_query_tally *tally, const struct bsc_query_spec *spec,
+                        char *out, size_t size);
 /* "error-ratio: 0.12 is not < 0.01, 3 of 3 failures" */
 void bsc_query_text(const struct bsc_query_tally *tally, const struct bsc_query_spec *spec,
                     char *out, size_t size);

@@ -252,6 +252,7 @@ enum bsc_gate_kind {
     BSC_GATE_PROBE,    /* every instance answers HTTP requests as it should */
     BSC_GATE_APPROVAL, /* a person says so */
     BSC_GATE_LOAD,     /* a load scenario keeps its thresholds */
+    BSC_GATE_QUERY,    /* something outside says so */
     BSC_GATE_KIND_COUNT
 };
 enum bsc_gate_when {
@@ -280,6 +281,7 @@ struct bsc_gate {
     const char *approval;          /* what is to be approved */
     enum bsc_gate_late on_timeout; /* APPROVAL */
     const char *load;              /* path of the scenario */
+    struct bsc_query_spec *query;  /* QUERY: its name is the gate's */
 };
 
 enum { BSC_GATES_MAX = 16 };

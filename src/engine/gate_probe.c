@@ -113,11 +113,7 @@ enum bsc_verdict bsc_gate_probe_judge(struct bsc_engine *engine, struct bsc_serv
     return BSC_WAIT;
 }
 
-int64_t bsc_gate_next_ms(const struct bsc_service *service)
+int64_t bsc_gate_probe_next_ms(const struct bsc_service *service, const struct bsc_gate *gate)
 {
-    const struct bsc_gate *gate = bsc_gate_current(service);
-    if (!gate || gate->kind != BSC_GATE_PROBE || bsc_rollout_held(service) ||
-        service->rollout->row.walk.status != BSC_ROLLOUT_RUNNING)
-        return INT64_MAX;
     return count_up(service, &gate->probe).pending ? INT64_MAX : service->rollout->round_ms;
 }

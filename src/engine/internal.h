@@ -359,15 +359,24 @@ enum bsc_verdict bsc_approval_judge(struct bsc_engine *engine, struct bsc_servic
                                     const struct bsc_gate *gate, char *reason, size_t size);
 void bsc_approve_command(struct bsc_engine *engine, struct bsc_service *service,
                          const struct bsc_event *event, enum bsc_rule rule);
+/* When it looks again; INT64_MAX: when something else happens. */
+int64_t bsc_gate_next_ms(const struct bsc_service *service);
 /* gate_probe.c */
 void bsc_gate_probe_begin(struct bsc_engine *engine, struct bsc_service *service,
                           const struct bsc_gate *gate);
 enum bsc_verdict bsc_gate_probe_judge(struct bsc_engine *engine, struct bsc_service *service,
                                       const struct bsc_gate *gate, char *reason, size_t size);
-/* When it asks again; INT64_MAX: when something else happens. */
-int64_t bsc_gate_next_ms(const struct bsc_service *service);
+int64_t bsc_gate_probe_next_ms(const struct bsc_service *service, const struct bsc_gate *gate);
 void bsc_gate_probed(struct bsc_engine *engine, struct bsc_service *service,
                      struct bsc_instance *instance, const struct bsc_event *event);
+/* gate_query.c */
+void bsc_gate_query_begin(struct bsc_engine *engine, struct bsc_service *service,
+                          const struct bsc_gate *gate);
+enum bsc_verdict bsc_gate_query_judge(struct bsc_engine *engine, struct bsc_service *service,
+                                      const struct bsc_gate *gate, char *reason, size_t size);
+int64_t bsc_gate_query_next_ms(const struct bsc_service *service, const struct bsc_gate *gate);
+void bsc_gate_query_answered(struct bsc_engine *engine, struct bsc_service *service,
+                             const struct bsc_event *event);
 
 /* analysis.c: what the judge sees of a rollout and what follows from it */
 /* Is the candidate judged? */
@@ -385,7 +394,7 @@ void bsc_rollout_free(struct bsc_rollout *rollout); /* NULL is allowed */
 
 /* query.c: external queries */
 void bsc_queries_begin(struct bsc_engine *engine, struct bsc_service *service); /* a bake does */
-/* The bake is left: nothing is asked any more, what was said stays. */
+/* The bake or gate is left: nothing is asked any more, what was said stays. */
 void bsc_queries_end(struct bsc_engine *engine, struct bsc_rollout *rollout);
 void bsc_query_answered(struct bsc_engine *engine, const struct bsc_event *event);
 /* Asks what is due. FAILED: the rollout goes back; OPEN: the bake can't end; `reason` says why. */

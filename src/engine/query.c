@@ -33,21 +33,27 @@ void bsc_queries_begin(struct bsc_engine *engine, struct bsc_service *service)
         rollout->queries[i].next_ms = bsc_now(engine) + list->items[i].interval_ms;
 }
 
+static void end_run(struct bsc_engine *engine, struct bsc_query_run *run)
+{
+    if (run->token)
+        engine->ports.query.ops->cancel(engine->ports.query.self, run->token);
+    run->token = 0;
+    run->next_ms = INT64_MAX;
+}
+
 void bsc_queries_end(struct bsc_engine *engine, struct bsc_rollout *rollout)
 {
-    for (unsigned i = 0; i < rollout->query_count; i++) {
-        struct bsc_query_run *run = &rollout->queries[i];
-        if (run->token)
-            engine->ports.query.ops->cancel(engine->ports.query.self, run->token);
-        run->token = 0;
-        run->next_ms = INT64_MAX;
-    }
+    for (unsigned i = 0; i < rollout->query_count; i++)
+        end_run(engine, &rollout->queries[i]);
+    end_run(engine, &rollout->gate_query);
 }
 
 void bsc_query_answered(struct bsc_engine *engine, const struct bsc_event *event)
 {
     struct bsc_service *service = bsc_token_service(engine, event->token);
     struct bsc_rollout *rollout = service ? service->rollout : NULL;
+    if (rollout && rollout->gate_query.token == event->token)
+        bsc_gate_query_answered(engine, service, event);
     for (unsigned i = 0; rollout && i < rollout->query_count; i++) {
         struct bsc_query_run *run = &rollout->queries[i];
         if (run->token != event->token)

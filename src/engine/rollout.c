@@ -156,7 +156,7 @@ static void leave_step(struct bsc_engine *engine, struct bsc_service *service,
                        const struct bsc_step *step, const char *hook)
 {
     struct bsc_rollout *rollout = service->rollout;
-    if (step->kind == BSC_STEP_BAKE)
+    if (step->kind == BSC_STEP_BAKE || step->kind == BSC_STEP_GATE)
         bsc_queries_end(engine, rollout);
     if (step->kind == BSC_STEP_DRAIN && rollout->step_token && !rollout->step_answered)
         engine->ports.router.ops->cancel(engine->ports.router.self, rollout->step_token);

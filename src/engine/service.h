@@ -45,7 +45,7 @@ struct bsc_release {
     bool dirty;
 };
 
-/* One external query in the bake at the cursor, or the last one. */
+/* One external query in the bake or gate at the cursor, or the last one. */
 struct bsc_query_run {
     struct bsc_query_tally tally;
     bsc_token token; /* of the question under way; 0: none */
@@ -68,6 +68,7 @@ struct bsc_rollout {
     struct bsc_judgement *judgement; /* what it said last; NULL: nothing yet */
     struct bsc_query_run *queries;   /* as in the release's specification */
     unsigned query_count;
+    struct bsc_query_run gate_query;  /* of the gate at the cursor */
     struct bsc_mirror_report *mirror; /* what came of copied requests; NULL: none were */
     int64_t mirror_stored_ms;         /* when it was stored last (boot clock); 0: it is due */
     bool mirror_dirty;

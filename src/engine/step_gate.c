@@ -14,14 +14,19 @@ struct gate_ops {
                   const struct bsc_gate *gate);
     enum bsc_verdict (*judge)(struct bsc_engine *engine, struct bsc_service *service,
                               const struct bsc_gate *gate, char *reason, size_t size);
+    /* When it looks again; NULL: when something happens. */
+    int64_t (*next_ms)(const struct bsc_service *service, const struct bsc_gate *gate);
     bool command; /* begin and judge are those of a command */
 };
 
 static const struct gate_ops ops[BSC_GATE_KIND_COUNT] = {
     [BSC_GATE_SMOKE] = { .command = true },
-    [BSC_GATE_PROBE] = { bsc_gate_probe_begin, bsc_gate_probe_judge, false },
-    [BSC_GATE_APPROVAL] = { bsc_approval_begin, bsc_approval_judge, false },
+    [BSC_GATE_PROBE] = { bsc_gate_probe_begin, bsc_gate_probe_judge, bsc_gate_probe_next_ms,
+                         false },
+    [BSC_GATE_APPROVAL] = { bsc_approval_begin, bsc_approval_judge, NULL, false },
     [BSC_GATE_LOAD] = { .command = true },
+    [BSC_GATE_QUERY] = { bsc_gate_query_begin, bsc_gate_query_judge, bsc_gate_query_next_ms,
+                         false },
 };
 
 const struct bsc_gate *bsc_gate_current(const struct bsc_service *service)
@@ -69,4 +74,13 @@ enum bsc_verdict bsc_gate_judge(struct bsc_engine *engine, struct bsc_service *s
         return BSC_WAIT;
     snprintf(reason, size, "while the gate '%s' was to be passed: %s", gate->name, ill);
     return BSC_FAIL;
+}
+
+int64_t bsc_gate_next_ms(const struct bsc_service *service)
+{
+    const struct bsc_gate *gate = bsc_gate_current(service);
+    if (!gate || !ops[gate->kind].next_ms || bsc_rollout_held(service) ||
+        service->rollout->row.walk.status != BSC_ROLLOUT_RUNNING)
+        return INT64_MAX;
+    return ops[gate->kind].next_ms(service, gate);
 }

@@ -137,3 +137,34 @@ def test_requests_to_the_new_version_decide_before_its_first_user(daemon, gate, 
     configure(daemon, [{"probe": {"path": "/health", "count": 2, "interval": "50ms"}}, gate])
     assert daemon.run("deploy", "web", "v2").returncode == 1
     assert reason in daemon.service()["last_rollout"]["reason"] and daemon.live() == "v1"
+
+
+def ask(daemon, **more):
+    """A gate that asks how much is left; a file says it."""
+    command = script(daemon, "left.sh", f'echo "$VERSION" >>{daemon.folder}/asked; cat {daemon.folder}/left\n')
+    return {"name": "budget", "query": {"command": command, "accept": "> 0", "interval": "100ms", **more}}
+
+
+def test_what_a_command_says_of_a_version_is_asked_before_its_first_user(daemon):
+    configure(daemon, [ask(daemon, failure_limit=2)])
+    (daemon.folder / "left").write_text("0\n")
+    assert daemon.run("deploy", "web", "v2").returncode == 1
+    last = daemon.service()["last_rollout"]
+    assert last["status"] == "failed" and daemon.live() == "v1"
+    assert last["reason"] == "the gate 'budget' failed: 0 is not > 0, 2 of 2 failures"
+    assert (daemon.folder / "asked").read_text() == "v2\nv2\n"
+
+
+def test_a_gate_that_asks_begins_again_with_a_new_controller(daemon):
+    configure(daemon, [ask(daemon, count=3)])
+    daemon.do("deploy", "web", "v2", "--no-wait")
+    at_gate(daemon, "the gate 'budget' asks: ")  # there is no number, so it waits for one
+    wait_until((daemon.folder / "asked").exists, "it was asked")
+    controller = daemon.pid("controller")
+    os.kill(controller, signal.SIGKILL)
+    wait_until(lambda: daemon.pid("controller") not in (None, controller), "another controller runs")
+    at_gate(daemon, "0 of 3 passed")
+    (daemon.folder / "left").write_text("4\n")
+    assert daemon.settled()["status"] == "promoted" and daemon.live() == "v2"
+    passed = [event["text"] for event in daemon.json("events", "web", "-n", "300") if event["kind"] == "gate"]
+    assert passed == ["the gate 'budget' passed: 4 is > 0, 3 of 3 passed"]

@@ -145,7 +145,7 @@ static void check_evidence(struct sim *sim, const struct bsc_rollout_row *row)
     }
 }
 
-/* Can what this one answers ever be enough to end a bake? */
+/* Can what this one answers ever be enough to end a bake or to pass a gate? */
 static bool can_pass(const struct bsc_query_spec *query)
 {
     bool silent = !strcmp(query->name, "none") || !strcmp(query->name, "hangs");
@@ -169,14 +169,20 @@ static void check_queries(struct sim *sim, const struct bsc_rollout_row *row)
                          (unsigned long long)row->id, i + 1, queries->items[q].name);
 }
 
-/* A gate whose command failed was not passed. */
+/* A gate whose command failed was not passed, nor one against what others say. */
 static void check_gates(struct sim *sim, const struct bsc_rollout_row *row)
 {
+    const struct bsc_spec *spec = release_spec(sim, row->release);
     for (unsigned i = 0; i < row->plan.count; i++) {
         const struct bsc_step *step = &row->plan.steps[i];
         char id[BSC_ID_BYTES];
         if (step->kind != BSC_STEP_GATE || step->state != BSC_STEP_DONE)
             continue;
+        if (spec && step->gate == BSC_GATE_QUERY &&
+            !can_pass(spec->deploy.gates.items[step->item].query))
+            sim_fail(sim, "r%llu passed gate %u although '%s' never did",
+                     (unsigned long long)row->id, i,
+                     spec->deploy.gates.items[step->item].query->name);
         snprintf(id, sizeof id, "%s-gate-%llu-%u", row->service, (unsigned long long)row->id, i);
         const struct sim_process *process = sim_process_find(sim, id);
         if (process && (process->running || process->wait_status))

@@ -37,3 +37,18 @@ struct bsc_query_port sim_query_port(struct sim *sim)
     static const struct bsc_query_ops ops = { "sim", ask, cancel };
     return (struct bsc_query_port){ &ops, sim };
 }
+
+struct bsc_query_spec sim_draw_query(struct sim *sim)
+{
+    static const char *const answers[] = { "good", "good", "good", "bad", "none", "hangs" };
+    return (struct bsc_query_spec){
+        .name = answers[sim_random(sim, 6)],
+        .accept = { .text = "< 0.01", .low = -1, .high = 0.01, .open = true },
+        .interval_ms = 300,
+        .timeout_ms = 700,
+        .count = 1 + (unsigned)sim_random(sim, 3),
+        .failure_limit = 1 + (unsigned)sim_random(sim, 3),
+        .on_error = (enum bsc_query_on_error)sim_random(sim, 3),
+        .dry_run = sim_random(sim, 3) == 0,
+    };
+}

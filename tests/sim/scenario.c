@@ -82,6 +82,22 @@ static struct bsc_gate approval_gate(struct sim *sim)
                               .on_timeout = sim_random(sim, 2) ? BSC_GATE_ABORT : BSC_GATE_HOLD };
 }
 
+static struct bsc_query_list draw_queries(struct sim *sim, struct bsc_arena *arena)
+{
+    unsigned count = sim_random(sim, 4) ? 0 : 1 + (unsigned)sim_random(sim, 2);
+    struct bsc_query_spec *items = bsc_arena_alloc(arena, count * sizeof *items);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = sim_draw_query(sim);
+    return (struct bsc_query_list){ count, count ? items : NULL };
+}
+
+static struct bsc_gate query_gate(struct sim *sim, struct bsc_arena *arena)
+{
+    struct bsc_query_spec *query = bsc_arena_alloc(arena, sizeof *query);
+    *query = sim_draw_query(sim);
+    return (struct bsc_gate){ .kind = BSC_GATE_QUERY, .timeout_ms = 4000, .query = query };
+}
+
 static void draw_gates(struct sim *sim, struct bsc_spec *spec)
 {
     if (sim_random(sim, 3) == 0)
@@ -92,6 +108,8 @@ static void draw_gates(struct sim *sim, struct bsc_spec *spec)
         add_gate(sim, spec, probe_gate(sim));
     if (sim_random(sim, 4) == 0 && spec->deploy.strategy != BSC_STRATEGY_RECREATE)
         add_gate(sim, spec, approval_gate(sim));
+    if (sim_random(sim, 6) == 0)
+        add_gate(sim, spec, query_gate(sim, &spec->arena));
 }
 
 struct bsc_spec *sim_full_spec(struct sim *sim, unsigned service, enum bsc_strategy strategy)
@@ -160,26 +178,6 @@ static void draw_strategy(struct sim *sim, struct bsc_deploy_spec *deploy)
         deploy->bake_ms = 1000;
     deploy->shadow.then = (enum bsc_after_shadow)sim_random(sim, 3);
     deploy->shadow.minimum = 1 + (unsigned)sim_random(sim, 200);
-}
-
-/* Their names say what they answer (query.c). */
-static struct bsc_query_list draw_queries(struct sim *sim, struct bsc_arena *arena)
-{
-    static const char *const answers[] = { "good", "good", "good", "bad", "none", "hangs" };
-    unsigned count = sim_random(sim, 4) ? 0 : 1 + (unsigned)sim_random(sim, 2);
-    struct bsc_query_spec *items = bsc_arena_alloc(arena, count * sizeof *items);
-    for (unsigned i = 0; i < count; i++)
-        items[i] = (struct bsc_query_spec){
-            .name = answers[sim_random(sim, 6)],
-            .accept = { .text = "< 0.01", .low = -1, .high = 0.01, .open = true },
-            .interval_ms = 300,
-            .timeout_ms = 700,
-            .count = 1 + (unsigned)sim_random(sim, 3),
-            .failure_limit = 1 + (unsigned)sim_random(sim, 3),
-            .on_error = (enum bsc_query_on_error)sim_random(sim, 3),
-            .dry_run = sim_random(sim, 3) == 0,
-        };
-    return (struct bsc_query_list){ count, count ? items : NULL };
 }
 
 /* What is released with others depends on some of those that come before it. */

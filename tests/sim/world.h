@@ -232,6 +232,7 @@ const struct bsc_stored_state *sim_store_state(struct sim *sim);
 struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind);
 struct bsc_prober sim_prober_port(struct sim *sim);
 struct bsc_query_port sim_query_port(struct sim *sim); /* query.c */
+struct bsc_query_spec sim_draw_query(struct sim *sim); /* its name says what it answers */
 struct sim_id *sim_id(struct sim *sim, const char *text);
 struct sim_process *sim_process_find(struct sim *sim, const char *id);
 /* Was it stopped by the engine's wish? What died by itself was not. */

@@ -40,7 +40,7 @@ static void says(const char *text, const char *wanted)
 static void check_gates(const struct bsc_gates *gates)
 {
     const struct bsc_gate *items = gates->items;
-    assert_int_equal(gates->count, 4);
+    assert_int_equal(gates->count, 5);
     assert_int_equal(items[0].kind, BSC_GATE_SMOKE);
     assert_string_equal(items[0].name, "smoke");
     assert_string_equal(items[0].command.shell, "test");
@@ -58,6 +58,14 @@ static void check_gates(const struct bsc_gates *gates)
     assert_int_equal(items[2].timeout_ms, 0);
     assert_string_equal(items[3].name, "smoke-2");
     assert_int_equal(items[3].command.argv.count, 2);
+    assert_int_equal(items[4].kind, BSC_GATE_QUERY);
+    assert_string_equal(items[4].name, "query");
+    assert_string_equal(items[4].query->name, "query");
+    assert_string_equal(items[4].query->command.shell, "left");
+    assert_string_equal(items[4].query->accept.text, "> 0");
+    assert_int_equal(items[4].query->count, 3);
+    assert_int_equal(items[4].query->interval_ms, 10000);
+    assert_int_equal(items[4].timeout_ms, 600000);
 }
 
 static void gates_are_read_and_stored_with_a_release_as_they_are(void **unused)
@@ -67,7 +75,7 @@ static void gates_are_read_and_stored_with_a_release_as_they_are(void **unused)
         GATES("[ { smoke: test, once: true },"
               " { probe: { path: /ready, count: 5, status: 200-204 }, timeout: 30s },"
               " { approval: yes please, name: marketing, when: before-full, on_timeout: abort },"
-              " { smoke: [a, b] } ]"));
+              " { smoke: [a, b] }, { query: { command: left, accept: '> 0', count: 3 } } ]"));
     struct bsc_text json = { 0 };
     struct bsc_spec *stored = NULL;
     check_gates(&config->services[0]->deploy.gates);
@@ -86,18 +94,36 @@ static void what_is_wrong_with_a_gate_is_told(void **unused)
     static const struct {
         const char *text, *problem;
     } cases[] = {
-        { GATES("{ smoke: a }"),
-          AT ": expected a list of maps, each with smoke, probe, approval or load, found a map" },
+        { GATES("{ smoke: a }"), AT ": expected a list of maps, each with smoke, probe, approval, "
+                                    "load or query, found a map" },
         { GATES("[ { timeout: 1s } ]"), AT "[0]: says not what must be so; accepted is one of "
-                                           "smoke, probe, approval and load" },
+                                           "smoke, probe, approval, load and query" },
         { GATES("[ { smoke: a, approval: b } ]"),
-          AT "[0]: says more than one thing; accepted is one of smoke, probe, approval and load" },
+          AT "[0]: says more than one thing; accepted is one of smoke, probe, approval, load and "
+             "query" },
         { GATES("[ { smoke: a, on_timeout: hold } ]"), AT "[0].on_timeout: is for an approval" },
         { GATES("[ { approval: a, once: true } ]"),
           AT "[0].once: is for a smoke or a load test: each rollout is approved anew" },
         { GATES("[ { probe: { path: / }, once: true } ]"),
           AT "[0].once: is for a smoke or a load test: requests may be made again" },
         { GATES("[ { smoke: a, probe: { count: 1 } } ]"), AT "[0].probe.path: is missing" },
+        { GATES("[ { query: error-ratio } ]"),
+          AT "[0].query: expected a map with one of prometheus, command and http, found "
+             "'error-ratio'" },
+        { GATES("[ { query: {} } ]"), AT "[0].query: needs one of prometheus, command and http" },
+        { GATES("[ { query: { name: x, command: a } } ]"),
+          AT "[0].query: has a name, which belongs to the gate" },
+        { GATES("[ { query: { prometheus: { url: 'http://p', query: up } } } ]"),
+          AT "[0].query: needs accept, to know which numbers pass" },
+        { GATES("[ { query: { command: a, counts: 3 } } ]"),
+          AT "[0].query.counts: unknown key 'counts'; did you mean count?" },
+        { GATES("[ { query: { command: a }, smoke: b } ]"),
+          AT "[0]: says more than one thing; accepted is one of smoke, probe, approval, load and "
+             "query" },
+        { GATES("[ { query: { command: a }, once: true } ]"),
+          AT "[0].once: is for a smoke or a load test: requests may be made again" },
+        { GATES("[ { query: { command: a, count: 7, interval: 5s }, timeout: 30s } ]"),
+          AT "[0].timeout: 30s is too short for query.count: 7, one every 5s" },
         { GATES("[ { smoke: a, name: x }, { smoke: b, name: x } ]"),
           AT "[1].name: there is a gate 'x' already" },
         { GATES("[ { load: missing.yaml } ]"),

@@ -23,11 +23,16 @@ static const struct bsc_slots standby = { .live = BSC_BLUE,
                                           .state = { BSC_SLOT_LIVE, BSC_SLOT_STANDBY },
                                           .checked = { true, true } };
 
+static struct bsc_query_spec budget = { .name = "budget",
+                                        .command.shell = "left ${VERSION}",
+                                        .accept = { .text = "> 0" } };
+
 static const struct bsc_gate gates[] = {
     { .name = "smoke", .kind = BSC_GATE_SMOKE, .timeout_ms = 1000, .command.shell = "${VERSION}" },
     { .name = "go", .kind = BSC_GATE_APPROVAL, .approval = "good", .when = BSC_GATE_BEFORE_FULL },
     { .name = "probe", .kind = BSC_GATE_PROBE, .probe = { .path = "/", .host = "h" } },
     { .name = "load", .kind = BSC_GATE_LOAD, .load = "/l", .when = BSC_GATE_BEFORE_FULL },
+    { .name = "budget", .kind = BSC_GATE_QUERY, .query = &budget, .timeout_ms = 2000 },
 };
 
 static struct bsc_spec spec_of(enum bsc_strategy strategy)
@@ -39,7 +44,7 @@ static struct bsc_spec spec_of(enum bsc_strategy strategy)
                     .steps = { 1, { 5000 } },
                     .scale = BSC_SCALE_FULL,
                     .batch = { 1, false },
-                    .gates = { 4, gates },
+                    .gates = { 5, gates },
                     .post_switch.command.shell = "purge",
                     .on_rollback.command.shell = "tell" },
     };
@@ -75,14 +80,15 @@ static void gates_stand_before_the_first_of_the_traffic_and_before_the_whole(voi
         enum bsc_strategy strategy;
         const char *steps;
     } cases[] = {
-        { BSC_STRATEGY_BLUE_GREEN, "hook-on_rollback start check gate-0 gate-2 gate-1 gate-3 split "
-                                   "hook-post_switch commit drain" },
+        { BSC_STRATEGY_BLUE_GREEN,
+          "hook-on_rollback start check gate-0 gate-2 gate-4 gate-1 gate-3 split "
+          "hook-post_switch commit drain" },
         { BSC_STRATEGY_CANARY,
-          "hook-on_rollback start check gate-0 gate-2 split bake gate-1 gate-3 "
+          "hook-on_rollback start check gate-0 gate-2 gate-4 split bake gate-1 gate-3 "
           "split hook-post_switch bake commit drain" },
-        { BSC_STRATEGY_ROLLING,
-          "hook-on_rollback start check gate-0 gate-2 split drain stop start check gate-1 gate-3 "
-          "split hook-post_switch drain stop commit" },
+        { BSC_STRATEGY_ROLLING, "hook-on_rollback start check gate-0 gate-2 gate-4 split drain "
+                                "stop start check gate-1 gate-3 "
+                                "split hook-post_switch drain stop commit" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct bsc_spec spec = spec_of(cases[i].strategy);
@@ -98,9 +104,10 @@ static void chosen_users_are_traffic_too(void **unused)
     struct bsc_spec spec = spec_of(BSC_STRATEGY_CANARY);
     spec.deploy.match = (struct bsc_match_spec){ 1, &beta };
     struct bsc_plan_ask ask = { .kind = BSC_PLAN_DEPLOY, .spec = &spec, .live = &spec };
-    assert_steps(&ask, &idle,
-                 "hook-on_rollback start check gate-0 gate-2 match bake split bake gate-1 gate-3 "
-                 "split hook-post_switch bake commit drain");
+    assert_steps(
+        &ask, &idle,
+        "hook-on_rollback start check gate-0 gate-2 gate-4 match bake split bake gate-1 gate-3 "
+        "split hook-post_switch bake commit drain");
 }
 
 static void what_is_staged_passes_all_but_the_approvals_and_a_switch_all(void **unused)
@@ -161,6 +168,7 @@ static void steps_say_what_they_are(void **unused)
           "" },
         { { .kind = BSC_STEP_GATE, .gate = BSC_GATE_APPROVAL }, "pass gate 1: an approval", "" },
         { { .kind = BSC_STEP_GATE, .gate = BSC_GATE_LOAD }, "pass gate 1: a load test", "" },
+        { { .kind = BSC_STEP_GATE, .gate = BSC_GATE_QUERY }, "pass gate 1: an external query", "" },
         { { .kind = BSC_STEP_HOOK, .hook = BSC_HOOK_ON_ROLLBACK, .undo = BSC_UNDO_HOOK },
           "have the on_rollback hook ready",
           "run the on_rollback hook" },
@@ -242,18 +250,24 @@ static void a_release_has_its_version_in_its_gates(void **unused)
     struct bsc_spec *file = bsc_spec_create(), *release = NULL;
     struct bsc_gate bad = gates[0];
     file->name = "web";
-    file->deploy.gates = (struct bsc_gates){ 4, gates };
+    file->deploy.gates = (struct bsc_gates){ 5, gates };
     assert_int_equal(bsc_spec_for_version(file, "v2", &release, NULL), BSC_OK);
     const struct bsc_gate *copies = release->deploy.gates.items;
-    assert_int_equal(release->deploy.gates.count, 4);
+    assert_int_equal(release->deploy.gates.count, 5);
     assert_string_equal(copies[0].command.shell, "v2");
     assert_string_equal(copies[1].approval, "good");
     assert_string_equal(copies[2].probe.host, "h");
     assert_string_equal(copies[3].load, "/l");
     assert_ptr_not_equal(copies[3].load, gates[3].load);
+    assert_string_equal(copies[4].query->command.shell, "left v2");
+    assert_string_equal(copies[4].query->name, "budget");
+    assert_ptr_not_equal(copies[4].query->accept.text, budget.accept.text);
     bsc_spec_release(release);
     bad.command.shell = "${NOBODY}";
     file->deploy.gates = (struct bsc_gates){ 1, &bad };
+    assert_int_equal(bsc_spec_for_version(file, "v2", &release, NULL), BSC_INVALID);
+    struct bsc_query_spec wrong = { .name = "wrong", .url = "http://${NOBODY}" };
+    bad = (struct bsc_gate){ .name = "wrong", .kind = BSC_GATE_QUERY, .query = &wrong };
     assert_int_equal(bsc_spec_for_version(file, "v2", &release, NULL), BSC_INVALID);
     bsc_spec_release(file);
 }

@@ -165,6 +165,22 @@ static void nothing_follows_from_a_dry_run(void **unused)
     assert_string_equal(bsc_query_state_name(BSC_QUERY_FAILED), "failed");
 }
 
+static void a_gate_hears_what_it_would_ignore_as_often_as_it_asks(void **unused)
+{
+    (void)unused;
+    spec.dry_run = true;
+    assert_int_equal(bsc_query_heard(&tally, &spec), BSC_QUERY_OPEN);
+    number(0.12);
+    assert_int_equal(bsc_query_heard(&tally, &spec), BSC_QUERY_OPEN);
+    none("no answer");
+    assert_int_equal(bsc_query_heard(&tally, &spec), BSC_QUERY_PASSED);
+    spec.dry_run = false;
+    assert_int_equal(bsc_query_heard(&tally, &spec), BSC_QUERY_OPEN);
+    number(0.12);
+    number(0.12);
+    assert_int_equal(bsc_query_heard(&tally, &spec), BSC_QUERY_FAILED);
+}
+
 static void a_verdict_needs_no_number(void **unused)
 {
     (void)unused;
@@ -222,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_unreadable_may_count_as_a_failure, set_up),
         cmocka_unit_test_setup(what_is_unreadable_may_be_ignored_until_it_is_readable, set_up),
         cmocka_unit_test_setup(nothing_follows_from_a_dry_run, set_up),
+        cmocka_unit_test_setup(a_gate_hears_what_it_would_ignore_as_often_as_it_asks, set_up),
         cmocka_unit_test_setup(a_verdict_needs_no_number, set_up),
         cmocka_unit_test(a_release_has_its_version_and_its_service_in_what_it_asks),
     };
