@@ -78,6 +78,13 @@ static bool is_command(enum bsc_event_kind kind)
     return kind <= BSC_EVENT_TRAFFIC || kind == BSC_EVENT_TERMINATE;
 }
 
+/* What may lead a rollout back by itself. */
+static bool is_evidence(enum bsc_event_kind kind)
+{
+    return kind == BSC_EVENT_COUNTED || kind == BSC_EVENT_MIRRORED || kind == BSC_EVENT_TRIPPED ||
+           kind == BSC_EVENT_ANSWERED;
+}
+
 static bool is_result(enum bsc_event_kind kind)
 {
     return kind > BSC_EVENT_TICK && kind < BSC_EVENT_KIND_COUNT;
@@ -347,6 +354,8 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
         bsc_terminate_hear(engine, event);
         return; /* for the rest: about a memory that is going to be read again */
     }
+    if (engine->terminating && is_evidence(event->kind))
+        return; /* what is stopped is not judged any more: it would begin anew for the way back */
     dispatch(engine, event);
     if (engine->phase != BSC_PHASE_READY)
         return;
