@@ -22,6 +22,7 @@
 #include "adapters/runtime_static.h"
 #include "adapters/store_sqlite.h"
 #include "adapters/supervisor_link.h"
+#include "adapters/user_hash.h"
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
@@ -423,10 +424,16 @@ static void fill_random(void *self, void *bytes, size_t size)
         abort(); /* up to 256 bytes are promised once the kernel is seeded */
 }
 
+static uint64_t hash_user(void *self, const char *key, const char *identity)
+{
+    (void)self;
+    return bsc_user_hash(key, identity);
+}
+
 static void create_engine(struct controller *controller)
 {
     static const struct bsc_clock_ops clock_ops = { boot_ms, wall_ms };
-    static const struct bsc_entropy_ops entropy_ops = { fill_random };
+    static const struct bsc_entropy_ops entropy_ops = { fill_random, hash_user };
     static const struct bsc_notifier_ops notifier_ops = { "controller", notify_reply, notify_audit,
                                                           notify_changed };
     struct bsc_ports ports = {

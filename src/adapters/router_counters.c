@@ -104,6 +104,14 @@ void bsc_counters_bad(const struct bsc_generation *generation, unsigned cell,
     }
 }
 
+uint64_t bsc_counters_facts(const struct bsc_generation *generation, unsigned worker)
+{
+    const bsc_counter *facts = &generation->counters->shards[worker].facts;
+    if (!is_touched(generation, facts, sizeof *facts))
+        return 0;
+    return atomic_load_explicit(facts, memory_order_acquire);
+}
+
 /* A worker writes to these from its first turn on, so their memory is there. */
 void bsc_counters_figures(const struct bsc_generation *generation, struct bsc_router_figures *sum)
 {

@@ -90,6 +90,8 @@ uint64_t bsc_counters_errors(const struct bsc_generation *generation, unsigned g
 /* Adds the buckets of users that had an error in the cell to the bits in `out`. */
 void bsc_counters_bad(const struct bsc_generation *generation, unsigned cell,
                       uint64_t out[static BSC_BAD_WORDS]);
+/* How many facts a worker has ever written. */
+uint64_t bsc_counters_facts(const struct bsc_generation *generation, unsigned worker);
 void bsc_totals_add(struct bsc_totals *sum, const struct bsc_totals *other);
 void bsc_totals_subtract(struct bsc_totals *from, const struct bsc_totals *other);
 
@@ -209,7 +211,11 @@ struct bsc_routed {
     bool refused;       /* a proxy did not take it: the next publish says everything again */
     bool watch, sticky; /* its candidate is judged; its users stay where they are */
     enum bsc_slot candidate;
-    json_t *match;                /* whose requests it gets whatever it weighs; NULL: nobody's */
+    json_t *match;  /* whose requests it gets whatever it weighs; NULL: nobody's */
+    uint64_t trial; /* the rollout whose users are counted; 0: none */
+    struct bsc_fact_source *sources;
+    size_t source_count, source_capacity;
+    struct bsc_list rests;        /* what sources that are gone had still to tell */
     struct bsc_baseline baseline; /* of the live slot when the candidate got traffic; no units: not
                                    known */
 };
@@ -398,6 +404,21 @@ void bsc_watch_deinit(struct bsc_router_proxy *router);
 void bsc_watch_publish(struct bsc_router_proxy *router, struct bsc_routed *routed,
                        const struct bsc_routing *routing);
 
+/* -- facts about users ----------------------------------------------------------------------- */
+
+struct bsc_fact_reader;
+
+void bsc_facts_init(struct bsc_router_proxy *router, bsc_deliver deliver, void *argument);
+void bsc_facts_deinit(struct bsc_router_proxy *router);
+/* Before the routing takes the place of what is there. */
+void bsc_facts_publish(struct bsc_router_proxy *router, struct bsc_routed *routed,
+                       const struct bsc_routing *routing);
+/* The generation goes: what it has to tell is kept. */
+void bsc_facts_rescue(struct bsc_router_proxy *router, const struct bsc_generation *generation);
+void bsc_facts_forget(struct bsc_routed *routed); /* it goes */
+/* What stands in the service's line; NULL: nothing. */
+json_t *bsc_wire_trial(const struct bsc_routing *routing);
+
 /* -- configurations -------------------------------------------------------------------------- */
 
 /* Waits for the supervisor's answer. */
@@ -440,6 +461,7 @@ struct bsc_router_proxy {
     struct bsc_snapshots snapshots;
     struct bsc_drains drains;
     struct bsc_watch *watch;
+    struct bsc_fact_reader *facts;
 };
 
 /* Tells the engine that a service's split has tripped. */

@@ -284,6 +284,7 @@ static void on_gone(void *argument, uint64_t number, int wait_status)
         return;
     bsc_log_info("proxy %" PRIu64 " is gone (wait status %d)", number, wait_status);
     bsc_cells_fold(router, generation);
+    bsc_facts_rescue(router, generation);
     bsc_counters_figures(generation, &router->gone);
     router->gone.connections = router->gone.held = 0; /* went with it */
     bsc_generation_destroy(generation);
@@ -316,6 +317,7 @@ struct bsc_router_proxy *bsc_router_proxy_create(uv_loop_t *loop, struct bsc_sup
     bsc_router_tls_init(router);
     bsc_drains_init(router);
     bsc_watch_init(router, deliver, argument);
+    bsc_facts_init(router, deliver, argument);
     bsc_supervisor_link_route(link, &events, router);
     return router;
 }
@@ -347,6 +349,7 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
     while ((node = bsc_list_pop(&router->waiters)))
         free(BSC_CONTAINER(node, struct waiter, link));
     bsc_watch_deinit(router);
+    bsc_facts_deinit(router);
     bsc_drains_deinit(router);
     bsc_snapshots_deinit(router);
     bsc_cells_deinit(&router->cells);

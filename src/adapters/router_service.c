@@ -349,6 +349,7 @@ static void take_over(struct bsc_router_proxy *router, const struct bsc_routing 
 {
     for (unsigned i = 0; i < count; i++) {
         bsc_watch_publish(router, changes[i].routed, &routings[i]);
+        bsc_facts_publish(router, changes[i].routed, &routings[i]);
         swap_state(changes[i].routed, &routings[i], &changes[i]);
     }
     bsc_router_tls_settle(router); /* before the instances that it is for */
@@ -419,6 +420,7 @@ void bsc_routed_destroy(struct bsc_router_proxy *router, struct bsc_routed *rout
     for (unsigned slot = 0; slot < BSC_SLOT_COUNT; slot++)
         free(routed->ended[slot]);
     json_decref(routed->match);
+    bsc_facts_forget(routed);
     struct endpoints endpoints = { routed->endpoints, routed->endpoint_count };
     endpoints_free(router, &endpoints);
     bsc_text_deinit(&routed->service);

@@ -200,6 +200,8 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
     if (spec->edge.error_pages.count)
         json_object_set_new(json_object_get(object, "service"), "pages",
                             bsc_wire_pages(&spec->edge.error_pages));
+    if (routing->trial)
+        json_object_set_new(json_object_get(object, "service"), "trial", bsc_wire_trial(routing));
     return write_body(object, out, spec->name, error);
 }
 

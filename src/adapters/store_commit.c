@@ -82,6 +82,21 @@ static const char *const sql[BSC_SQL_COUNT] = {
         " status = excluded.status, deployed_ms = excluded.deployed_ms,"
         " switched_ms = excluded.switched_ms, rolled_back_ms = excluded.rolled_back_ms,"
         " reason = excluded.reason, error = excluded.error",
+    [BSC_SQL_PUT_TRIAL] =
+        "INSERT INTO trials (rollout, verdict, lost, untaken, over) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (rollout) DO UPDATE SET verdict = excluded.verdict, lost = excluded.lost,"
+        " untaken = excluded.untaken, over = excluded.over",
+    [BSC_SQL_PUT_FIGURE] =
+        "INSERT INTO trial_figures (rollout, candidate, figure, count, sum, squares)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, candidate, figure) DO UPDATE SET"
+        " count = excluded.count, sum = excluded.sum, squares = excluded.squares",
+    [BSC_SQL_PUT_USER] =
+        "INSERT INTO trial_users (rollout, user, candidate, goals, value) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (rollout, user) DO UPDATE SET goals = excluded.goals, value = excluded.value",
+    [BSC_SQL_FORGET_USERS] = "DELETE FROM trial_users WHERE rollout = ?",
+    [BSC_SQL_PUT_SOURCE] = "INSERT INTO trial_sources (rollout, source, read) VALUES (?, ?, ?)"
+                           " ON CONFLICT (rollout, source) DO UPDATE SET read = excluded.read",
+    [BSC_SQL_FORGET_SOURCES] = "DELETE FROM trial_sources WHERE rollout = ?",
     [BSC_SQL_ADD_EVENT] = "INSERT INTO events (" BSC_EVENT_COLUMNS ")"
                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     [BSC_SQL_PUT_SETTINGS] =
@@ -117,6 +132,12 @@ static void add_number(struct call *call, int64_t number)
 {
     if (!call->code)
         call->code = sqlite3_bind_int64(call->statement, ++call->filled, number);
+}
+
+static void add_real(struct call *call, double number)
+{
+    if (!call->code)
+        call->code = sqlite3_bind_double(call->statement, ++call->filled, number);
 }
 
 static void add_error(struct call *call, enum bsc_status error)
@@ -342,6 +363,73 @@ static int put_record(struct bsc_store_writer *writer, const char *service,
     return call_end(&call);
 }
 
+static int put_figure(struct bsc_store_writer *writer, uint64_t rollout, bool candidate,
+                      unsigned figure, const struct bsc_trial_arm *arm)
+{
+    bool value = figure == BSC_FIGURE_VALUE;
+    struct call call = call_begin(writer, BSC_SQL_PUT_FIGURE);
+    add_number(&call, (int64_t)rollout);
+    add_number(&call, candidate);
+    add_text(&call, bsc_trial_figure_name(figure));
+    add_number(&call,
+               (int64_t)(value                        ? arm->valued
+                         : figure == BSC_FIGURE_USERS ? arm->users
+                                                      : arm->converted[figure - BSC_FIGURE_GOALS]));
+    add_real(&call, value ? arm->sum : 0);
+    add_real(&call, value ? arm->squares : 0);
+    return call_end(&call);
+}
+
+static int put_user(struct bsc_store_writer *writer, uint64_t rollout,
+                    const struct bsc_cohort_user *user)
+{
+    struct call call = call_begin(writer, BSC_SQL_PUT_USER);
+    add_number(&call, (int64_t)rollout);
+    add_number(&call, (int64_t)user->key);
+    add_number(&call, user->candidate);
+    add_number(&call, user->goals);
+    if (user->valued)
+        add_real(&call, user->value);
+    else if (!call.code)
+        call.code = sqlite3_bind_null(call.statement, ++call.filled);
+    return call_end(&call);
+}
+
+static int put_source(struct bsc_store_writer *writer, uint64_t rollout,
+                      const struct bsc_fact_source *source)
+{
+    struct call call = call_begin(writer, BSC_SQL_PUT_SOURCE);
+    add_number(&call, (int64_t)rollout);
+    add_number(&call, (int64_t)source->source);
+    add_number(&call, (int64_t)source->read);
+    return call_end(&call);
+}
+
+static int put_trial(struct bsc_store_writer *writer, const struct bsc_trial_row *row)
+{
+    struct call call = call_begin(writer, BSC_SQL_PUT_TRIAL);
+    add_number(&call, (int64_t)row->rollout);
+    add_text(&call, bsc_trial_verdict_name(row->verdict));
+    add_number(&call, (int64_t)row->lost);
+    add_number(&call, (int64_t)row->untaken);
+    add_number(&call, row->over);
+    int code = call_end(&call);
+    for (unsigned i = 0; !code && bsc_trial_figure_name(i); i++) {
+        code = put_figure(writer, row->rollout, true, i, &row->tally.candidate);
+        if (!code)
+            code = put_figure(writer, row->rollout, false, i, &row->tally.live);
+    }
+    for (unsigned i = 0; !code && i < row->user_count; i++)
+        code = put_user(writer, row->rollout, &row->users[i]);
+    for (unsigned i = 0; !code && i < row->source_count; i++)
+        code = put_source(writer, row->rollout, &row->sources[i]);
+    if (!code && row->over)
+        code = delete_id(writer, BSC_SQL_FORGET_USERS, row->rollout);
+    if (!code && row->over)
+        code = delete_id(writer, BSC_SQL_FORGET_SOURCES, row->rollout);
+    return code;
+}
+
 static int add_event(struct bsc_store_writer *writer, const struct bsc_audit_row *row)
 {
     struct call call = call_begin(writer, BSC_SQL_ADD_EVENT);
@@ -384,6 +472,8 @@ static int apply(struct bsc_store_writer *writer, const struct bsc_change *chang
         return put_rollout(writer, change->rollout);
     case BSC_PUT_MIRROR:
         return put_mirror(writer, &change->mirror);
+    case BSC_PUT_TRIAL:
+        return put_trial(writer, change->trial);
     case BSC_PUT_RECORD:
         return put_record(writer, change->record.service, &change->record.record);
     case BSC_ADD_AUDIT:

@@ -32,6 +32,12 @@ enum bsc_statement {
     BSC_SQL_PUT_MIRROR,
     BSC_SQL_PUT_RECORD,
     BSC_SQL_ADD_EVENT,
+    BSC_SQL_PUT_TRIAL,
+    BSC_SQL_PUT_FIGURE,
+    BSC_SQL_PUT_USER,
+    BSC_SQL_FORGET_USERS,
+    BSC_SQL_PUT_SOURCE,
+    BSC_SQL_FORGET_SOURCES,
     BSC_SQL_PUT_SETTINGS,
     BSC_SQL_COUNT
 };
@@ -112,6 +118,9 @@ bool bsc_column_flag(sqlite3_stmt *row, int column, bool *out);
 bool bsc_row_record(sqlite3_stmt *row, int at, struct bsc_record *out);
 bool bsc_row_rollout(sqlite3_stmt *row, struct bsc_rollout_row *out); /* all but the plan */
 bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out);
+/* "users", "value", "goal0" ...; NULL behind the last one. */
+const char *bsc_trial_figure_name(unsigned figure);
+enum { BSC_FIGURE_USERS, BSC_FIGURE_VALUE, BSC_FIGURE_GOALS };
 bool bsc_row_event(sqlite3_stmt *row, struct bsc_audit_row *out);
 const char *bsc_instance_phase_text(enum bsc_instance_phase phase);
 bool bsc_instance_phase_read(const char *text, enum bsc_instance_phase *out);

@@ -307,6 +307,115 @@ static enum bsc_status read_mirrors(struct reading *reading)
     return end(reading, status);
 }
 
+static void read_figure(sqlite3_stmt *row, struct bsc_trial_tally *tally)
+{
+    struct bsc_trial_arm *arm = sqlite3_column_int(row, 0) ? &tally->candidate : &tally->live;
+    uint64_t count = (uint64_t)sqlite3_column_int64(row, 2);
+    for (unsigned i = 0; bsc_trial_figure_name(i); i++) {
+        if (strcmp(bsc_trial_figure_name(i), bsc_column_text(row, 1)) != 0)
+            continue;
+        if (i >= BSC_FIGURE_GOALS)
+            arm->converted[i - BSC_FIGURE_GOALS] = count;
+        else if (i == BSC_FIGURE_USERS)
+            arm->users = count;
+        else
+            arm->valued = count;
+        arm->sum += sqlite3_column_double(row, 3);
+        arm->squares += sqlite3_column_double(row, 4);
+    }
+}
+
+static enum bsc_status read_figures(struct reading *reading, struct bsc_trial_row *trial)
+{
+    enum bsc_status status =
+        begin(reading, "SELECT candidate, figure, count, sum, squares FROM trial_figures"
+                       " WHERE rollout = ?");
+    sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)trial->rollout);
+    while (next(reading, &status))
+        read_figure(reading->row, &trial->tally);
+    return end(reading, status);
+}
+
+static enum bsc_status read_users(struct reading *reading, struct bsc_trial_row *trial)
+{
+    struct bsc_cohort_user *users = NULL;
+    size_t capacity = 0;
+    enum bsc_status status =
+        begin(reading, "SELECT user, candidate, goals, value FROM trial_users WHERE rollout = ?");
+    sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)trial->rollout);
+    while (next(reading, &status)) {
+        users = bsc_grow(users, &capacity, trial->user_count + 1, sizeof *users);
+        users[trial->user_count++] = (struct bsc_cohort_user){
+            .key = (uint64_t)sqlite3_column_int64(reading->row, 0),
+            .candidate = sqlite3_column_int(reading->row, 1) != 0,
+            .goals = (uint8_t)sqlite3_column_int(reading->row, 2),
+            .valued = sqlite3_column_type(reading->row, 3) != SQLITE_NULL,
+            .value = sqlite3_column_double(reading->row, 3),
+        };
+    }
+    trial->users = users;
+    return end(reading, status);
+}
+
+static enum bsc_status read_sources(struct reading *reading, struct bsc_trial_row *trial)
+{
+    struct bsc_fact_source *sources = NULL;
+    size_t capacity = 0;
+    enum bsc_status status =
+        begin(reading, "SELECT source, read FROM trial_sources WHERE rollout = ?");
+    sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)trial->rollout);
+    while (next(reading, &status)) {
+        sources = bsc_grow(sources, &capacity, trial->source_count + 1, sizeof *sources);
+        sources[trial->source_count++] = (struct bsc_fact_source){
+            .source = (uint64_t)sqlite3_column_int64(reading->row, 0),
+            .read = (uint64_t)sqlite3_column_int64(reading->row, 1),
+        };
+    }
+    trial->sources = sources;
+    return end(reading, status);
+}
+
+static bool read_trial(sqlite3_stmt *row, struct bsc_trial_row *out)
+{
+    out->lost = (uint64_t)sqlite3_column_int64(row, 1);
+    out->untaken = (uint64_t)sqlite3_column_int64(row, 2);
+    out->over = sqlite3_column_int(row, 3) != 0;
+    return bsc_trial_verdict_parse(bsc_column_text(row, 0), &out->verdict);
+}
+
+/* Those of the rollouts that were read. */
+static enum bsc_status read_trials(struct reading *reading)
+{
+    struct bsc_stored_state *state = &reading->loaded->state;
+    struct bsc_trial_row *rows = bsc_alloc((state->rollout_count + 1) * sizeof *rows);
+    state->trials = rows;
+    enum bsc_status status = BSC_OK;
+    for (unsigned i = 0; !status && i < state->rollout_count; i++) {
+        struct bsc_trial_row *trial = &rows[state->trial_count];
+        *trial = (struct bsc_trial_row){ .rollout = state->rollouts[i].id };
+        bool found = false;
+        status =
+            begin(reading, "SELECT verdict, lost, untaken, over FROM trials WHERE rollout = ?");
+        sqlite3_bind_int64(reading->row, 1, (sqlite3_int64)trial->rollout);
+        while (next(reading, &status)) {
+            found = true;
+            if (!read_trial(reading->row, trial))
+                status = damaged(reading, "trials", bsc_column_text(reading->row, 0));
+        }
+        status = end(reading, status);
+        if (!found)
+            continue;
+        state->trial_count++;
+        if (!status)
+            status = read_figures(reading, trial);
+        if (!status)
+            status = read_users(reading, trial);
+        if (!status)
+            status = read_sources(reading, trial);
+    }
+    return status;
+}
+
 static enum bsc_status read_records(struct reading *reading)
 {
     struct bsc_stored_record *rows = NULL;
@@ -331,7 +440,7 @@ enum bsc_status bsc_store_read(struct bsc_store_writer *writer, struct bsc_store
 {
     static enum bsc_status (*const parts[])(struct reading *) = {
         read_settings, read_services, read_releases, read_instances,
-        read_rollouts, read_mirrors,  read_records,
+        read_rollouts, read_mirrors,  read_trials,   read_records,
     };
     struct reading reading = { .writer = writer, .loaded = out, .error = error };
     *out = (struct bsc_store_loaded){ 0 };
@@ -363,6 +472,11 @@ void bsc_store_loaded_deinit(struct bsc_store_loaded *loaded)
     for (unsigned i = 0; i < state->mirror_count; i++)
         free(state->mirrors[i].report);
     free((void *)(uintptr_t)state->mirrors);
+    for (unsigned i = 0; i < state->trial_count; i++) {
+        free((void *)(uintptr_t)state->trials[i].users);
+        free((void *)(uintptr_t)state->trials[i].sources);
+    }
+    free((void *)(uintptr_t)state->trials);
     free((void *)(uintptr_t)state->records);
     bsc_arena_deinit(&loaded->arena);
     *loaded = (struct bsc_store_loaded){ 0 };

@@ -139,6 +139,13 @@ bool bsc_row_step(sqlite3_stmt *row, int at, struct bsc_step *out)
            bsc_gate_kind_parse(bsc_column_text(row, at + 10), &out->gate);
 }
 
+const char *bsc_trial_figure_name(unsigned figure)
+{
+    static const char *const names[] = { "users", "value", "goal0", "goal1", "goal2", "goal3",
+                                         "goal4", "goal5", "goal6", "goal7", NULL };
+    return names[figure];
+}
+
 bool bsc_row_event(sqlite3_stmt *row, struct bsc_audit_row *out)
 {
     *out = (struct bsc_audit_row){

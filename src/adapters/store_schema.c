@@ -140,10 +140,25 @@ static const char layout_11[] =
     "ALTER TABLE services ADD COLUMN next_group INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE services ADD COLUMN next_group_name TEXT NOT NULL DEFAULT '';";
 
+/* The figures of A/B tests, their users until they are over, and how far what tells of them was
+ * read.
+ */
+static const char layout_12[] =
+    "CREATE TABLE trials (rollout INTEGER PRIMARY KEY, verdict TEXT NOT NULL,"
+    " lost INTEGER NOT NULL, untaken INTEGER NOT NULL, over INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE trial_figures (rollout INTEGER NOT NULL, candidate INTEGER NOT NULL,"
+    " figure TEXT NOT NULL, count INTEGER NOT NULL, sum REAL NOT NULL, squares REAL NOT NULL,"
+    " PRIMARY KEY (rollout, candidate, figure)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE trial_users (rollout INTEGER NOT NULL, user INTEGER NOT NULL,"
+    " candidate INTEGER NOT NULL, goals INTEGER NOT NULL, value REAL,"
+    " PRIMARY KEY (rollout, user)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE trial_sources (rollout INTEGER NOT NULL, source INTEGER NOT NULL,"
+    " read INTEGER NOT NULL, PRIMARY KEY (rollout, source)) STRICT, WITHOUT ROWID;";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2,  layout_3, layout_4,
-                                          layout_5, layout_6,  layout_7, layout_8,
-                                          layout_9, layout_10, layout_11 };
+static const char *const migrations[] = { layout_1, layout_2,  layout_3,  layout_4,
+                                          layout_5, layout_6,  layout_7,  layout_8,
+                                          layout_9, layout_10, layout_11, layout_12 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

@@ -2,7 +2,10 @@
  * api/commands.c - what can be asked of a service. Each is one event of the engine; its reply is
  * the answer.
  */
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "api/context.h"
 #include "api/request.h"
@@ -147,6 +150,35 @@ void bsc_api_post_lock(struct bsc_api_request *request)
 void bsc_api_post_unlock(struct bsc_api_request *request)
 {
     submit(request, (struct bsc_event){ .kind = BSC_EVENT_UNLOCK }, answer_done);
+}
+
+/* False: it is none. NULL is 0. */
+static bool read_number(const char *text, double *out)
+{
+    static const double largest = 1e12;
+    char *end = NULL;
+    *out = text ? strtod(text, &end) : 0;
+    return !text || (*text && strspn(text, "+-0123456789.") == strlen(text) && !*end &&
+                     fabs(*out) <= largest);
+}
+
+void bsc_api_post_convert(struct bsc_api_request *request)
+{
+    enum { USER_BYTES_MAX = 4096 };
+    const char *user = bsc_api_input_string(request, "user");
+    const char *goal = bsc_api_input_string(request, "goal");
+    const char *value = bsc_api_input_string(request, "value");
+    struct bsc_event event = {
+        .kind = BSC_EVENT_CONVERT, .text = user, .id = goal, .has_number = value != NULL
+    };
+    if (!*user || strlen(user) > USER_BYTES_MAX)
+        bsc_api_answer_error(request, BSC_INVALID, "'user' is empty, or too long");
+    else if (!goal && !value)
+        bsc_api_answer_error(request, BSC_INVALID, "there is neither a 'goal' nor a 'value'");
+    else if (!read_number(value, &event.number))
+        bsc_api_answer_error(request, BSC_INVALID, "'value' is no decimal number such as 12.50");
+    else
+        submit(request, event, answer_done);
 }
 
 static void answer_traffic(struct bsc_api_request *request, const struct bsc_reply *reply)

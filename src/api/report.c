@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * api/report.c - GET /v1/services/NAME/report: what came of the requests that were copied to the
- * candidate of the newest rollout. */
+ * candidate of the newest rollout, or of its A/B test. */
 #include "api/context.h"
 #include "api/request.h"
 #include "api/view.h"
@@ -74,12 +74,22 @@ static void view_report(struct bsc_api_request *request, const struct bsc_engine
         return;
     }
     const struct bsc_rollout *rollout = service->rollout;
+    const struct bsc_release *tried =
+        rollout && rollout->trial ? bsc_service_release(service, rollout->row.release) : NULL;
+    if (tried) {
+        bsc_api_answer_json(
+            request, MHD_HTTP_OK,
+            json_pack("{s:s, s:o, s:o}", "service", service->name, "rollout",
+                      bsc_api_id('r', rollout->row.id), "trial",
+                      bsc_api_view_trial(rollout->trial, &tried->row.spec->deploy.ab)));
+        return;
+    }
     const struct bsc_release *release =
         rollout && rollout->mirror ? bsc_service_release(service, rollout->row.release) : NULL;
     if (!release) {
         bsc_api_answer_error(request, BSC_NOT_FOUND,
-                             "there is no report: the newest rollout has copied no requests "
-                             "(`strategy: shadow` does)");
+                             "there is no report: the newest rollout has copied no requests and "
+                             "divided no users (`strategy: shadow` and `ab` do)");
         return;
     }
     bsc_api_answer_json(request, MHD_HTTP_OK, view(service, release));

@@ -95,9 +95,10 @@ void bsc_api_post_approve(struct bsc_api_request *request);
 void bsc_api_post_reject(struct bsc_api_request *request);
 void bsc_api_post_lock(struct bsc_api_request *request);
 void bsc_api_post_unlock(struct bsc_api_request *request);
+void bsc_api_post_convert(struct bsc_api_request *request);
+void bsc_api_get_report(struct bsc_api_request *request);
 void bsc_api_put_traffic(struct bsc_api_request *request);
 void bsc_api_get_plan(struct bsc_api_request *request);
-void bsc_api_get_report(struct bsc_api_request *request);
 /* release.c */
 void bsc_api_get_release(struct bsc_api_request *request);
 void bsc_api_post_release_deploy(struct bsc_api_request *request);

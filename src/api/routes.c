@@ -14,17 +14,17 @@ enum { SMALL_BODY_BYTES = 64 * 1024, APPLY_BODY_BYTES = 4 * 1024 * 1024 };
 static const struct bsc_api_field nothing[] = { { 0 } };
 
 /* How one deployment differs from what the file says. */
-#define WISH_FIELDS                                                                            \
-    { "strategy", BSC_API_STRING, BSC_API_OPTIONAL,                                            \
-      .of = "blue-green|canary|rolling|recreate|shadow", .summary = "instead of the file's" }, \
-        { "steps", BSC_API_STRING, BSC_API_OPTIONAL,                                           \
-          .summary = "of a canary, instead of the file's: \"5,25,50\"" },                      \
-        { "match", BSC_API_STRING, BSC_API_OPTIONAL,                                           \
-          .summary = "of a canary, whose requests get it first, instead of the file's: "       \
-                     "\"header:X-Beta=yes; address:10.0.0.0/8\"" },                            \
-    {                                                                                          \
-        "bake", BSC_API_STRING, BSC_API_OPTIONAL,                                              \
-            .summary = "how long each change is watched, instead of the file's: \"30s\""       \
+#define WISH_FIELDS                                                                               \
+    { "strategy", BSC_API_STRING, BSC_API_OPTIONAL,                                               \
+      .of = "blue-green|canary|rolling|recreate|shadow|ab", .summary = "instead of the file's" }, \
+        { "steps", BSC_API_STRING, BSC_API_OPTIONAL,                                              \
+          .summary = "of a canary, instead of the file's: \"5,25,50\"" },                         \
+        { "match", BSC_API_STRING, BSC_API_OPTIONAL,                                              \
+          .summary = "of a canary, whose requests get it first, instead of the file's: "          \
+                     "\"header:X-Beta=yes; address:10.0.0.0/8\"" },                               \
+    {                                                                                             \
+        "bake", BSC_API_STRING, BSC_API_OPTIONAL,                                                 \
+            .summary = "how long each change is watched, instead of the file's: \"30s\""          \
     }
 
 static const struct bsc_api_field deploy[] = {
@@ -69,6 +69,14 @@ static const struct bsc_api_field lock[] = {
 static const struct bsc_api_field verdict[] = {
     { "comment", BSC_API_STRING, BSC_API_OPTIONAL | BSC_API_NULLABLE,
       .summary = "what is recorded with it" },
+    { 0 },
+};
+
+static const struct bsc_api_field convert[] = {
+    { "user", BSC_API_STRING, .summary = "who: the value of affinity's cookie or header" },
+    { "goal", BSC_API_STRING, BSC_API_OPTIONAL, .summary = "which goal the user has reached" },
+    { "value", BSC_API_STRING, BSC_API_OPTIONAL,
+      .summary = "a decimal number that is added for the user, \"12.50\"" },
     { 0 },
 };
 
@@ -160,6 +168,8 @@ const struct bsc_api_route bsc_api_routes[] = {
          bsc_api_post_lock, 404, 409, 413, 415, 422),
     POST(SERVICE "/unlock", "unlock", "Allow releases again", nothing, 200, "Done",
          bsc_api_post_unlock, 404, 409, 413, 415),
+    POST(SERVICE "/convert", "convert", "Count what a user of an A/B test did", convert, 200,
+         "Done", bsc_api_post_convert, 404, 409, 413, 415, 422),
     { "PUT",
       SERVICE "/traffic",
       "putTraffic",
@@ -177,12 +187,12 @@ const struct bsc_api_route bsc_api_routes[] = {
         false, bsc_api_get_history, 404),
     GET(SERVICE "/logs", "getLogs", "Output of the instances, \"INSTANCE | text\" a line", logs,
         "text/plain", false, bsc_api_get_logs, 404, 409),
+    GET(SERVICE "/report", "getReport", "What the newest rollout has found out", NULL, "Report",
+        false, bsc_api_get_report, 404),
     GET(SERVICE "/why", "getWhy", "What is so and why, in plain words", NULL, "Why", false,
         bsc_api_get_why, 404),
     GET(SERVICE "/counters", "getCounters", "What its clients met since the controller began", NULL,
         "Counters", false, bsc_api_get_counters, 404),
-    GET(SERVICE "/report", "getReport", "In what a new version answers otherwise", NULL, "Report",
-        false, bsc_api_get_report, 404),
     GET(RELEASE, "getRelease", "Services that are released together, in the order of their start",
         NULL, "Release", false, bsc_api_get_release, 404),
     POST(RELEASE "/deploy", "deployTogether", "Release a version of all of them, or of none",

@@ -5,8 +5,9 @@
 #include "api/route.h"
 
 #define SLOTS "blue|green"
-#define STRATEGIES "blue-green|canary|rolling|recreate|shadow"
-#define STEP_KINDS "hook|start|check|split|bake|commit|drain|stop|hold|resume|mirror|follow|meet"
+#define STRATEGIES "blue-green|canary|rolling|recreate|shadow|ab"
+#define STEP_KINDS \
+    "hook|start|check|split|bake|commit|drain|stop|hold|resume|mirror|trial|follow|meet"
 
 static const struct bsc_api_field version[] = {
     { "version", BSC_API_STRING, .summary = "the daemon's own version" },
@@ -185,6 +186,58 @@ static const struct bsc_api_field query[] = {
     { "count", BSC_API_INTEGER, .summary = "passes that are needed" },
     { "failure_limit", BSC_API_INTEGER, .summary = "failures that are too many" },
     { "dry_run", BSC_API_BOOLEAN, .summary = "nothing follows from it" },
+    { 0 },
+};
+
+static const struct bsc_api_field goal_rate[] = {
+    { "users", BSC_API_INTEGER, .summary = "who reached the goal" },
+    { "rate_ppm", BSC_API_INTEGER, .summary = "of the version's users, in millionths" },
+    { "low_ppm", BSC_API_INTEGER, .summary = "the rate lies above this ..." },
+    { "high_ppm", BSC_API_INTEGER, .summary = "... and below this, valid at all times" },
+    { 0 },
+};
+
+static const struct bsc_api_field goal[] = {
+    { "name", BSC_API_STRING, .summary = "as in the configuration" },
+    { "candidate", BSC_API_OBJECT, .of = "GoalRate", .summary = "the new version" },
+    { "live", BSC_API_OBJECT, .of = "GoalRate", .summary = "the old version" },
+    { "lift_ppm", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "of the old version's rate" },
+    { "lift_low_ppm", BSC_API_INTEGER, .summary = "the lift lies above this ..." },
+    { "lift_high_ppm", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "... and below this, valid at all times" },
+    { "p_ppm", BSC_API_INTEGER, .summary = "p in millionths, valid at all times" },
+    { 0 },
+};
+
+static const struct bsc_api_field trial_value[] = {
+    { "header", BSC_API_STRING, .summary = "the field of answers" },
+    { "candidate_users", BSC_API_INTEGER, .summary = "of the new version, with a number" },
+    { "live_users", BSC_API_INTEGER, .summary = "of the old version" },
+    { "candidate_millionths", BSC_API_INTEGER, BSC_API_NULLABLE,
+      .summary = "the mean over all users of the new version, times a million" },
+    { "live_millionths", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "... of the old version" },
+    { "difference_millionths", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "of the two" },
+    { "low_millionths", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "it lies above this" },
+    { "high_millionths", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "... and below this" },
+    { 0 },
+};
+
+static const struct bsc_api_field trial[] = {
+    { "verdict", BSC_API_STRING, .of = "undecided|candidate|live|mismatch",
+      .summary = "which version wins; mismatch: users are lost, so nothing can be decided" },
+    { "over", BSC_API_BOOLEAN, .summary = "nobody is counted any more" },
+    { "text", BSC_API_STRING, .summary = "the same in words" },
+    { "decide", BSC_API_STRING, .summary = "the goal that decides, or \"value\"" },
+    { "alpha_bp", BSC_API_INTEGER, .summary = "probability of a wrong decision" },
+    { "share_bp", BSC_API_INTEGER, .summary = "of the users, drawn for the new version" },
+    { "candidate_users", BSC_API_INTEGER, .summary = "who came and got the new version" },
+    { "live_users", BSC_API_INTEGER, .summary = "who came and got the old one" },
+    { "mismatch_p_ppm", BSC_API_INTEGER, .summary = "p of the numbers of users, in millionths" },
+    { "needed_users", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "about so many more" },
+    { "lost", BSC_API_INTEGER, .summary = "facts that were overwritten before they were read" },
+    { "untaken", BSC_API_INTEGER, .summary = "facts about users beyond the first million" },
+    { "goals", BSC_API_LIST, .of = "Goal", .summary = "all of them" },
+    { "value", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "TrialValue", .summary = "of each user" },
     { 0 },
 };
 
@@ -375,18 +428,22 @@ static const struct bsc_api_field check_item[] = {
 static const struct bsc_api_field report[] = {
     { "service", BSC_API_STRING, .summary = "of which service" },
     { "rollout", BSC_API_STRING, .summary = "of which rollout" },
-    { "version", BSC_API_STRING, BSC_API_NULLABLE, .summary = "the new one" },
-    { "verdict", BSC_API_STRING, .of = "few|alike|different|slower",
+    { "version", BSC_API_STRING, BSC_API_OPTIONAL | BSC_API_NULLABLE, .summary = "the new one" },
+    { "verdict", BSC_API_STRING, BSC_API_OPTIONAL, .of = "few|alike|different|slower",
       .summary = "few: not enough was compared" },
-    { "text", BSC_API_STRING, .summary = "the same in words" },
-    { "compared", BSC_API_INTEGER, .summary = "answers of both versions to the same request" },
-    { "different", BSC_API_INTEGER, .summary = "of them, without noise" },
-    { "minimum", BSC_API_INTEGER, .summary = "of comparisons, for a verdict" },
-    { "skipped", BSC_API_INTEGER, .summary = "requests drawn that could not be compared" },
-    { "dropped", BSC_API_INTEGER, .summary = "... for which there was no room or time" },
-    { "live", BSC_API_OBJECT, .of = "Latency", .summary = "of the live version" },
-    { "candidate", BSC_API_OBJECT, .of = "Latency", .summary = "of the new one" },
-    { "findings", BSC_API_LIST, .of = "Finding", .summary = "at most 48" },
+    { "text", BSC_API_STRING, BSC_API_OPTIONAL, .summary = "the same in words" },
+    { "compared", BSC_API_INTEGER, BSC_API_OPTIONAL,
+      .summary = "answers of both versions to the same request" },
+    { "different", BSC_API_INTEGER, BSC_API_OPTIONAL, .summary = "of them, without noise" },
+    { "minimum", BSC_API_INTEGER, BSC_API_OPTIONAL, .summary = "of comparisons, for a verdict" },
+    { "skipped", BSC_API_INTEGER, BSC_API_OPTIONAL,
+      .summary = "requests drawn that could not be compared" },
+    { "dropped", BSC_API_INTEGER, BSC_API_OPTIONAL,
+      .summary = "... for which there was no room or time" },
+    { "live", BSC_API_OBJECT, BSC_API_OPTIONAL, .of = "Latency", .summary = "of the live version" },
+    { "candidate", BSC_API_OBJECT, BSC_API_OPTIONAL, .of = "Latency", .summary = "of the new one" },
+    { "findings", BSC_API_LIST, BSC_API_OPTIONAL, .of = "Finding", .summary = "at most 48" },
+    { "trial", BSC_API_OBJECT, BSC_API_OPTIONAL, .of = "Trial", .summary = "of an A/B test: only" },
     { 0 },
 };
 
@@ -500,6 +557,8 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Counters", counters },
     { "Done", done },
     { "Event", event },
+    { "Goal", goal },
+    { "GoalRate", goal_rate },
     { "Instance", instance },
     { "Lock", lock },
     { "Pause", pause },
@@ -531,6 +590,8 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Status", status },
     { "Step", step },
     { "Traffic", traffic },
+    { "Trial", trial },
+    { "TrialValue", trial_value },
     { "Upgraded", upgraded },
     { "Version", version },
     { "Why", why },

@@ -43,6 +43,8 @@ json_t *bsc_api_view_rescues(const struct bsc_router_rescues *rescues);
 json_t *bsc_api_view_judgement(const struct bsc_judgement *judgement);
 /* The external queries of the newest rollout; null: it has none, or nothing was watched yet. */
 json_t *bsc_api_view_queries(const struct bsc_service *service);
+/* view_trial.c: an A/B test. */
+json_t *bsc_api_view_trial(const struct bsc_trial *trial, const struct bsc_ab_spec *ab);
 json_t *bsc_api_view_steps(const struct bsc_plan *plan);
 /* The rules by which chosen users are sent to `slot` now; NULL: nobody is. */
 const struct bsc_match_spec *bsc_api_match(const struct bsc_service *service, enum bsc_slot slot);

@@ -75,6 +75,8 @@ int bsc_run_report(struct bsc_cli *cli)
         return exit_status;
     if (cli->output.json)
         bsc_cli_print_json(report);
+    else if (!cli->output.quiet && json_is_object(json_object_get(report, "trial")))
+        bsc_report_trial(cli, report);
     else if (!cli->output.quiet)
         print_report(cli, report);
     json_decref(report);

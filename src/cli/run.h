@@ -69,13 +69,16 @@ int bsc_run_pause(struct bsc_cli *cli);
 int bsc_run_resume(struct bsc_cli *cli);
 int bsc_run_approve(struct bsc_cli *cli);
 int bsc_run_reject(struct bsc_cli *cli);
+int bsc_run_report(struct bsc_cli *cli);
+/* Prints what an A/B test has found; `report` is the API's. */
+void bsc_report_trial(const struct bsc_cli *cli, const json_t *report);
+int bsc_run_convert(struct bsc_cli *cli);
 int bsc_run_lock(struct bsc_cli *cli);
 int bsc_run_unlock(struct bsc_cli *cli);
 int bsc_run_traffic(struct bsc_cli *cli);
 int bsc_run_upgrade(struct bsc_cli *cli);
 int bsc_run_apply(struct bsc_cli *cli);
 int bsc_run_plan(struct bsc_cli *cli);
-int bsc_run_report(struct bsc_cli *cli);
 int bsc_run_status(struct bsc_cli *cli);
 int bsc_run_history(struct bsc_cli *cli);
 int bsc_run_events(struct bsc_cli *cli);

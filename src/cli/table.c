@@ -8,175 +8,9 @@
 
 #define OPT(name) BSC_OPTION_BIT(BSC_OPTION_##name)
 
-static const char *const slots[] = { "blue", "green", NULL };
-static const char *const strategies[] = { "blue-green", "canary", "rolling",
-                                          "recreate",   "shadow", NULL };
 static const char *const modes[] = { "serve", "hold", "maintenance", "stop", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 static const char *const config_actions[] = { "check", "reference", "schema", NULL };
-
-const struct bsc_option_entry bsc_options[BSC_OPTION_COUNT] = {
-    [BSC_OPTION_STATE] = { .name = "state",
-                           .metavar = "DIR",
-                           .value = BSC_VALUE_DIRECTORY,
-                           .variable = "BASCULE_STATE",
-                           .help = "state directory: the database, the logs, the API's socket "
-                                   "(default: /var/lib/bascule for root, else "
-                                   "~/.local/state/bascule)" },
-    [BSC_OPTION_CONFIG] = { .name = "config",
-                            .metavar = "FILE",
-                            .value = BSC_VALUE_FILE,
-                            .variable = "BASCULE_CONFIG",
-                            .help = "configuration file (default: ./bascule.yaml)" },
-    [BSC_OPTION_JSON] = { .name = "json", .help = "print JSON for programs" },
-    [BSC_OPTION_NO_COLOR] = { .name = "no-color",
-                              .variable = "NO_COLOR",
-                              .help = "no colours, also on a terminal" },
-    [BSC_OPTION_QUIET] = { .name = "quiet", .letter = 'q', .help = "print errors only" },
-    [BSC_OPTION_HELP] = { .name = "help", .letter = 'h', .help = "explain the command" },
-    [BSC_OPTION_VERSION] = { .name = "version", .help = "print the version of bascule" },
-    [BSC_OPTION_STAGE] = { .name = "stage",
-                           .help = "start and check the version, but leave the traffic where it "
-                                   "is until `bascule switch`" },
-    [BSC_OPTION_STRATEGY] = { .name = "strategy",
-                              .metavar = "STRATEGY",
-                              .value = BSC_VALUE_CHOICE,
-                              .choices = strategies,
-                              .help = "instead of the file's deploy.strategy: blue-green, canary, "
-                                      "rolling or recreate" },
-    [BSC_OPTION_STEPS] = { .name = "steps",
-                           .metavar = "PERCENTAGES",
-                           .value = BSC_VALUE_STEPS,
-                           .help = "of a canary, instead of the file's deploy.steps: 5,25,50" },
-    [BSC_OPTION_MATCH] = { .name = "match",
-                           .metavar = "RULES",
-                           .value = BSC_VALUE_MATCH,
-                           .help = "of a canary, instead of the file's deploy.match: whose "
-                                   "requests get the version first, such as "
-                                   "'header:X-Beta=yes; cookie:beta^=1; address:10.0.0.0/8'" },
-    [BSC_OPTION_BAKE] = { .name = "bake",
-                          .metavar = "DURATION",
-                          .value = BSC_VALUE_DURATION,
-                          .help = "watch the version so long after each change of its traffic "
-                                  "(30s, 5m), instead of the file's deploy.bake" },
-    [BSC_OPTION_SUPERSEDE] = { .name = "supersede",
-                               .help = "take back the rollout that is under way first, instead of "
-                                       "refusing" },
-    [BSC_OPTION_FULL] = { .name = "full",
-                          .help = "leave out all that is still to be watched, and go to the end" },
-    [BSC_OPTION_COMMENT] = { .name = "comment",
-                             .metavar = "TEXT",
-                             .value = BSC_VALUE_WORDS,
-                             .help = "recorded with the answer; one line, quoted" },
-    [BSC_OPTION_ALL] = { .name = "all",
-                         .help = "all services together, in place of SERVICE: all or none" },
-    [BSC_OPTION_RELEASE] = { .name = "release",
-                             .metavar = "NAME",
-                             .value = BSC_VALUE_WORDS,
-                             .help = "in place of SERVICE, all services with `release: NAME` in "
-                                     "the file together: all or none" },
-    [BSC_OPTION_NO_WAIT] = { .name = "no-wait",
-                             .help = "print the rollout's id and return at once" },
-    [BSC_OPTION_TIMEOUT] = { .name = "timeout",
-                             .metavar = "DURATION",
-                             .value = BSC_VALUE_DURATION,
-                             .help = "wait at most so long (90s, 5m), then exit with status 5; "
-                                     "the rollout goes on" },
-    [BSC_OPTION_SLOT] = { .name = "slot",
-                          .metavar = "SLOT",
-                          .value = BSC_VALUE_CHOICE,
-                          .choices = slots,
-                          .help = "only this environment: blue or green" },
-    [BSC_OPTION_INSTANCE] = { .name = "instance",
-                              .metavar = "ID",
-                              .value = BSC_VALUE_INSTANCE,
-                              .help = "only this instance" },
-    [BSC_OPTION_LINES] = { .name = "lines",
-                           .letter = 'n',
-                           .metavar = "NUMBER",
-                           .value = BSC_VALUE_NUMBER,
-                           .help = "only the newest NUMBER entries" },
-    [BSC_OPTION_BEFORE] = { .name = "before",
-                            .metavar = "ID",
-                            .value = BSC_VALUE_DEPLOYMENT,
-                            .help = "only what is older than the deployment ID" },
-    [BSC_OPTION_FOLLOW] = { .name = "follow",
-                            .letter = 'f',
-                            .help = "go on with what is new, until Ctrl-C" },
-    [BSC_OPTION_FILE] = { .name = "file",
-                          .letter = 'f',
-                          .metavar = "FILE",
-                          .value = BSC_VALUE_FILE,
-                          .help = "send this file instead of the daemon's own" },
-    [BSC_OPTION_STRICT] = { .name = "strict",
-                            .help = "exit with status 1 unless every service shown serves from "
-                                    "healthy instances only" },
-    [BSC_OPTION_URL] = { .name = "url",
-                         .metavar = "URL",
-                         .value = BSC_VALUE_WORDS,
-                         .help = "where the requests go, instead of the file's url: "
-                                 "http://127.0.0.1:8080, https://..., unix:/run/app.sock" },
-    [BSC_OPTION_DURATION] = { .name = "duration",
-                              .metavar = "DURATION",
-                              .value = BSC_VALUE_SECONDS,
-                              .help = "for how long: 5m, 300s or 300 (monitor: 300 if not given)" },
-    [BSC_OPTION_RATE] = { .name = "rate",
-                          .metavar = "RATE",
-                          .value = BSC_VALUE_WORDS,
-                          .help = "so many requests a second, however long the answers take "
-                                  "(100/s, 6000/m), instead of what the file says" },
-    [BSC_OPTION_USERS] = { .name = "users",
-                           .metavar = "NUMBER",
-                           .value = BSC_VALUE_NUMBER,
-                           .help = "so many users, who wait for an answer and think, instead of "
-                                   "what the file says" },
-    [BSC_OPTION_INTERVAL] = { .name = "interval",
-                              .metavar = "DURATION",
-                              .value = BSC_VALUE_SECONDS,
-                              .help = "look every so often (default: 30s; 30 is seconds, too)" },
-    [BSC_OPTION_ERROR_RATE_THRESHOLD] = { .name = "error-rate-threshold",
-                                          .metavar = "PERCENT",
-                                          .value = BSC_VALUE_PERCENT,
-                                          .help = "more errors than these are bad (default: 1.0)" },
-    [BSC_OPTION_LATENCY_THRESHOLD] = { .name = "latency-threshold",
-                                       .metavar = "MILLISECONDS",
-                                       .value = BSC_VALUE_MILLISECONDS,
-                                       .help = "a p95 above it is bad (default: 1000)" },
-    [BSC_OPTION_PROMETHEUS] = { .name = "prometheus",
-                                .metavar = "URL",
-                                .value = BSC_VALUE_WORDS,
-                                .help = "ask this Prometheus instead of bascule's own counters" },
-    [BSC_OPTION_ERROR_QUERY] = { .name = "error-query",
-                                 .metavar = "QUERY",
-                                 .value = BSC_VALUE_WORDS,
-                                 .help = "the error rate in percent, for --prometheus" },
-    [BSC_OPTION_LATENCY_QUERY] = { .name = "latency-query",
-                                   .metavar = "QUERY",
-                                   .value = BSC_VALUE_WORDS,
-                                   .help = "the latency in milliseconds, for --prometheus" },
-    [BSC_OPTION_ANSWERS] = { .name = "answers",
-                             .metavar = "WORDS",
-                             .value = BSC_VALUE_WORDS,
-                             .help = "what matters, instead of being asked: "
-                                     "no-downtime,tight-budget,... (docs/choosing-a-strategy.md)" },
-    [BSC_OPTION_NAME] = { .name = "name",
-                          .metavar = "NAME",
-                          .value = BSC_VALUE_WORDS,
-                          .help = "of the service (default: web)" },
-    [BSC_OPTION_COMMAND] = { .name = "command",
-                             .metavar = "COMMAND",
-                             .value = BSC_VALUE_WORDS,
-                             .help = "that starts an instance, one text for /bin/sh" },
-    [BSC_OPTION_PORT] = { .name = "port",
-                          .metavar = "PORT",
-                          .value = BSC_VALUE_NUMBER,
-                          .help = "where clients come in (default: 8080)" },
-    [BSC_OPTION_FORCE] = { .name = "force", .help = "replace a file that is there already" },
-    [BSC_OPTION_MAN] = { .name = "man", .hidden = true, .help = "print the manual page instead" },
-};
-
-const uint64_t bsc_options_everywhere =
-    OPT(STATE) | OPT(CONFIG) | OPT(JSON) | OPT(NO_COLOR) | OPT(QUIET) | OPT(HELP) | OPT(VERSION);
 
 #define TOGETHER (OPT(ALL) | OPT(RELEASE))
 
@@ -412,13 +246,27 @@ const struct bsc_cli_command bsc_commands[] = {
     { .name = "report",
       .group = BSC_GROUP_LOOK,
       .summary = "show in what a new version answers otherwise",
-      .description = "What came of the requests that `strategy: shadow` copied to the new version: "
-                     "how many answers differ, where, with examples, and what was taken for noise. "
-                     "Of values only the beginning is kept and shown; it may be personal data.",
+      .description =
+          "Of an A/B test: users, goals, the lift with its interval, and about how many more "
+          "users a decision needs. Of copies: what came of the requests that `strategy: shadow` "
+          "copied to the new version: "
+          "how many answers differ, where, with examples, and what was taken for noise. "
+          "Of values only the beginning is kept and shown; it may be personal data.",
       .arguments = { SERVICE_ARGUMENT },
       .examples = { { "bascule report web", "while it is mirrored, and afterwards" },
                     { "bascule report web --json", "for scripts" } },
       .run = bsc_run_report },
+    { .name = "convert",
+      .group = BSC_GROUP_OPERATE,
+      .summary = "count what a user of an A/B test did",
+      .description = "For what can't be seen in a request: a payment that was confirmed later, a "
+                     "call to the hotline. Each goal counts once for each user, numbers add up. "
+                     "Users who have not come since the test began are no part of it.",
+      .arguments = { SERVICE_ARGUMENT },
+      .options = OPT(USER) | OPT(GOAL) | OPT(VALUE),
+      .examples = { { "bascule convert web --user 8f2c --goal signup", "" },
+                    { "bascule convert web --user 8f2c --value 12.50", "what they paid" } },
+      .run = bsc_run_convert },
     { .name = "serve",
       .group = BSC_GROUP_OPERATE,
       .summary = "run the daemon in the foreground",

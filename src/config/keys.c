@@ -67,9 +67,13 @@ static const struct bsc_choice untils[] = {
 };
 
 static const struct bsc_choice strategies[] = {
-    { "blue-green", BSC_STRATEGY_BLUE_GREEN, false }, { "canary", BSC_STRATEGY_CANARY, false },
-    { "rolling", BSC_STRATEGY_ROLLING, false },       { "recreate", BSC_STRATEGY_RECREATE, false },
-    { "shadow", BSC_STRATEGY_SHADOW, false },         { NULL, 0, false },
+    { "blue-green", BSC_STRATEGY_BLUE_GREEN, false },
+    { "canary", BSC_STRATEGY_CANARY, false },
+    { "rolling", BSC_STRATEGY_ROLLING, false },
+    { "recreate", BSC_STRATEGY_RECREATE, false },
+    { "shadow", BSC_STRATEGY_SHADOW, false },
+    { "ab", BSC_STRATEGY_AB, false },
+    { NULL, 0, false },
 };
 
 static const struct bsc_choice after_shadow[] = {
@@ -89,6 +93,12 @@ static const struct bsc_choice body_comparisons[] = {
 static const struct bsc_choice noises[] = {
     { "off", BSC_NOISE_COUNTS, false },
     { "learn", BSC_NOISE_LEARNT, false },
+    { NULL, 0, false },
+};
+
+static const struct bsc_choice undecided[] = {
+    { "back", BSC_UNDECIDED_BACK, false },
+    { "keep", BSC_UNDECIDED_KEEP, false },
     { NULL, 0, false },
 };
 
@@ -158,6 +168,12 @@ const struct bsc_key_table bsc_error_rule_keys = { COUNT_OF(error_rule_keys), er
 
 #include "config/keys_gates.inc"
 #include "config/keys_rates.inc"
+
+static const struct bsc_key goal_keys[] = {
+#include "config/keys_goal.inc"
+};
+
+const struct bsc_key_table bsc_goal_keys = { COUNT_OF(goal_keys), goal_keys, route_sections };
 
 /* The first two lead, because a release's JSON is read by people, too. */
 static const struct bsc_key service_keys[] = {
@@ -508,6 +524,8 @@ static const struct bsc_key service_keys[] = {
       .example = "75%" },
 
 #include "config/keys_deploy.inc"
+
+#include "config/keys_ab.inc"
 #include "config/keys_match.inc"
 
 #include "config/keys_analysis.inc"
@@ -543,6 +561,8 @@ static const struct bsc_section service_sections[] = {
     { "health", "How bascule knows that an instance works. It is always checked: without this "
                 "section by an HTTP request for `/`." },
     { "deploy", "How a new version takes over." },
+    { "deploy.ab", "Of the strategy ab: how users are divided, and what decides: "
+                   "docs/strategies/ab.md." },
     { "deploy.analysis", "How a new version is judged by the requests that it answers: "
                          "docs/analysis.md." },
     { "deploy.shadow", "Of the strategy shadow: what is copied to the new version, and how its "

@@ -65,6 +65,7 @@ extern const struct bsc_key_table bsc_route_keys;       /* fills struct bsc_rout
 extern const struct bsc_key_table bsc_query_keys;       /* fills struct bsc_query_spec */
 extern const struct bsc_key_table bsc_error_rule_keys;  /* fills struct bsc_error_rule */
 extern const struct bsc_key_table bsc_rate_rule_keys;   /* fills struct bsc_rate_rule */
+extern const struct bsc_key_table bsc_goal_keys;        /* fills struct bsc_goal_spec */
 extern const struct bsc_key_table bsc_certificate_keys; /* fills struct bsc_certificate_files */
 
 const char *bsc_effect_name(enum bsc_effect effect); /* "now", "next release" */

@@ -173,6 +173,8 @@ void bsc_config_reference(struct bsc_text *out)
               "The keys of `services.NAME.errors.paths` and `.ignore`.", "");
     add_table(out, &bsc_rate_rule_keys, "A rate limit below a path",
               "The keys of `services.NAME.rate_limit.paths`; at most 32.", "");
+    add_table(out, &bsc_goal_keys, "A goal", "The keys of `services.NAME.deploy.ab.goals`.",
+              "deploy.ab.goals[].");
     add_table(out, &bsc_certificate_keys, "A certificate", "The keys of `tls.certificates`.",
               "tls.certificates[].");
 }

@@ -367,6 +367,31 @@ static void complete_worker(const struct service *service)
     spec->health.kind = BSC_PROBE_RUNNING;
 }
 
+/* What else the strategy ab needs is asked when it is used: it may be chosen by hand. */
+static void check_ab(const struct service *service)
+{
+    const struct bsc_ab_spec *ab = &service->spec->deploy.ab;
+    unsigned line = given(service, "deploy.ab.decide");
+    bool value = ab->decide && !strcmp(ab->decide, "value");
+    if (value && !ab->value_header)
+        bsc_reader_problem(service->reader, line, "deploy.ab.decide",
+                           "'value' needs deploy.ab.value.header");
+    else if (line && !value && bsc_ab_decides(ab) == ab->goal_count)
+        bsc_reader_problem(service->reader, line, "deploy.ab.decide", "there is no goal '%s'",
+                           ab->decide ? ab->decide : "");
+    line = given(service, "deploy.strategy");
+    if (line && service->spec->deploy.strategy == BSC_STRATEGY_AB &&
+        !service->spec->traffic.affinity.cookie && !service->spec->traffic.affinity.header)
+        bsc_reader_problem(service->reader, line, "deploy.strategy",
+                           "ab divides users, and nothing says who they are: affinity.cookie or "
+                           "affinity.header is missing");
+    else if (line && service->spec->deploy.strategy == BSC_STRATEGY_AB && !ab->goal_count &&
+             !ab->value_header)
+        bsc_reader_problem(service->reader, line, "deploy.strategy",
+                           "ab needs something to decide by: deploy.ab.goals or deploy.ab.value "
+                           "is missing");
+}
+
 static void complete(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
@@ -395,6 +420,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_rolling(&service);
     check_match(&service);
     check_shadow(&service);
+    check_ab(&service);
     check_hook(&service, "hooks.pre_deploy.", &spec->deploy.pre_deploy);
     check_hook(&service, "hooks.post_switch.", &spec->deploy.post_switch);
     check_hook(&service, "hooks.post_promote.", &spec->deploy.post_promote);

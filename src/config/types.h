@@ -34,7 +34,12 @@ extern const struct bsc_type bsc_type_amount;
 extern const struct bsc_type bsc_type_bake;
 /* struct bsc_deploy_spec: scale and scale_instances */
 extern const struct bsc_type bsc_type_scale;
+/* struct bsc_ab_spec: the goals; and what is in struct bsc_goal_spec */
+extern const struct bsc_type bsc_type_goals;
+extern const struct bsc_type bsc_type_goal_path;
+extern const struct bsc_type bsc_type_goal_header; /* header and header_value */
 /* const char * */
+extern const struct bsc_type bsc_type_goal_name;
 extern const struct bsc_type bsc_type_name;
 extern const struct bsc_type bsc_type_group;
 extern const struct bsc_choice bsc_orders[]; /* enum bsc_order */

@@ -246,6 +246,22 @@ static void copy_match(struct bsc_arena *arena, struct bsc_match_spec *match)
     match->items = match->count ? items : NULL;
 }
 
+static void copy_ab(struct bsc_arena *arena, struct bsc_ab_spec *ab)
+{
+    struct bsc_goal_spec *items = bsc_arena_alloc(arena, ab->goal_count * sizeof *items);
+    for (unsigned i = 0; i < ab->goal_count; i++) {
+        items[i] = ab->goals[i];
+        items[i].name = bsc_arena_copy(arena, items[i].name);
+        items[i].path = bsc_arena_copy(arena, items[i].path);
+        items[i].method = bsc_arena_copy(arena, items[i].method);
+        items[i].header = bsc_arena_copy(arena, items[i].header);
+        items[i].header_value = bsc_arena_copy(arena, items[i].header_value);
+    }
+    ab->goals = ab->goal_count ? items : NULL;
+    ab->value_header = bsc_arena_copy(arena, ab->value_header);
+    ab->decide = bsc_arena_copy(arena, ab->decide);
+}
+
 static void copy_strings(struct bsc_arena *arena, struct bsc_strings *strings)
 {
     const char **items = bsc_arena_alloc(arena, strings->count * sizeof *items);
@@ -288,6 +304,7 @@ static void copy_rest(struct bsc_spec *spec)
     copy_rate_rules(arena, &spec->edge.rate_paths);
     copy_error_pages(arena, &spec->edge.error_pages);
     copy_match(arena, &spec->deploy.match);
+    copy_ab(arena, &spec->deploy.ab);
     copy_strings(arena, &spec->deploy.shadow.methods);
     copy_strings(arena, &spec->deploy.shadow.headers);
     copy_strings(arena, &spec->deploy.shadow.ignored);

@@ -292,6 +292,8 @@ static enum bsc_status compile(struct bsc_draft *draft, struct bsc_error *error)
         bsc_plan_shadow(draft);
     else if (strategy == BSC_STRATEGY_RECREATE && ask->kind != BSC_PLAN_SWITCH)
         bsc_plan_recreate(draft);
+    else if (strategy == BSC_STRATEGY_AB && ask->kind != BSC_PLAN_STAGE)
+        return bsc_plan_ab(draft, error);
     else if (strategy == BSC_STRATEGY_ROLLING && ask->kind != BSC_PLAN_SWITCH)
         return bsc_plan_rolling(draft, error);
     else
@@ -410,7 +412,8 @@ bool bsc_plan_matches(const struct bsc_plan *plan)
 
 bool bsc_step_watches(const struct bsc_step *step)
 {
-    return step->kind == BSC_STEP_BAKE || step->kind == BSC_STEP_MIRROR;
+    return step->kind == BSC_STEP_BAKE || step->kind == BSC_STEP_MIRROR ||
+           step->kind == BSC_STEP_TRIAL;
 }
 
 const struct bsc_step *bsc_plan_mirror(const struct bsc_plan *plan)

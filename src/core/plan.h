@@ -3,8 +3,8 @@
  *
  * Pure: no clock, no I/O, no allocation. A strategy is a function from a specification and the
  * current slots to a plan; the engine executes any plan. Each has a file of its own: plan.c
- * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c, plan_shadow.c; so has a worker,
- * plan_worker.c. plan_words.c has names and words.
+ * (blue-green), plan_canary.c, plan_rolling.c, plan_recreate.c, plan_shadow.c, plan_ab.c; so has a
+ * worker, plan_worker.c. plan_words.c has names and words.
  */
 #ifndef BASCULE_CORE_PLAN_H
 #define BASCULE_CORE_PLAN_H
@@ -21,6 +21,7 @@ enum bsc_step_kind {
     BSC_STEP_CHECK,  /* wait until enough of them are healthy */
     BSC_STEP_SPLIT,  /* give the candidate weight_bp of the traffic */
     BSC_STEP_BAKE,   /* watch the candidate for duration_ms */
+    BSC_STEP_TRIAL,  /* let users decide, for duration_ms at most */
     BSC_STEP_COMMIT, /* the candidate becomes stable; nothing later is undone */
     /* Wait until nothing is in flight in the slot; with `instances` so many of them are taken out
      * of the routing before, for good. */
@@ -84,7 +85,7 @@ struct bsc_step {
     unsigned item;           /* GATE: index in the list of the release's specification */
     unsigned weight_bp;  /* SPLIT: the candidate's share; MIRROR: how many requests are copied */
     unsigned instances;  /* START: how many more; DRAIN, STOP: how many go, 0: see there */
-    int64_t duration_ms; /* BAKE, MIRROR */
+    int64_t duration_ms; /* BAKE, MIRROR, TRIAL */
     int64_t timeout_ms;  /* the step fails (DRAIN: goes on) after this; 0: no limit of its own */
 };
 

@@ -47,6 +47,7 @@ void bsc_plan_canary_from(struct bsc_draft *draft, unsigned running);
 enum bsc_status bsc_plan_rolling(struct bsc_draft *draft, struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_plan_recreate(struct bsc_draft *draft);
 void bsc_plan_shadow(struct bsc_draft *draft);
+enum bsc_status bsc_plan_ab(struct bsc_draft *draft, struct bsc_error *error) BSC_MUST_CHECK;
 void bsc_draft_gates(struct bsc_draft *draft); /* all, of what gets no traffic */
 void bsc_plan_worker(struct bsc_draft *draft);
 

@@ -18,6 +18,22 @@ static void describe_some(const char *verb, const struct bsc_step *step, char *o
              step->instances == 1 ? "" : "s", bsc_slot_name(step->slot));
 }
 
+/* What takes its time. */
+static void describe_watching(const struct bsc_step *step, char *out, size_t size)
+{
+    const char *slot = bsc_slot_name(step->slot);
+    char text[BSC_DURATION_BYTES];
+    const char *duration = bsc_duration_format(step->duration_ms, text);
+    if (step->kind == BSC_STEP_MIRROR)
+        snprintf(out, size, "copy %g %% of the requests to %s for %s", step->weight_bp / 100.0,
+                 slot, duration);
+    else if (step->kind == BSC_STEP_TRIAL)
+        snprintf(out, size, "let the users of %s and %s decide, for %s at most",
+                 bsc_slot_name(bsc_slot_other(step->slot)), slot, duration);
+    else
+        snprintf(out, size, "watch %s for %s", slot, duration);
+}
+
 void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
 {
     const char *slot = bsc_slot_name(step->slot);
@@ -37,18 +53,11 @@ void bsc_step_describe(const struct bsc_step *step, char *out, size_t size)
     case BSC_STEP_SPLIT:
         snprintf(out, size, "give %s %g %% of the traffic", slot, step->weight_bp / 100.0);
         break;
-    case BSC_STEP_BAKE: {
-        char duration[BSC_DURATION_BYTES];
-        snprintf(out, size, "watch %s for %s", slot,
-                 bsc_duration_format(step->duration_ms, duration));
+    case BSC_STEP_BAKE:
+    case BSC_STEP_MIRROR:
+    case BSC_STEP_TRIAL:
+        describe_watching(step, out, size);
         break;
-    }
-    case BSC_STEP_MIRROR: {
-        char duration[BSC_DURATION_BYTES];
-        snprintf(out, size, "copy %g %% of the requests to %s for %s", step->weight_bp / 100.0,
-                 slot, bsc_duration_format(step->duration_ms, duration));
-        break;
-    }
     case BSC_STEP_COMMIT:
         snprintf(out, size, "commit: %s becomes stable", slot);
         break;
@@ -134,6 +143,7 @@ static const char *const step_names[BSC_STEP_KIND_COUNT] = {
     [BSC_STEP_DRAIN] = "drain",   [BSC_STEP_STOP] = "stop",     [BSC_STEP_HOLD] = "hold",
     [BSC_STEP_RESUME] = "resume", [BSC_STEP_FOLLOW] = "follow", [BSC_STEP_MEET] = "meet",
     [BSC_STEP_GATE] = "gate",     [BSC_STEP_MATCH] = "match",   [BSC_STEP_MIRROR] = "mirror",
+    [BSC_STEP_TRIAL] = "trial",
 };
 static const char *const step_state_names[BSC_STEP_STATE_COUNT] = {
     [BSC_STEP_PENDING] = "pending", [BSC_STEP_RUNNING] = "running", [BSC_STEP_DONE] = "done",
@@ -147,7 +157,7 @@ static const char *const plan_kind_names[BSC_PLAN_KIND_COUNT] = {
 static const char *const strategy_names[BSC_STRATEGY_COUNT] = {
     [BSC_STRATEGY_BLUE_GREEN] = "blue-green", [BSC_STRATEGY_CANARY] = "canary",
     [BSC_STRATEGY_ROLLING] = "rolling",       [BSC_STRATEGY_RECREATE] = "recreate",
-    [BSC_STRATEGY_SHADOW] = "shadow",
+    [BSC_STRATEGY_SHADOW] = "shadow",         [BSC_STRATEGY_AB] = "ab",
 };
 static const char *const hook_names[BSC_HOOK_COUNT] = {
     [BSC_HOOK_PRE_DEPLOY] = "pre_deploy",

@@ -78,3 +78,11 @@ const char *bsc_retry_cause_name(unsigned index)
     static const char *const names[] = { "connect", "reset", "timeout", "502", "503", "504" };
     return index < sizeof names / sizeof *names ? names[index] : NULL;
 }
+
+unsigned bsc_ab_decides(const struct bsc_ab_spec *ab)
+{
+    for (unsigned i = 0; ab->decide && i < ab->goal_count; i++)
+        if (!strcmp(ab->goals[i].name, ab->decide))
+            return i;
+    return ab->decide ? ab->goal_count : 0;
+}

@@ -71,6 +71,7 @@ enum bsc_strategy {
     BSC_STRATEGY_ROLLING,
     BSC_STRATEGY_RECREATE,
     BSC_STRATEGY_SHADOW,
+    BSC_STRATEGY_AB,
     BSC_STRATEGY_COUNT
 };
 
@@ -110,6 +111,36 @@ struct bsc_canary_steps {
     unsigned count;
     unsigned weight_bp[BSC_CANARY_STEPS_MAX]; /* rising, 1 .. 9,999 */
 };
+
+/* What a user of an A/B test does that counts: a request that is answered like this. */
+struct bsc_goal_spec {
+    const char *name;   /* as a service's */
+    const char *path;   /* without the query; with a '*' at its end what begins so */
+    const char *method; /* NULL: any */
+    unsigned status_low, status_high;
+    const char *header, *header_value; /* a field of the answer; NULL: any, any value */
+};
+
+enum { BSC_GOALS_MAX = 8 };
+
+/* What it means that nothing was decided in time: which version stays. */
+enum bsc_undecided { BSC_UNDECIDED_BACK, BSC_UNDECIDED_KEEP };
+
+/* AB */
+struct bsc_ab_spec {
+    unsigned share_bp; /* of the users, for the new version */
+    int64_t duration_ms;
+    unsigned minimum_users; /* of each version, before anything is decided */
+    unsigned alpha_bp;      /* probability of a wrong decision */
+    unsigned goal_count;
+    const struct bsc_goal_spec *goals;
+    const char *value_header; /* of answers: a number that adds up for each user; NULL: none */
+    const char *decide;       /* the goal that decides, or "value"; NULL: the first */
+    enum bsc_undecided undecided;
+};
+
+/* Which of the goals decides; goal_count: the number does. */
+unsigned bsc_ab_decides(const struct bsc_ab_spec *ab);
 
 /* By one of the first three, or not at all. */
 struct bsc_affinity_spec {
@@ -393,6 +424,7 @@ struct bsc_deploy_spec {
     unsigned scale_instances; /* CANARY, FIXED */
     /* ROLLING; a surge of 0 that is no percentage stands for as many as a batch */
     struct bsc_amount batch, max_surge, max_unavailable;
+    struct bsc_ab_spec ab;
     struct bsc_analysis_spec analysis;
     struct bsc_gates gates;
     struct bsc_shadow_spec shadow;

@@ -200,5 +200,6 @@ void bsc_rollout_free(struct bsc_rollout *rollout)
     free(rollout->judgement);
     free(rollout->queries);
     free(rollout->mirror);
+    bsc_trial_free(rollout->trial);
     free(rollout);
 }

@@ -55,6 +55,20 @@ static bool moves_targets(const struct bsc_service *s, const struct bsc_spec *ne
     return follows_file(s) && !same_strings(&s->row.spec->targets[live], &next->targets[live]);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Users of an A/B test would be others. */
+static bool renames_users(const struct bsc_service *s, const struct bsc_spec *next)
+{
+    const struct bsc_affinity_spec *now = &s->row.spec->traffic.affinity;
+    const struct bsc_affinity_spec *then = &next->traffic.affinity;
+    return s->rollout->row.strategy == BSC_STRATEGY_AB &&
+           !(same_text(now->cookie, then->cookie) && same_text(now->header, then->header));
+}
+
 /* Removing or rerouting a service in the middle of a rollout would pull the ground from under it.
  */
 static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_config *config,
@@ -82,6 +96,11 @@ static enum bsc_status check(const struct bsc_engine *engine, const struct bsc_c
             return bsc_error_set(error, BSC_BUSY,
                                  "%s has a rollout in progress (r%llu) and can't be rerouted: "
                                  "abort it first",
+                                 s->name, (unsigned long long)s->rollout->row.id);
+        if (renames_users(s, next))
+            return bsc_error_set(error, BSC_BUSY,
+                                 "%s has an A/B test in progress (r%llu), and other affinity would "
+                                 "make other users of its users: abort it first",
                                  s->name, (unsigned long long)s->rollout->row.id);
         if (moves_targets(s, next))
             return bsc_error_set(error, BSC_BUSY,

@@ -429,6 +429,16 @@ static void refuse(struct bsc_engine *engine, const struct bsc_service *service,
     bsc_reply_ruled(engine, event, error.status, 0, ruling.rule, "%s", error.text);
 }
 
+/* About users, and in no rollout's way. */
+static bool concerns_users(struct bsc_engine *engine, struct bsc_service *service,
+                           const struct bsc_event *event)
+{
+    if (event->kind != BSC_EVENT_CONVERT)
+        return false;
+    bsc_convert_command(engine, service, event);
+    return true;
+}
+
 static struct bsc_ruling rule_on(const struct bsc_service *service, enum bsc_command_kind command)
 {
     if (command == BSC_COMMAND_SUPERSEDE && (bsc_group_of(service) || service->row.next.group.id))
@@ -443,7 +453,8 @@ void bsc_command_handle(struct bsc_engine *engine, const struct bsc_event *event
         return;
     }
     struct bsc_service *service = command_service(engine, event);
-    if (!service || concerns_group(engine, service, event) || ends_waiting(engine, service, event))
+    if (!service || concerns_users(engine, service, event) ||
+        concerns_group(engine, service, event) || ends_waiting(engine, service, event))
         return;
     enum bsc_command_kind command = bsc_command_of(event);
     struct bsc_ruling ruling = rule_on(service, command);

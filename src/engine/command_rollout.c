@@ -78,8 +78,7 @@ void bsc_pause_command(struct bsc_engine *engine, struct bsc_service *service,
     row->paused_ms = bsc_wall(engine);
     snprintf(row->paused_by, sizeof row->paused_by, "%s", event->actor ? event->actor : "bascule");
     if (bsc_step_is_clocked(rollout)) {
-        int64_t left_ms = rollout->step_until_ms - bsc_now(engine);
-        row->baked_ms = clock_ms(current(rollout)) - (left_ms > 0 ? left_ms : 0);
+        row->baked_ms = bsc_bake_clock(engine, rollout);
         rollout->step_until_ms = 0;
     }
     bsc_rollout_event(engine, service, BSC_WALK_PAUSE, NULL);
@@ -87,6 +86,12 @@ void bsc_pause_command(struct bsc_engine *engine, struct bsc_service *service,
     bsc_audit(engine, service, row->id, "pause", event->actor, "%s", where);
     bsc_reply_ruled(engine, event, BSC_OK, row->id, rule, "r%llu is %s",
                     (unsigned long long)row->id, where);
+}
+
+int64_t bsc_bake_clock(const struct bsc_engine *engine, const struct bsc_rollout *rollout)
+{
+    int64_t left_ms = rollout->step_until_ms - bsc_now(engine);
+    return clock_ms(current(rollout)) - (left_ms > 0 ? left_ms : 0);
 }
 
 void bsc_step_clock(struct bsc_engine *engine, struct bsc_service *service)

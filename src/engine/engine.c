@@ -196,6 +196,15 @@ static void probed(struct bsc_engine *engine, const struct bsc_event *event)
         bsc_probe_result(engine, service, event);
 }
 
+/* What happened elsewhere, and is only noted. */
+static void record(struct bsc_engine *engine, const struct bsc_event *event)
+{
+    bool refused = event->kind == BSC_EVENT_REFUSED;
+    bsc_audit(engine, NULL, 0, refused ? "refused" : "certificates", refused ? event->actor : NULL,
+              "%s", event->text)
+        ->error = refused ? BSC_DENIED : event->status;
+}
+
 static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
 {
     switch (event->kind) {
@@ -209,10 +218,8 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
         bsc_terminate_command(engine, event);
         break;
     case BSC_EVENT_REFUSED:
-        bsc_audit(engine, NULL, 0, "refused", event->actor, "%s", event->text)->error = BSC_DENIED;
-        break;
     case BSC_EVENT_CERTIFICATES:
-        bsc_audit(engine, NULL, 0, "certificates", NULL, "%s", event->text)->error = event->status;
+        record(engine, event);
         break;
     case BSC_EVENT_ROOM:
         engine->store_full = false;
@@ -257,6 +264,9 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
         break;
     case BSC_EVENT_MIRRORED:
         bsc_mirrored(engine, event);
+        break;
+    case BSC_EVENT_FACTS:
+        bsc_trial_facts(engine, event);
         break;
     case BSC_EVENT_COMMITTED:
     case BSC_EVENT_KIND_COUNT:
@@ -369,7 +379,8 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
 void bsc_engine_handle(struct bsc_engine *engine, const struct bsc_event *event)
 {
     if (must_wait(engine, event)) {
-        if (event->kind != BSC_EVENT_COUNTED) /* the next one says the same and more */
+        /* Of these the next one says the same and more. */
+        if (event->kind != BSC_EVENT_COUNTED && event->kind != BSC_EVENT_FACTS)
             enqueue(engine, event);
         return;
     }

@@ -404,6 +404,25 @@ int64_t bsc_queries_next_ms(const struct bsc_service *service);
 /* effect.c */
 void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *service,
                       const struct bsc_query_spec *spec, bsc_token token);
+/* trial.c, step_trial.c: users decide */
+struct bsc_trial *bsc_trial_create(void);
+void bsc_trial_free(struct bsc_trial *trial); /* NULL is allowed */
+void bsc_trial_load(struct bsc_rollout *rollout, const struct bsc_trial_row *stored);
+struct bsc_fact_source *bsc_trial_source(struct bsc_trial *trial, uint64_t source);
+/* Do users count now? */
+bool bsc_trial_runs(const struct bsc_service *service);
+void bsc_trial_say(const struct bsc_service *service, char *out, size_t size);
+void bsc_trial_facts(struct bsc_engine *engine, const struct bsc_event *event);
+void bsc_convert_command(struct bsc_engine *engine, struct bsc_service *service,
+                         const struct bsc_event *event);
+/* Writes down what is to be stored of it. */
+void bsc_trial_collect(struct bsc_engine *engine, struct bsc_rollout *rollout);
+void bsc_trial_row_free(struct bsc_trial_row *row);
+/* The rollout is decided: its users are forgotten, the figures stay. */
+void bsc_trial_end(struct bsc_rollout *rollout);
+void bsc_step_begin_trial(struct bsc_engine *engine, struct bsc_service *service);
+enum bsc_verdict bsc_step_judge_trial(struct bsc_engine *engine, struct bsc_service *service,
+                                      char *reason, size_t size);
 
 /* step_mirror.c */
 /* What the proxies copy now, and how much of the requests; NULL: nothing. */
@@ -527,6 +546,8 @@ void bsc_rollout_pause_text(const struct bsc_rollout *rollout, const char *reaso
 bool bsc_step_is_clocked(const struct bsc_rollout *rollout);
 /* It runs from where it stood, or stands while it is paused. */
 void bsc_step_clock(struct bsc_engine *engine, struct bsc_service *service);
+/* How long the step at the cursor has lasted, unless it is paused. */
+int64_t bsc_bake_clock(const struct bsc_engine *engine, const struct bsc_rollout *rollout);
 
 /* command_lock.c */
 void bsc_lock_command(struct bsc_engine *engine, struct bsc_service *service,

@@ -118,6 +118,10 @@ static void load_rest(struct bsc_engine *engine, const struct bsc_stored_state *
             s->rollout->mirror = bsc_alloc(sizeof *s->rollout->mirror);
             *s->rollout->mirror = *state->mirrors[i].report;
         }
+    for (unsigned i = 0; i < state->trial_count; i++)
+        for (struct bsc_service *s = engine->services; s; s = s->next)
+            if (s->rollout && s->rollout->row.id == state->trials[i].rollout)
+                bsc_trial_load(s->rollout, &state->trials[i]);
     for (unsigned i = 0; i < state->record_count; i++) {
         struct bsc_service *service = bsc_service_find(engine, state->records[i].service);
         const struct bsc_record *record = &state->records[i].record;

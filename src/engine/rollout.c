@@ -126,6 +126,7 @@ static void finish(struct bsc_engine *engine, struct bsc_service *service)
     struct bsc_rollout *rollout = service->rollout;
     struct bsc_rollout_row *row = &rollout->row;
     bsc_analysis_end(rollout);
+    bsc_trial_end(rollout);
     if (!row->ended_ms)
         row->ended_ms = bsc_wall(engine);
     if (row->walk.status == BSC_ROLLOUT_PROMOTED)

@@ -211,6 +211,11 @@ static void fill(const struct bsc_engine *engine, const struct bsc_service *serv
         .endpoints = endpoints,
     };
     out->mirror = bsc_mirror_in_force(service, &out->mirror_bp);
+    if (bsc_trial_runs(service)) {
+        out->trial = &bsc_release_find(service, rollout->row.release)->row.spec->deploy.ab;
+        out->sources = rollout->trial->sources;
+        out->source_count = (unsigned)rollout->trial->source_count;
+    }
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
         if (!routed(instance))

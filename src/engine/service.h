@@ -5,6 +5,7 @@
 #define BASCULE_ENGINE_SERVICE_H
 
 #include "core/analysis/judge.h"
+#include "core/analysis/trial.h"
 #include "core/health.h"
 #include "core/mirror.h"
 #include "engine/engine.h"
@@ -52,6 +53,20 @@ struct bsc_query_run {
     int64_t next_ms; /* when it is asked again (boot clock); INT64_MAX: it is not */
 };
 
+/* An A/B test. */
+struct bsc_trial {
+    struct bsc_cohort cohort; /* empty when it is over */
+    struct bsc_trial_tally tally;
+    enum bsc_trial_verdict verdict; /* stays, once it is not open */
+    uint64_t lost;                  /* facts that proxies overwrote before they were read */
+    uint64_t untaken;               /* facts about users beyond BSC_COHORT_MAX */
+    struct bsc_fact_source *sources;
+    size_t source_count, source_capacity;
+    size_t changed; /* users that differ from what is stored */
+    bool over;      /* nobody is counted any more */
+    bool dirty;
+};
+
 struct bsc_rollout {
     struct bsc_rollout_row row;
     int64_t step_until_ms;    /* the current step's deadline (boot clock); 0: none */
@@ -65,6 +80,7 @@ struct bsc_rollout {
     int64_t round_ms;         /* when a gate asks its instances again (boot clock) */
     struct bsc_judge *judge;  /* NULL: nothing was counted yet, or the rollout is over */
     struct bsc_judge *chosen; /* of what match rules choose beside the coin; NULL: nothing yet */
+    struct bsc_trial *trial;  /* NULL: none was begun */
     struct bsc_judgement *judgement; /* what it said last; NULL: nothing yet */
     struct bsc_query_run *queries;   /* as in the release's specification */
     unsigned query_count;
@@ -125,5 +141,9 @@ struct bsc_planned {
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *service,
                                 const char *version, const struct bsc_deploy_wish *wish,
                                 struct bsc_planned *out, struct bsc_error *error);
+
+/* What the A/B test of a release is decided by. */
+struct bsc_trial_options bsc_trial_options_of(const struct bsc_ab_spec *ab);
+const char *bsc_trial_decider(const struct bsc_ab_spec *ab); /* a goal's name, or "value" */
 
 #endif

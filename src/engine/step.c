@@ -120,6 +120,7 @@ static void begin_commit(struct bsc_engine *engine, struct bsc_service *service)
     if (bsc_rescues(service) || bsc_analysis_watches(service))
         bsc_publish(engine, service, false);
     bsc_analysis_end(rollout);
+    bsc_trial_end(rollout);
     service->row.stable = candidate;
     release_mark_live(engine, service, candidate, undo);
     bsc_record_go_live(&service->records[candidate],
@@ -158,6 +159,9 @@ void bsc_step_begin(struct bsc_engine *engine, struct bsc_service *service)
         bsc_step_clock(engine, service);
         bsc_analysis_step(service);
         bsc_queries_begin(engine, service);
+        break;
+    case BSC_STEP_TRIAL:
+        bsc_step_begin_trial(engine, service);
         break;
     case BSC_STEP_COMMIT:
         begin_commit(engine, service);
@@ -293,6 +297,8 @@ enum bsc_verdict bsc_step_judge(struct bsc_engine *engine, struct bsc_service *s
         return judge_bake(engine, service, reason, size);
     case BSC_STEP_MIRROR:
         return bsc_step_judge_mirror(engine, service, reason, size);
+    case BSC_STEP_TRIAL:
+        return bsc_step_judge_trial(engine, service, reason, size);
     case BSC_STEP_DRAIN:
         return bsc_step_judge_drain(engine, service, reason, size);
     case BSC_STEP_STOP:

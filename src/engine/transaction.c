@@ -154,6 +154,8 @@ static void collect_service(struct bsc_engine *engine, struct bsc_service *servi
         change->mirror.rollout = service->rollout->row.id;
         change->mirror.report = report;
     }
+    if (service->rollout)
+        bsc_trial_collect(engine, service->rollout);
     for (size_t i = 0; i < service->instance_count; i++)
         if (service->instances[i].dirty) {
             bsc_change_add(engine, BSC_PUT_INSTANCE)->instance = service->instances[i].row;
@@ -190,6 +192,8 @@ static void changes_clear(struct bsc_engine *engine)
             free(engine->changes[i].rollout);
         if (engine->changes[i].kind == BSC_PUT_MIRROR)
             free(engine->changes[i].mirror.report);
+        if (engine->changes[i].kind == BSC_PUT_TRIAL)
+            bsc_trial_row_free(engine->changes[i].trial);
     }
     engine->change_count = 0;
 }

@@ -6,9 +6,13 @@
 #define BASCULE_PORTS_ENTROPY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct bsc_entropy_ops {
     void (*fill)(void *self, void *bytes, size_t size);
+    /* Who `identity` is under a rollout's affinity key (hexadecimal; "": zeros), as the router has
+     * it: a hash that leads nobody back. */
+    uint64_t (*user)(void *self, const char *key, const char *identity);
 };
 
 struct bsc_entropy {

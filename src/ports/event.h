@@ -20,6 +20,7 @@ struct bsc_sample;        /* core/analysis/sample.h */
 struct bsc_answer_read;   /* core/query.h */
 struct bsc_baseline;      /* core/analysis/latency.h */
 struct bsc_stored_state;  /* ports/store.h */
+struct bsc_facts;         /* ports/router.h */
 struct bsc_mirror_report; /* core/mirror.h */
 struct bsc_engine;
 
@@ -42,6 +43,7 @@ enum bsc_event_kind {
     BSC_EVENT_REJECT,    /* service; text: a comment or NULL */
     BSC_EVENT_LOCK,      /* service; text: why */
     BSC_EVENT_UNLOCK,    /* service */
+    BSC_EVENT_CONVERT,   /* service; text: who; id: the goal, or NULL; has_number, number */
     BSC_EVENT_TRAFFIC,   /* service, traffic */
     BSC_EVENT_QUERY,     /* run `query` when nothing is on its way to the store */
     BSC_EVENT_TERMINATE, /* stop every instance, then reply */
@@ -68,6 +70,7 @@ enum bsc_event_kind {
                          * before  the candidate got traffic. Every BSC_SAMPLE_MS; may be lost. */
     BSC_EVENT_MIRRORED, /* router: service, rollout, report: what came of copied requests since it
                          * was told last */
+    BSC_EVENT_FACTS,    /* router: service, facts. Told again until it was taken. */
     BSC_EVENT_CERTIFICATES, /* router: their files changed: text, and status when it can't use them
                              */
     BSC_EVENT_KIND_COUNT
@@ -115,6 +118,9 @@ struct bsc_event {
     const struct bsc_answer_read *answer;
     uint64_t rollout; /* MIRRORED: for which they were copied */
     const struct bsc_mirror_report *report;
+    const struct bsc_facts *facts;
+    bool has_number; /* CONVERT */
+    double number;
     const struct bsc_stored_state *state;
     const struct bsc_found *found;
     unsigned found_count;

@@ -7,6 +7,7 @@
 #ifndef BASCULE_PORTS_ROUTER_H
 #define BASCULE_PORTS_ROUTER_H
 
+#include "core/analysis/trial.h"
 #include "core/histogram.h"
 #include "ports/event.h"
 
@@ -19,6 +20,22 @@ struct bsc_endpoint {
     bool healthy;                            /* gets requests */
     bool leaving;    /* what lasts there, is told within the drain time to go on elsewhere */
     unsigned weight; /* 1..100, beside the others of its slot; 0 stands for 1 */
+};
+
+/* Where facts about users come from, and how far they were read. */
+struct bsc_fact_source {
+    uint64_t source; /* a number that no other source has, also after a restart of everything */
+    uint64_t read;
+};
+
+/* What a source tells of an A/B test: everything from where it was read to, up to `read`. */
+struct bsc_facts {
+    uint64_t rollout;
+    uint64_t source, read;
+    uint64_t lost;                      /* overwritten before anybody read them */
+    const struct bsc_trial_fact *items; /* `candidate` stands for green */
+    unsigned count;
+    bool *taken; /* set by who handles it: the source goes on behind it */
 };
 
 enum { BSC_AFFINITY_KEY_BYTES = 33 }; /* 128 bits in hexadecimal, and a NUL */
@@ -47,6 +64,10 @@ struct bsc_routing {
      * came of it. Its lists are borrowed during the call. */
     const struct bsc_shadow_spec *mirror;
     unsigned mirror_bp; /* so many of them */
+    /* Users of this split are counted for `rollout`, and FACTS told of them; NULL: none are. */
+    const struct bsc_ab_spec *trial;
+    const struct bsc_fact_source *sources; /* that were read already, before a restart */
+    unsigned source_count;
     const struct bsc_endpoint *endpoints;
     unsigned endpoint_count;
 };

@@ -138,6 +138,19 @@ struct bsc_settings {
     unsigned next_port;
 };
 
+/* An A/B test. Users are forgotten when it is over. */
+struct bsc_trial_row {
+    uint64_t rollout;
+    struct bsc_trial_tally tally;
+    enum bsc_trial_verdict verdict;
+    uint64_t lost, untaken;
+    bool over;
+    const struct bsc_cohort_user *users; /* PUT: those that changed */
+    unsigned user_count;
+    const struct bsc_fact_source *sources;
+    unsigned source_count;
+};
+
 enum bsc_change_kind {
     BSC_PUT_SERVICE,
     BSC_DELETE_SERVICE, /* with its releases, instances; records, rollouts and audit stay */
@@ -147,6 +160,7 @@ enum bsc_change_kind {
     BSC_DELETE_INSTANCE, /* by id */
     BSC_PUT_ROLLOUT,
     BSC_PUT_MIRROR, /* what came of the requests that were copied for a rollout */
+    BSC_PUT_TRIAL,
     BSC_PUT_RECORD,
     BSC_ADD_AUDIT,
     BSC_PUT_SETTINGS,
@@ -164,6 +178,7 @@ struct bsc_change {
             uint64_t rollout;
             struct bsc_mirror_report *report; /* owned by the change list, or by the store */
         } mirror;
+        struct bsc_trial_row *trial; /* likewise, with what it points to */
         struct {
             const char *service;
             struct bsc_record record;
@@ -192,6 +207,8 @@ struct bsc_stored_state {
         struct bsc_record record;
     } * records;
     unsigned record_count;
+    const struct bsc_trial_row *trials; /* of those rollouts */
+    unsigned trial_count;
 };
 
 struct bsc_store_ops {

@@ -107,6 +107,9 @@ static enum bsc_status make_counters(struct bsc_control *control, struct bsc_cou
         return bsc_error_errno(error, "map the counters");
     counters->version = BSC_COUNTERS_VERSION;
     counters->workers = control->worker_count;
+    struct bsc_random random;
+    bsc_random_seed(&random);
+    counters->birth = bsc_random_next(&random);
     *out = counters;
     return BSC_OK;
 }

@@ -13,17 +13,23 @@
 #define BASCULE_PROXY_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/histogram.h"
 
 enum {
-    BSC_COUNTERS_VERSION = 6,
+    BSC_COUNTERS_VERSION = 7,
     BSC_COUNTERS_WORKERS_MAX = 64,
     BSC_RESCUE_CAUSES = 5,
     BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
     BSC_GAUGES = 65536, /* index 0 is never handed out: "no instance" */
 };
+
+/* Identities are hashed under this first, and then under the key of a rollout (identity.h): who
+ * tells of a user by another way must do the same. */
+#define BSC_IDENTITY_KEY "bascule instance"
 
 typedef _Atomic uint64_t bsc_counter;
 
@@ -62,6 +68,23 @@ struct bsc_bad_buckets {
     bsc_counter words[BSC_BAD_WORDS];
 };
 
+/* What is told of a user of an A/B test (trial.h). */
+struct bsc_fact {
+    uint64_t user;  /* a keyed hash */
+    uint64_t trial; /* the rollout */
+    bool green;     /* the slot that the user is drawn for; else blue */
+    uint8_t goals;  /* a bit for each that was reached */
+    bool valued;    /* with a number, which comes once */
+    double value;
+};
+
+/* A ring: a fact overwrites the one that was written BSC_FACTS before it, read or not. Who reads is
+ * told by `facts` how many were written, and sees from that what it missed. */
+enum { BSC_FACTS = 32768 };
+struct bsc_fact_place {
+    bsc_counter user, trial, what, value;
+};
+
 struct bsc_shard {
     bsc_counter connections_opened, connections_closed; /* of clients */
     bsc_counter held, held_refused, held_timed_out;     /* `held`: now */
@@ -78,10 +101,13 @@ struct bsc_shard {
     _Alignas(64) struct bsc_gauge gauges[BSC_GAUGES];
     _Alignas(64) struct bsc_cell cells[BSC_CELLS];
     _Alignas(64) struct bsc_bad_buckets bad[BSC_CELLS];
+    bsc_counter facts; /* ever written */
+    _Alignas(64) struct bsc_fact_place fact_ring[BSC_FACTS];
 };
 
 struct bsc_counters {
     uint32_t version, workers;
+    uint64_t birth; /* random: which process it was, also where numbers begin anew */
     /* One for each worker, and behind them one for the thread that sends copies of requests: of
      * that only the gauges mean something. */
     _Alignas(4096) struct bsc_shard shards[];
@@ -97,6 +123,38 @@ static inline void bsc_counter_add(bsc_counter *counter, uint64_t amount)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
                           memory_order_relaxed);
+}
+
+/* For the single writer of the shard. */
+static inline void bsc_fact_write(struct bsc_shard *shard, const struct bsc_fact *fact)
+{
+    uint64_t number = bsc_counter_get(&shard->facts), value;
+    struct bsc_fact_place *place = &shard->fact_ring[number % BSC_FACTS];
+    memcpy(&value, &fact->value, sizeof value);
+    atomic_store_explicit(&place->user, fact->user, memory_order_relaxed);
+    atomic_store_explicit(&place->trial, fact->trial, memory_order_relaxed);
+    atomic_store_explicit(&place->what,
+                          (uint64_t)fact->green | (uint64_t)fact->valued << 1 |
+                              (uint64_t)fact->goals << 8,
+                          memory_order_relaxed);
+    atomic_store_explicit(&place->value, value, memory_order_relaxed);
+    atomic_store_explicit(&shard->facts, number + 1, memory_order_release);
+}
+
+/* Number `number`, which must have been written. False: another one is, or may be, in its place. */
+static inline bool bsc_fact_read(const struct bsc_shard *shard, uint64_t number,
+                                 struct bsc_fact *out)
+{
+    const struct bsc_fact_place *place = &shard->fact_ring[number % BSC_FACTS];
+    uint64_t what = bsc_counter_get(&place->what), value = bsc_counter_get(&place->value);
+    *out = (struct bsc_fact){ .user = bsc_counter_get(&place->user),
+                              .trial = bsc_counter_get(&place->trial),
+                              .green = what & 1,
+                              .valued = what >> 1 & 1,
+                              .goals = (uint8_t)(what >> 8) };
+    memcpy(&out->value, &value, sizeof value);
+    atomic_thread_fence(memory_order_acquire);
+    return bsc_counter_get(&shard->facts) - number < BSC_FACTS;
 }
 
 #endif

@@ -168,6 +168,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
             bsc_exchange_match(exchange, &request->head, bytes);
         if (exchange->service->shared->mirror)
             bsc_mirror_draw(worker, exchange, index, bytes);
+        if (exchange->service->shared->trial)
+            bsc_trial_ask(worker, exchange, bytes);
     }
     if (bsc_access_log_on(worker->access))
         bsc_access_begin(worker, exchange, bytes);
@@ -217,6 +219,8 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     if (exchange->lasting)
         bsc_lasting_end(worker, exchange);
     bsc_exchange_charge(worker, exchange);
+    if (exchange->trial)
+        bsc_trial_end(worker, exchange);
     bsc_access_end(worker, exchange, whole);
     bsc_exchange_unhold(worker, exchange);
     bsc_queue_leave(worker, exchange, false);

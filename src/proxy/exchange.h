@@ -53,6 +53,7 @@ struct bsc_exchange {
     const char *reason;          /* of an own answer; NULL: none */
     struct bsc_buffer *note;     /* for the access log (access.h); NULL: it is off */
     struct bsc_lasting *lasting; /* farewell.h; NULL: it is over soon, or nothing can be told */
+    uint64_t user, trial;        /* of an A/B test (trial.h); trial 0: of none */
     uint64_t cookie;             /* the number that makes it, when `give_cookie` */
     uint32_t cell;               /* what it is charged to, once `charged` */
     uint16_t status;             /* of the answer; 0: none yet */
@@ -67,6 +68,7 @@ struct bsc_exchange {
     uint16_t failed_status;
     int64_t failed_us;
     uint8_t retry_after_s;  /* for an own answer */
+    uint8_t goals;          /* of the test that the request may reach */
     bool charged : 1;       /* the coin was tossed: `cell` is its unit */
     bool keep_alive : 1;    /* the client's connection goes on afterwards */
     bool reusable : 1;      /* the upstream's does */
@@ -81,6 +83,7 @@ struct bsc_exchange {
     bool asked : 1;         /* it was */
     bool client_left : 1;   /* it went away first */
     bool identified : 1;
+    bool told : 1;         /* ... that its user came, and what of it */
     bool give_cookie : 1;  /* the answer brings the client a cookie of ours */
     bool placed : 1;       /* it has one of the instance's places (queue.h) */
     bool client_id : 1;    /* its id is the client's own, not `id` */

@@ -10,6 +10,7 @@
 #include "base/network.h"
 #include "proxy/bytes.h"
 #include "proxy/cookie.h"
+#include "proxy/counters.h"
 
 enum { BUCKETS = 10000 };
 
@@ -26,7 +27,7 @@ static uint64_t hash(const void *bytes, size_t size, const unsigned char *key)
 
 uint64_t bsc_identity_hash(const char *bytes, size_t size)
 {
-    static const unsigned char key[BSC_KEY_BYTES] = "bascule instance";
+    static const unsigned char key[BSC_KEY_BYTES] = BSC_IDENTITY_KEY;
     return hash(bytes, size, key);
 }
 
@@ -50,9 +51,19 @@ uint32_t bsc_identity_point(uint64_t seed, unsigned index)
     return (uint32_t)(bsc_identity_hash((const char *)pair, sizeof pair) >> 32);
 }
 
+uint64_t bsc_identity_user(const unsigned char key[BSC_KEY_BYTES], uint64_t identity)
+{
+    return hash(&identity, sizeof identity, key);
+}
+
+unsigned bsc_identity_bucket_of(uint64_t user)
+{
+    return (unsigned)(user % BUCKETS);
+}
+
 unsigned bsc_identity_bucket(const unsigned char key[BSC_KEY_BYTES], uint64_t identity)
 {
-    return (unsigned)(hash(&identity, sizeof identity, key) % BUCKETS);
+    return bsc_identity_bucket_of(bsc_identity_user(key, identity));
 }
 
 static bool identity_of_cookies(const struct bsc_service *service, const struct bsc_head *head,

@@ -31,7 +31,10 @@ uint64_t bsc_identity_hash_client(const char *address);
 /* Number `index` of the places on a ring of an instance with that hash. */
 uint32_t bsc_identity_point(uint64_t hash, unsigned index);
 
-/* 0 .. 9999; `key` is the rollout's. */
+/* Who that is in a rollout, whose key this is; and the bucket of such a number, 0 .. 9999. */
+uint64_t bsc_identity_user(const unsigned char key[BSC_KEY_BYTES], uint64_t identity);
+unsigned bsc_identity_bucket_of(uint64_t user);
+/* Both in one. */
 unsigned bsc_identity_bucket(const unsigned char key[BSC_KEY_BYTES], uint64_t identity);
 
 /* Finds the identity that the service asks for in a request. False: the request has none. */

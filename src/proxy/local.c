@@ -234,6 +234,8 @@ static void apply_change(struct bsc_worker *worker, const struct bsc_change *cha
     if (change->service) {
         bsc_service_release(service->shared);
         service->shared = bsc_service_acquire(change->service);
+        if (service->shared->trial && !worker->told)
+            worker->told = bsc_told_create();
         if (service->shared->traffic != BSC_TRAFFIC_HOLD)
             bsc_exchange_wake_held(worker, service);
         for (int slot = 0; service->roster && slot < BSC_SLOT_COUNT; slot++)

@@ -27,6 +27,7 @@
 #include "proxy/routes.h"
 #include "proxy/rules.h"
 #include "proxy/tls.h"
+#include "proxy/trial.h"
 
 enum bsc_balancing {
     BSC_BALANCING_ROUND_ROBIN,
@@ -95,6 +96,7 @@ struct bsc_service {
     struct bsc_mirror_rules *mirror; /* NULL: no request is copied */
     struct bsc_blame blame;          /* which of its answers are errors */
     struct bsc_pages pages;          /* before the proxy's own */
+    struct bsc_trial_rules *trial;   /* an A/B test; NULL: none is under way */
     struct bsc_hold_count *hold;
     unsigned route_count;
     struct bsc_service_route *routes;

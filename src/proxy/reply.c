@@ -120,6 +120,10 @@ static bool begin_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
     exchange->status = response->status;
     exchange->answered_us = worker->now_us;
     bsc_exchange_charge_head(worker, exchange);
+    if (exchange->trial)
+        bsc_trial_answer(worker, exchange,
+                         exchange->upstream->connection.in->bytes +
+                             exchange->upstream->connection.in->begin);
     if (response->status == 101)
         return begin_tunnel(worker, exchange);
     exchange->reusable = response->head.keep_alive &&

@@ -61,6 +61,7 @@ struct bsc_worker {
     struct bsc_slab clients, upstreams, exchanges, tls_sessions;
     struct bsc_list queues; /* services with requests that wait for an instance (queue.h) */
     struct bsc_h2 *h2;
+    struct bsc_told *told;  /* users of A/B tests; NULL: there was none yet */
     struct bsc_list later;  /* connections that want another turn */
     struct bsc_list graves; /* connections closed in this turn */
 

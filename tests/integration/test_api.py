@@ -82,6 +82,7 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         assert daemon.end_of(switched)["status"] == "promoted"
         assert daemon.end_of(ask("POST", service + "/rollback", {"version": None}, status=202))["status"] == "promoted"
         ask("POST", service + "/cleanup", {})
+        problem(ask("POST", service + "/convert", {"user": "8f2c", "goal": "order"}, status=409), 409, "invalid-state")
         for steer in ("promote", "pause", "resume", "retry", "approve", "reject"):
             problem(ask("POST", service + "/" + steer, {}, status=409), 409, "invalid-state")
         problem(ask("POST", service + "/lock", {"reason": " "}, status=422), 422, "invalid")

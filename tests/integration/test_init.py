@@ -18,7 +18,7 @@ def run(folder, *words, **more):
                           stdin=subprocess.DEVNULL, **more)
 
 
-@pytest.mark.parametrize("strategy", ["blue-green", "canary", "rolling", "recreate"])
+@pytest.mark.parametrize("strategy", ["blue-green", "canary", "rolling", "recreate", "shadow", "ab"])
 def test_every_strategy_makes_a_file_without_problems_or_warnings(tmp_path, strategy):
     made = run(tmp_path, "init", "--strategy", strategy, "--name", "shop", "--command", "./app", "--port", "8081")
     assert made.returncode == 0 and strategy in made.stdout

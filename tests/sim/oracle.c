@@ -191,11 +191,43 @@ static void check_gates(struct sim *sim, const struct bsc_rollout_row *row)
     }
 }
 
+/* Each user once: all that was read is counted, and nothing twice. Nobody wins where nobody came.
+ */
+static void check_trials(struct sim *sim)
+{
+    const struct bsc_stored_state *state = sim_store_state(sim);
+    for (unsigned i = 0; i < state->trial_count; i++) {
+        const struct bsc_trial_row *row = &state->trials[i];
+        uint64_t users = row->tally.candidate.users + row->tally.live.users;
+        uint64_t read = row->source_count ? row->sources[0].read : 0;
+        if (!row->over && (users != read || users != row->user_count))
+            sim_fail(sim, "invariant 7: r%llu counts %llu users and has %u, of %llu",
+                     (unsigned long long)row->rollout, (unsigned long long)users, row->user_count,
+                     (unsigned long long)read);
+        if (!users && row->verdict != BSC_TRIAL_OPEN)
+            sim_fail(sim, "invariant 4: r%llu is decided without a user",
+                     (unsigned long long)row->rollout);
+    }
+}
+
+static void check_trial_ended(struct sim *sim, const struct bsc_rollout_row *row)
+{
+    const struct bsc_spec *spec = release_spec(sim, row->release);
+    for (unsigned i = 0; spec && i < row->plan.count; i++)
+        if (row->plan.steps[i].kind == BSC_STEP_TRIAL &&
+            row->plan.steps[i].state == BSC_STEP_DONE &&
+            sim_trial_of(sim, row->id) != SIM_TRIAL_GOOD &&
+            spec->deploy.ab.undecided == BSC_UNDECIDED_BACK)
+            sim_fail(sim, "invariant 4: r%llu goes on although users did not decide for it",
+                     (unsigned long long)row->id);
+}
+
 void sim_check_durable(struct sim *sim)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
     check_starts(sim);
     sim_check_groups(sim);
+    check_trials(sim);
     for (unsigned i = 0; i < state->rollout_count; i++) {
         check_abort(sim, &state->rollouts[i]);
         check_superseded(sim, &state->rollouts[i]);
@@ -203,6 +235,7 @@ void sim_check_durable(struct sim *sim)
         check_queries(sim, &state->rollouts[i]);
         check_mirrored(sim, &state->rollouts[i]);
         check_gates(sim, &state->rollouts[i]);
+        check_trial_ended(sim, &state->rollouts[i]);
     }
     for (unsigned i = 0; i < state->service_count; i++) {
         const struct bsc_service_row *row = &state->services[i];

@@ -87,6 +87,11 @@ static void take(struct sim *sim, const struct bsc_routing *routing, bsc_token t
     wanted->candidate = routing->candidate;
     wanted->match = routing->match != NULL;
     wanted->rollout = routing->rollout;
+    wanted->counts = routing->trial != NULL;
+    if (wanted->counts) /* proxies keep what they found; where it was read to, the engine knows */
+        sim->facts[service].read = routing->source_count ? routing->sources[0].read : 0;
+    if (wanted->counts && sim->facts[service].trial != routing->rollout)
+        sim->facts[service] = (struct sim_facts){ .trial = routing->rollout };
     snprintf(wanted->name, sizeof wanted->name, "%s", routing->spec->name);
     memcpy(wanted->weight_bp, routing->weight_bp, sizeof wanted->weight_bp);
     if (routing->endpoint_count > SIM_ENDPOINTS) {
@@ -409,6 +414,42 @@ static void compare(struct sim *sim, unsigned s)
                                                         .report = &report });
 }
 
+/* Twenty users more, and what they do; told again until the engine is not busy. */
+static void tell_facts(struct sim *sim, unsigned s)
+{
+    enum { USERS = 20, SOURCE = 77 };
+    const struct sim_route *wanted = &sim->wanted[s];
+    struct sim_facts *facts = &sim->facts[s];
+    enum sim_trial trial = sim_trial_of(sim, wanted->rollout);
+    struct bsc_trial_fact items[USERS];
+    bool taken = false;
+    if (sim->fate.script || !sim->published[s] || !wanted->counts || trial == SIM_TRIAL_SILENT ||
+        facts->told_ms + 100 > sim->now_ms)
+        return;
+    facts->told_ms = sim->now_ms;
+    facts->written += facts->written == facts->read ? USERS : 0;
+    for (uint64_t i = facts->read; i < facts->written; i++) {
+        bool green = i % 2, better = green == (wanted->candidate == BSC_GREEN);
+        items[i - facts->read] = (struct bsc_trial_fact){
+            .user = (i + 1) * 0x9e3779b97f4a7c15,
+            .candidate = green,
+            .goals = (trial == SIM_TRIAL_GOOD) == better,
+        };
+    }
+    struct bsc_facts told = { .rollout = wanted->rollout,
+                              .source = SOURCE,
+                              .read = facts->written,
+                              .items = items,
+                              .count = (unsigned)(facts->written - facts->read),
+                              .taken = &taken };
+    uint64_t read = facts->written;
+    bsc_engine_handle(
+        sim->engine,
+        &(struct bsc_event){ .kind = BSC_EVENT_FACTS, .service = wanted->name, .facts = &told });
+    if (taken)
+        facts->read = read;
+}
+
 void sim_router_turn(struct sim *sim)
 {
     end_requests(sim);
@@ -430,6 +471,7 @@ void sim_router_turn(struct sim *sim)
         }
         count(sim, s);
         compare(sim, s);
+        tell_facts(sim, s);
         if (sim->snapshot_at_ms[s] && sim->snapshot_at_ms[s] <= sim->now_ms) {
             sim->snapshot_at_ms[s] = 0;
             if (sim->published[s])

@@ -111,6 +111,7 @@ static void draw_gates(struct sim *sim, struct bsc_spec *spec)
     if (sim_random(sim, 6) == 0)
         add_gate(sim, spec, query_gate(sim, &spec->arena));
 }
+static const struct bsc_goal_spec goal = { .name = "order", .path = "/order" };
 
 struct bsc_spec *sim_full_spec(struct sim *sim, unsigned service, enum bsc_strategy strategy)
 {
@@ -143,7 +144,14 @@ struct bsc_spec *sim_full_spec(struct sim *sim, unsigned service, enum bsc_strat
                     .differences_bp = 100,
                     .slower = 200,
                     .minimum = 100 },
+        .ab = { .share_bp = 5000,
+                .duration_ms = 3000,
+                .minimum_users = 20,
+                .alpha_bp = 500,
+                .goal_count = 1,
+                .goals = &goal },
     };
+    spec->traffic.affinity.header = "X-User";
     add_hooks(spec, true, true, true);
     if (sim->fate.script != SIM_DRIVEN) {
         add_late_hooks(spec, true, true);
@@ -174,6 +182,7 @@ static void draw_strategy(struct sim *sim, struct bsc_deploy_spec *deploy)
         deploy->max_surge = (struct bsc_amount){ 0, true }; /* none at all */
     static const struct bsc_match_rule beta = { BSC_MATCH_HEADER, BSC_MATCH_PRESENT, "X", NULL };
     deploy->match = (struct bsc_match_spec){ (unsigned)sim_random(sim, 2), &beta };
+    deploy->ab.undecided = sim_random(sim, 2) ? BSC_UNDECIDED_BACK : BSC_UNDECIDED_KEEP;
     if (deploy->strategy == BSC_STRATEGY_CANARY && !deploy->bake_ms)
         deploy->bake_ms = 1000;
     deploy->shadow.then = (enum bsc_after_shadow)sim_random(sim, 3);

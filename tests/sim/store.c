@@ -19,8 +19,9 @@ struct sim_row_list {
     struct bsc_stored_record *records;
     struct bsc_stored_mirror *mirrors;
     size_t service_count, release_count, instance_count, rollout_count, record_count;
-    size_t mirror_count;
-    size_t capacity[6];
+    size_t mirror_count, trial_count;
+    struct bsc_trial_row *trials;
+    size_t capacity[7];
     struct bsc_stored_state state;
 };
 
@@ -37,6 +38,12 @@ static struct bsc_spec *counted(const struct bsc_spec *spec)
 static void uncount(const struct bsc_spec *spec)
 {
     bsc_spec_release((struct bsc_spec *)(uintptr_t)spec);
+}
+
+static void free_trial(const struct bsc_trial_row *row)
+{
+    free((void *)(uintptr_t)row->users);
+    free((void *)(uintptr_t)row->sources);
 }
 
 void sim_store_init(struct sim *sim)
@@ -60,6 +67,9 @@ void sim_store_deinit(struct sim *sim)
     for (size_t i = 0; i < rows->mirror_count; i++)
         free(rows->mirrors[i].report);
     free(rows->mirrors);
+    for (size_t i = 0; i < rows->trial_count; i++)
+        free_trial(&rows->trials[i]);
+    free(rows->trials);
     free(rows);
 }
 
@@ -93,6 +103,51 @@ static void delete_service(struct sim_row_list *rows, const char *name)
     for (size_t i = 0; i < rows->instance_count; i++)
         if (!strcmp(rows->instances[i].service, name))
             rows->instances[i--] = rows->instances[--rows->instance_count];
+}
+
+/* The rows of users and sources that a test has, as changes leave them. */
+static void put_trial(struct sim_row_list *rows, const struct bsc_trial_row *row)
+{
+    size_t i = 0;
+    while (i < rows->trial_count && rows->trials[i].rollout != row->rollout)
+        i++;
+    if (i == rows->trial_count) {
+        rows->trials =
+            bsc_grow(rows->trials, &rows->capacity[6], ++rows->trial_count, sizeof *rows->trials);
+        rows->trials[i] = (struct bsc_trial_row){ .rollout = row->rollout };
+    }
+    struct bsc_trial_row *kept = &rows->trials[i];
+    struct bsc_cohort_user *users = (void *)(uintptr_t)kept->users;
+    unsigned count = kept->user_count;
+    users = bsc_realloc(users, (count + row->user_count + 1) * sizeof *users);
+    for (unsigned u = 0; u < row->user_count; u++) {
+        unsigned at = 0;
+        while (at < count && users[at].key != row->users[u].key)
+            at++;
+        users[at] = row->users[u];
+        count += at == count;
+    }
+    struct bsc_fact_source *sources = (void *)(uintptr_t)kept->sources;
+    sources = bsc_realloc(sources, (row->source_count + 1) * sizeof *sources);
+    memcpy(sources, row->sources, row->source_count * sizeof *sources);
+    *kept = *row;
+    kept->users = users;
+    kept->user_count = row->over ? 0 : count;
+    kept->sources = sources;
+    kept->source_count = row->over ? 0 : row->source_count;
+}
+
+static struct bsc_trial_row *copy_trial(const struct bsc_trial_row *row)
+{
+    struct bsc_trial_row *copy = bsc_alloc(sizeof *copy);
+    struct bsc_cohort_user *users = bsc_alloc((row->user_count + 1) * sizeof *users);
+    struct bsc_fact_source *sources = bsc_alloc((row->source_count + 1) * sizeof *sources);
+    memcpy(users, row->users, row->user_count * sizeof *users);
+    memcpy(sources, row->sources, row->source_count * sizeof *sources);
+    *copy = *row;
+    copy->users = users;
+    copy->sources = sources;
+    return copy;
 }
 
 static void put_release(struct sim_row_list *rows, const struct bsc_release_row *row)
@@ -224,6 +279,9 @@ static void apply(struct sim *sim, const struct bsc_change *change)
     case BSC_PUT_MIRROR:
         put_mirror(rows, &change->mirror);
         break;
+    case BSC_PUT_TRIAL:
+        put_trial(rows, change->trial);
+        break;
     case BSC_PUT_RECORD:
         put_record(rows, change->record.service, &change->record.record);
         break;
@@ -265,6 +323,8 @@ static void keep(struct sim *sim, const struct bsc_change *changes, unsigned cou
             copy->mirror.report = bsc_alloc(sizeof *copy->mirror.report);
             *copy->mirror.report = *changes[i].mirror.report;
         }
+        if (copy->kind == BSC_PUT_TRIAL)
+            copy->trial = copy_trial(changes[i].trial);
     }
 }
 
@@ -282,6 +342,10 @@ void sim_store_decide(struct sim *sim, bool durable)
             free(change->rollout);
         if (change->kind == BSC_PUT_MIRROR)
             free(change->mirror.report);
+        if (change->kind == BSC_PUT_TRIAL) {
+            free_trial(change->trial);
+            free(change->trial);
+        }
     }
     free(sim->commit);
     sim->commit = NULL;
@@ -359,6 +423,8 @@ const struct bsc_stored_state *sim_store_state(struct sim *sim)
         .rollout_count = (unsigned)rows->rollout_count,
         .mirrors = rows->mirrors,
         .mirror_count = (unsigned)rows->mirror_count,
+        .trials = rows->trials,
+        .trial_count = (unsigned)rows->trial_count,
         .records = rows->records,
         .record_count = (unsigned)rows->record_count,
     };

@@ -172,10 +172,19 @@ static void fill(void *self, void *bytes, size_t size)
     memcpy(bytes, &sim->keys, size < sizeof sim->keys ? size : sizeof sim->keys);
 }
 
+static uint64_t user(void *self, const char *key, const char *identity)
+{
+    uint64_t hash = 1469598103934665603U;
+    (void)self, (void)key;
+    while (*identity)
+        hash = (hash ^ (unsigned char)*identity++) * 1099511628211U;
+    return hash;
+}
+
 void sim_engine_start(struct sim *sim)
 {
     static const struct bsc_clock_ops clock_ops = { boot_ms, wall_ms };
-    static const struct bsc_entropy_ops entropy_ops = { fill };
+    static const struct bsc_entropy_ops entropy_ops = { fill, user };
     static const struct bsc_notifier_ops notifier_ops = { "sim", reply, audit, changed };
     struct bsc_ports ports = {
         .runtimes = { sim_runtime_port(sim, BSC_RUNTIME_PROCESS),

@@ -66,6 +66,7 @@ struct sim_route {
     bool watch;
     bool match;  /* some requests go to the candidate by rule */
     bool mirror; /* requests are copied to the candidate */
+    bool counts; /* users of an A/B test */
     uint64_t rollout;
     enum bsc_traffic traffic;
     unsigned endpoint_count;
@@ -156,6 +157,10 @@ struct sim {
     struct sim_generation generations[SIM_GENERATIONS];
     struct sim_counted counted[SIM_SERVICES];
     int64_t mirrored_ms[SIM_SERVICES]; /* when it was told last what came of copies */
+    struct sim_facts {
+        uint64_t trial, written, read; /* each about another user */
+        int64_t told_ms;
+    } facts[SIM_SERVICES];
     struct sim_wait {
         bsc_token token; /* 0: free */
         bool drain;

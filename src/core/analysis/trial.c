@@ -4,9 +4,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/analysis/steady.h"
 
+/* So many users of each version must have a number: means of fewer are no bells. */
+static const uint64_t value_least = 50;
 /* Of the users themselves: a false alarm stops a sound test, so it is rarer. */
 static const double mismatch_alpha = 0.001;
 /* Fewer events say nothing of how many will be needed, and more are not waited for. */
@@ -76,7 +79,7 @@ static void rule_value(const struct bsc_trial_tally *tally, const struct bsc_tri
 {
     const struct bsc_trial_arm *candidate = &tally->candidate, *live = &tally->live;
     double bound = INFINITY;
-    if (candidate->users >= BSC_STEADY_WINDOWS && live->users >= BSC_STEADY_WINDOWS) {
+    if (candidate->valued >= value_least && live->valued >= value_least) {
         uint64_t users = candidate->users + live->users;
         double variance = (double)users * (variance_of(candidate) + variance_of(live));
         struct bsc_steady steady = { .windows = users, .squares = variance * (double)(users - 1) };
@@ -211,23 +214,32 @@ void bsc_trial_text(const struct bsc_trial_ruling *ruling, const struct bsc_tria
         break;
     default:
         snprintf(out, size, "undecided after %llu and %llu users: %s", candidate, live, found);
-        size_t used = 0;
-        while (used < size && out[used])
-            used++;
-        if (ruling->needed_users >= 0 && used < size)
+        size_t used = strlen(out);
+        if (ruling->needed_users >= 0)
             snprintf(out + used, size - used, "; needs about %lld more users",
                      (long long)ruling->needed_users);
         break;
     }
 }
 
+static const char *const verdict_names[BSC_TRIAL_VERDICT_COUNT] = {
+    [BSC_TRIAL_OPEN] = "undecided",
+    [BSC_TRIAL_CANDIDATE] = "candidate",
+    [BSC_TRIAL_LIVE] = "live",
+    [BSC_TRIAL_MISMATCH] = "mismatch",
+};
+
 const char *bsc_trial_verdict_name(enum bsc_trial_verdict verdict)
 {
-    static const char *const names[BSC_TRIAL_VERDICT_COUNT] = {
-        [BSC_TRIAL_OPEN] = "undecided",
-        [BSC_TRIAL_CANDIDATE] = "candidate",
-        [BSC_TRIAL_LIVE] = "live",
-        [BSC_TRIAL_MISMATCH] = "mismatch",
-    };
-    return names[verdict];
+    return verdict_names[verdict];
+}
+
+bool bsc_trial_verdict_parse(const char *name, enum bsc_trial_verdict *out)
+{
+    for (unsigned i = 0; i < BSC_TRIAL_VERDICT_COUNT; i++)
+        if (!strcmp(name, verdict_names[i])) {
+            *out = (enum bsc_trial_verdict)i;
+            return true;
+        }
+    return false;
 }

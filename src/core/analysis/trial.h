@@ -99,5 +99,6 @@ void bsc_trial_text(const struct bsc_trial_ruling *ruling, const struct bsc_tria
                     const char *decide, char *out, size_t size);
 
 const char *bsc_trial_verdict_name(enum bsc_trial_verdict verdict); /* "candidate" */
+bool bsc_trial_verdict_parse(const char *name, enum bsc_trial_verdict *out);
 
 #endif

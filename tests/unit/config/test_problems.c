@@ -314,7 +314,7 @@ static void values_of_the_wrong_kind(void **unused)
           "of !#$%&'*+-.^_`|~, found 'a b'" },
         { WEB "    deploy: { strategy: waterfall }\n",
           "4: services.web.deploy.strategy: expected blue-green or canary or rolling or "
-          "recreate or shadow, found 'waterfall'" },
+          "recreate or shadow or ab, found 'waterfall'" },
         { "ports: 80-90\n" WEB,
           "1: ports: expected a range of ports from 1024 to 65535 such as 21000-21999, found "
           "'80-90'" },

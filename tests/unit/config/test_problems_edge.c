@@ -264,6 +264,42 @@ static void values_that_no_strategy_takes(void **unused)
         problems_are(cases[i].text, cases[i].problems);
 }
 
+static void values_that_no_ab_test_takes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text, *problems;
+    } cases[] = {
+        { WEB "    affinity: { header: U }\n    deploy: { strategy: ab }\n",
+          "5: services.web.deploy.strategy: ab needs something to decide by: deploy.ab.goals or "
+          "deploy.ab.value is missing" },
+        { WEB "    deploy: { strategy: ab, ab: { goals: [{ name: a, path: /a }] } }\n",
+          "4: services.web.deploy.strategy: ab divides users, and nothing says who they are: "
+          "affinity.cookie or affinity.header is missing" },
+        { WEB "    deploy: { ab: { goals: [{ name: a, path: /a }], decide: b } }\n",
+          "4: services.web.deploy.ab.decide: there is no goal 'b'" },
+        { WEB "    deploy: { ab: { decide: value } }\n",
+          "4: services.web.deploy.ab.decide: 'value' needs deploy.ab.value.header" },
+        { WEB "    deploy: { ab: { goals: [{ name: A, path: /a }] } }\n",
+          "4: services.web.deploy.ab.goals[0].name: expected a name of up to 32 of a-z, 0-9, '-' "
+          "and '_', a letter first, found 'A'" },
+        { WEB "    deploy: { ab: { goals: [{ name: a, path: \"/a*b\" }] } }\n",
+          "4: services.web.deploy.ab.goals[0].path: expected a path that starts with '/', without "
+          "'?', '#' and spaces; a '*' at its end stands for whatever follows, found '/a*b'" },
+        { WEB "    deploy: { ab: { goals: [{ name: a }] } }\n",
+          "4: services.web.deploy.ab.goals[0].path: is missing" },
+        { WEB "    deploy: { ab: { goals: [{ name: value, path: /a }] } }\n",
+          "4: services.web.deploy.ab.goals[0].name: 'value' is the number of deploy.ab.value" },
+        { WEB "    deploy: { ab: { goals: [{ name: a, path: /a, header: { A: 1, B: 2 } }] } }\n",
+          "4: services.web.deploy.ab.goals[0].header: expected the name of a header field, or a "
+          "map of one name to its value, found a map" },
+        { WEB "    deploy: { ab: { goals: [{ name: a, path: /a }, { name: a, path: /b }] } }\n",
+          "4: services.web.deploy.ab.goals[1]: there is a goal 'a' already" }
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        problems_are(cases[i].text, cases[i].problems);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +307,7 @@ int main(void)
         cmocka_unit_test(rules_and_queries_that_make_no_sense),
         cmocka_unit_test(a_deadline_that_no_version_could_meet),
         cmocka_unit_test(values_that_no_strategy_takes),
+        cmocka_unit_test(values_that_no_ab_test_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,6 +133,8 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
         if (!strcmp(at, "undo") ||
             ((!strcmp(at, "timeout") || !strcmp(at, "once")) && strstr(key->path, "hooks.")))
             bsc_text_printf(&text, "%scommand: hook\n", margin);
+        if (!strcmp(key->path, "deploy.ab.decide"))
+            bsc_text_printf(&text, "%svalue: { header: X-Order-Total }\n", margin);
         if (table == &bsc_gate_keys && strstr(key->path, "probe.") && strcmp(at, "path") != 0)
             bsc_text_printf(&text, "%spath: /\n", margin);
         else if (table == &bsc_gate_keys && !strcmp(at, "on_timeout"))

@@ -57,6 +57,9 @@ static void a_release_keeps_nothing_of_its_file(void **unused)
         "}",
         "command: [work], release: shop, depends_on: [db, api], health: { running: 2s },"
         "deploy: { order: stop-first } }, db: { command: [db] }, api: { command: [api]",
+        "command: app, affinity: { header: X-User }, deploy: { strategy: ab, ab: { goals: [{ name: "
+        "signup, path: \"/thanks*\", method: POST, status: 201, header: { X-Done: \"yes\" } }, { "
+        "name: seen, path: /end }], value: { header: X-Order-Total }, decide: seen } }",
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         char text[4096];

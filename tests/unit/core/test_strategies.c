@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What canary, rolling and recreate compile to: every step with its undo, and what there is when it
- * is done. */
+ * What canary, rolling and recreate compile to: every step with its undo, and what there is
+ * when it is done. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -274,8 +274,8 @@ static void few_numbers_have_no_interval(void **unused)
     (void)unused;
     struct bsc_trial_options options = two_goals();
     options.decide = BSC_TRIAL_VALUE;
-    struct bsc_trial_tally few = { who_paid(29, 30), who_paid(2000, 20) }, none = { 0 };
-    struct bsc_trial_tally other = { who_paid(2000, 30), who_paid(29, 20) };
+    struct bsc_trial_tally few = { who_paid(98, 30), who_paid(2000, 20) }, none = { 0 };
+    struct bsc_trial_tally other = { who_paid(2000, 30), who_paid(98, 20) };
     struct bsc_trial_tally equal = { who_paid(200, 30), who_paid(200, 30) };
     struct bsc_trial_tally rare = of_users(200, 200, 0, 0);
     struct bsc_trial_ruling ruling;
@@ -351,6 +351,9 @@ static void it_is_said_in_one_sentence(void **unused)
     ruling.needed_users = 5; /* no room to say it */
     bsc_trial_text(&ruling, &options, "value", text, sizeof text);
     assert_int_equal(strlen(text), sizeof text - 1);
+    enum bsc_trial_verdict verdict;
+    assert_true(bsc_trial_verdict_parse("live", &verdict) && verdict == BSC_TRIAL_LIVE);
+    assert_false(bsc_trial_verdict_parse("dead", &verdict));
     assert_string_equal(bsc_trial_verdict_name(BSC_TRIAL_OPEN), "undecided");
     assert_string_equal(bsc_trial_verdict_name(BSC_TRIAL_MISMATCH), "mismatch");
 }
