@@ -82,7 +82,7 @@ static bool is_command(enum bsc_event_kind kind)
 static bool is_evidence(enum bsc_event_kind kind)
 {
     return kind == BSC_EVENT_COUNTED || kind == BSC_EVENT_MIRRORED || kind == BSC_EVENT_TRIPPED ||
-           kind == BSC_EVENT_ANSWERED;
+           kind == BSC_EVENT_ANSWERED || kind == BSC_EVENT_FACTS;
 }
 
 static bool is_result(enum bsc_event_kind kind)
