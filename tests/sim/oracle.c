@@ -420,24 +420,6 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
     }
 }
 
-/* A gate that is to run once does so for each release. */
-void sim_check_once(struct sim *sim, const struct bsc_launch *launch)
-{
-    uint64_t release = 0;
-    const struct bsc_strings *argv = &launch->argv, *environment = &launch->environment;
-    for (unsigned i = 0; i < environment->count; i++)
-        if (!strncmp(environment->items[i], "RELEASE=", 8))
-            release = strtoull(environment->items[i] + 8, NULL, 10);
-    if (strcmp(argv->items[argv->count - 1], "once") != 0)
-        return;
-    for (unsigned i = 0; i < sim->once_count; i++)
-        if (sim->once[i] == release)
-            sim_fail(sim, "%s runs, and it ran once for release %llu", launch->id,
-                     (unsigned long long)release);
-    if (sim->once_count < sizeof sim->once / sizeof *sim->once)
-        sim->once[sim->once_count++] = release;
-}
-
 static bool is_command(const char *id)
 {
     return strstr(id, "-hook-") || strstr(id, "-gate-");

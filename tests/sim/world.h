@@ -261,7 +261,6 @@ bool sim_router_reaches(const struct sim *sim, const struct sim_id *id);
 /* oracle.c */
 void sim_check_durable(struct sim *sim);
 void sim_check_publish(struct sim *sim, const struct bsc_routing *routing);
-void sim_check_once(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_start(struct sim *sim, const struct bsc_launch *launch);
 void sim_check_stop(struct sim *sim, const char *id);
 /* Nothing happens to instances, and there is a release that nobody takes back: requests must find
