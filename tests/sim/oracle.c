@@ -338,7 +338,8 @@ static void check_alone(struct sim *sim, const struct bsc_instance_row *row)
 {
     const struct bsc_rollout_row *rollout = rollout_row(sim, row->service);
     const struct bsc_stored_state *state = sim_store_state(sim);
-    if (!rollout || !sim_stops_first(&rollout->plan))
+    if (!rollout ||
+        (rollout->strategy != BSC_STRATEGY_RECREATE && !sim_stops_first(&rollout->plan)))
         return;
     bool candidate = row->release == rollout->release;
     for (unsigned i = 0; i < state->instance_count; i++) {
