@@ -15,11 +15,11 @@ BUILD = Path(os.environ.get("BASCULE_BUILD", Path(__file__).resolve().parents[2]
 BASCULE = BUILD / "src" / "bascule"
 
 COMMANDS = ["deploy", "check", "switch", "rollback", "retry", "promote", "pause", "resume", "approve", "reject", "abort", "wait", "plan", "status", "history", "events", "logs",
-            "why", "monitor", "report", "serve", "apply", "traffic", "lock", "unlock", "cleanup", "upgrade", "config", "init", "load", "version", "help", "completion"]
+            "why", "monitor", "report", "convert", "serve", "apply", "traffic", "lock", "unlock", "cleanup", "upgrade", "config", "init", "load", "version", "help", "completion"]
 CLIENTS = [["deploy", "web", "v1"], ["check", "web"], ["switch", "web"], ["rollback", "web"], ["abort", "web"],
            ["wait", "r1"], ["plan", "web", "v1"], ["status"], ["history", "web"], ["events"], ["logs", "web"],
            ["why", "web"], ["monitor", "web"], ["apply"], ["traffic", "web", "hold"], ["promote", "web"], ["retry", "web"],
-           ["pause", "web"], ["resume", "web"], ["approve", "web"], ["reject", "web"], ["report", "web"], ["lock", "web", "incident 42"],
+           ["pause", "web"], ["resume", "web"], ["approve", "web"], ["reject", "web"], ["report", "web"], ["convert", "web", "--user", "u", "--goal", "g"], ["lock", "web", "incident 42"],
            ["unlock", "web"], ["cleanup", "web"], ["upgrade"]]
 
 CONFIG = """\
