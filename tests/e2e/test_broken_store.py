@@ -174,10 +174,10 @@ def test_a_new_supervisor_takes_over_what_runs_and_says_that_it_is_there(daemon)
 def test_who_waits_for_a_rollout_is_told_when_the_store_breaks_in_the_middle_of_it(make_daemon):
     daemon = make_daemon()
     daemon.services["web"]["deploy"]["bake"] = "1m"
-    daemon.start()
-    waiting = subprocess.Popen([BASCULE, "deploy", "web", "v1"], env=daemon.environment(), stdout=subprocess.PIPE,
+    daemon.start().do("deploy", "web", "v1")
+    waiting = subprocess.Popen([BASCULE, "deploy", "web", "v2"], env=daemon.environment(), stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: daemon.service()["slots"]["green"]["weight_bp"] == 10000, "it is being watched")
+    wait_until(lambda: daemon.service()["slots"]["blue"]["weight_bp"] == 10000, "it is being watched")
     copy = backup(daemon)
     break_store(daemon)
     output, errors = waiting.communicate(timeout=60)
