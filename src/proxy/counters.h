@@ -125,19 +125,20 @@ static inline void bsc_counter_add(bsc_counter *counter, uint64_t amount)
                           memory_order_relaxed);
 }
 
-/* For the single writer of the shard. */
+/* For the single writer of the shard. What is written to a place is not seen before the number that
+ * gave the place away. */
 static inline void bsc_fact_write(struct bsc_shard *shard, const struct bsc_fact *fact)
 {
     uint64_t number = bsc_counter_get(&shard->facts), value;
     struct bsc_fact_place *place = &shard->fact_ring[number % BSC_FACTS];
     memcpy(&value, &fact->value, sizeof value);
-    atomic_store_explicit(&place->user, fact->user, memory_order_relaxed);
-    atomic_store_explicit(&place->trial, fact->trial, memory_order_relaxed);
+    atomic_store_explicit(&place->user, fact->user, memory_order_release);
+    atomic_store_explicit(&place->trial, fact->trial, memory_order_release);
     atomic_store_explicit(&place->what,
                           (uint64_t)fact->green | (uint64_t)fact->valued << 1 |
                               (uint64_t)fact->goals << 8,
-                          memory_order_relaxed);
-    atomic_store_explicit(&place->value, value, memory_order_relaxed);
+                          memory_order_release);
+    atomic_store_explicit(&place->value, value, memory_order_release);
     atomic_store_explicit(&shard->facts, number + 1, memory_order_release);
 }
 
@@ -146,14 +147,14 @@ static inline bool bsc_fact_read(const struct bsc_shard *shard, uint64_t number,
                                  struct bsc_fact *out)
 {
     const struct bsc_fact_place *place = &shard->fact_ring[number % BSC_FACTS];
-    uint64_t what = bsc_counter_get(&place->what), value = bsc_counter_get(&place->value);
-    *out = (struct bsc_fact){ .user = bsc_counter_get(&place->user),
-                              .trial = bsc_counter_get(&place->trial),
+    uint64_t what = atomic_load_explicit(&place->what, memory_order_acquire);
+    uint64_t value = atomic_load_explicit(&place->value, memory_order_acquire);
+    *out = (struct bsc_fact){ .user = atomic_load_explicit(&place->user, memory_order_acquire),
+                              .trial = atomic_load_explicit(&place->trial, memory_order_acquire),
                               .green = what & 1,
                               .valued = what >> 1 & 1,
                               .goals = (uint8_t)(what >> 8) };
     memcpy(&out->value, &value, sizeof value);
-    atomic_thread_fence(memory_order_acquire);
     return bsc_counter_get(&shard->facts) - number < BSC_FACTS;
 }
 
