@@ -24,6 +24,13 @@ void bsc_reader_problem(struct bsc_reader *reader, unsigned line, const char *pa
                     bsc_arena_printf(reader->scratch, "%s%s", prefix, path), "%s", text);
 }
 
+const char *bsc_reader_enter(struct bsc_reader *reader, const char *path)
+{
+    const char *before = reader->prefix;
+    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s.", before ? before : "", path);
+    return before;
+}
+
 void bsc_reader_expected(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                          const char *expected)
 {
@@ -244,4 +251,13 @@ json_t *bsc_table_write(const struct bsc_key_table *table, const void *base)
         json_object_set_new(map, at, value);
     }
     return root;
+}
+
+json_t *bsc_table_write_list(const struct bsc_key_table *table, const void *items, unsigned count,
+                             size_t size)
+{
+    json_t *list = count ? json_array() : NULL;
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, bsc_table_write(table, (const char *)items + i * size));
+    return list;
 }

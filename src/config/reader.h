@@ -50,12 +50,19 @@ void bsc_reader_problem(struct bsc_reader *reader, unsigned line, const char *pa
 void bsc_reader_expected(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                          const char *expected);
 
+/* What is read from now on is below `path`. Returns the prefix of before, which the caller puts
+ * back. */
+const char *bsc_reader_enter(struct bsc_reader *reader, const char *path);
+
 /* Fills `base` from the map `node`: defaults first, then what is there. `lines` (one a key of the
  * table, zeroed by the caller, or NULL) receives where each key was given. */
 void bsc_table_read(struct bsc_reader *reader, const struct bsc_key_table *table,
                     const struct bsc_node *node, void *base, unsigned *lines);
 /* The map of all that is set. The caller owns it. */
 json_t *bsc_table_write(const struct bsc_key_table *table, const void *base);
+/* A list of such maps, of `count` items of `size` bytes each; NULL: there is none. */
+json_t *bsc_table_write_list(const struct bsc_key_table *table, const void *items, unsigned count,
+                             size_t size);
 
 /* NULL when there is none of that path. */
 const struct bsc_key *bsc_table_find(const struct bsc_key_table *table, const char *path);

@@ -134,9 +134,8 @@ static const char *expect_goals(const struct bsc_key *key, struct bsc_arena *are
 static void read_goal(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                       struct bsc_goal_spec *out)
 {
-    const char *prefix = reader->prefix;
+    const char *prefix = bsc_reader_enter(reader, path);
     size_t problems = reader->problems->count;
-    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s.", prefix ? prefix : "", path);
     bsc_table_read(reader, &bsc_goal_keys, node, out, NULL);
     bool whole = node->kind == BSC_NODE_MAP && reader->problems->count == problems;
     if (whole && !out->name)
@@ -172,12 +171,7 @@ static bool read_goals(struct bsc_reader *reader, const struct bsc_key *key,
 static json_t *write_goals(const struct bsc_key *key, const void *base)
 {
     const struct bsc_ab_spec *ab = bsc_key_value(key, base);
-    if (!ab->goal_count)
-        return NULL;
-    json_t *list = json_array();
-    for (unsigned i = 0; i < ab->goal_count; i++)
-        json_array_append_new(list, bsc_table_write(&bsc_goal_keys, &ab->goals[i]));
-    return list;
+    return bsc_table_write_list(&bsc_goal_keys, ab->goals, ab->goal_count, sizeof *ab->goals);
 }
 
 static json_t *schema_goals(const struct bsc_key *key)

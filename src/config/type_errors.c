@@ -80,10 +80,9 @@ static const char *expect_rules(const struct bsc_key *key, struct bsc_arena *are
 static void read_rule(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                       struct bsc_error_rule *out)
 {
-    const char *prefix = reader->prefix;
+    const char *prefix = bsc_reader_enter(reader, path);
     size_t problems = reader->problems->count;
     *out = (struct bsc_error_rule){ .path = NULL };
-    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s.", prefix ? prefix : "", path);
     bsc_table_read(reader, &bsc_error_rule_keys, node, out, NULL);
     if (!reader->stored && reader->problems->count == problems &&
         bsc_statuses_empty(&out->statuses))
@@ -114,12 +113,8 @@ static bool read_rules(struct bsc_reader *reader, const struct bsc_key *key,
 static json_t *write_rules(const struct bsc_key *key, const void *base)
 {
     const struct bsc_error_rules *rules = bsc_key_value(key, base);
-    if (!rules->count)
-        return NULL;
-    json_t *list = json_array();
-    for (unsigned i = 0; i < rules->count; i++)
-        json_array_append_new(list, bsc_table_write(&bsc_error_rule_keys, &rules->items[i]));
-    return list;
+    return bsc_table_write_list(&bsc_error_rule_keys, rules->items, rules->count,
+                                sizeof *rules->items);
 }
 
 static json_t *schema_rules(const struct bsc_key *key)

@@ -131,14 +131,13 @@ static bool read_gates(struct bsc_reader *reader, const struct bsc_key *key,
     }
     struct bsc_gate *gates = bsc_arena_alloc(reader->arena, node->count * sizeof *gates);
     const struct bsc_node *item = node->first;
-    const char *prefix = reader->prefix;
     for (unsigned i = 0; item; i++, item = item->next) {
         gates[i] = (struct bsc_gate){ .name = NULL };
-        reader->prefix =
-            bsc_arena_printf(reader->scratch, "%s%s[%u].", prefix ? prefix : "", key->path, i);
+        const char *prefix =
+            bsc_reader_enter(reader, bsc_arena_printf(reader->scratch, "%s[%u]", key->path, i));
         read_gate(reader, item, gates, i);
+        reader->prefix = prefix;
     }
-    reader->prefix = prefix;
     *out = (struct bsc_gates){ node->count, node->count ? gates : NULL };
     return true;
 }

@@ -126,11 +126,10 @@ static const char *fault_of(const struct bsc_query_spec *query, unsigned kinds, 
 static void read_query(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                        bool named, struct bsc_query_spec *out)
 {
-    const char *prefix = reader->prefix;
+    const char *prefix = bsc_reader_enter(reader, path);
     size_t problems = reader->problems->count;
     unsigned kinds = 0;
     *out = (struct bsc_query_spec){ .name = NULL };
-    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s.", prefix ? prefix : "", path);
     bsc_table_read(reader, &bsc_query_keys, node, out, NULL);
     static const char *const names[] = { [BSC_QUERY_PROMETHEUS] = "prometheus",
                                          [BSC_QUERY_COMMAND] = "command",

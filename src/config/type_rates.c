@@ -31,10 +31,9 @@ static void check_rule(struct bsc_reader *reader, const struct bsc_node *node,
 static void read_rule(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                       const struct bsc_rate_rules *rules, unsigned at, struct bsc_rate_rule *out)
 {
-    const char *prefix = reader->prefix;
+    const char *prefix = bsc_reader_enter(reader, path);
     size_t problems = reader->problems->count;
     *out = (struct bsc_rate_rule){ .path = NULL };
-    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s[%u].", prefix ? prefix : "", path, at);
     bsc_table_read(reader, &bsc_rate_rule_keys, node, out, NULL);
     if (!reader->stored && reader->problems->count == problems)
         check_rule(reader, node, rules, at);
@@ -56,19 +55,16 @@ static bool read_rules(struct bsc_reader *reader, const struct bsc_key *key,
     *rules = (struct bsc_rate_rules){ node->count, items };
     unsigned at = 0;
     for (const struct bsc_node *item = node->first; item; item = item->next, at++)
-        read_rule(reader, item, key->path, rules, at, &items[at]);
+        read_rule(reader, item, bsc_arena_printf(reader->scratch, "%s[%u]", key->path, at), rules,
+                  at, &items[at]);
     return true;
 }
 
 static json_t *write_rules(const struct bsc_key *key, const void *base)
 {
     const struct bsc_rate_rules *rules = bsc_key_value(key, base);
-    if (!rules->count)
-        return NULL;
-    json_t *list = json_array();
-    for (unsigned i = 0; i < rules->count; i++)
-        json_array_append_new(list, bsc_table_write(&bsc_rate_rule_keys, &rules->items[i]));
-    return list;
+    return bsc_table_write_list(&bsc_rate_rule_keys, rules->items, rules->count,
+                                sizeof *rules->items);
 }
 
 static json_t *schema_rules(const struct bsc_key *key)

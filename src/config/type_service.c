@@ -14,9 +14,8 @@ static const char *expect_routes(const struct bsc_key *key, struct bsc_arena *ar
 static void read_route(struct bsc_reader *reader, const struct bsc_key *key,
                        const struct bsc_node *node, const char *path, struct bsc_route *route)
 {
-    const char *prefix = reader->prefix;
+    const char *prefix = bsc_reader_enter(reader, path);
     size_t problems = reader->problems->count;
-    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s.", prefix ? prefix : "", path);
     bsc_table_read(reader, &bsc_route_keys, node, route, NULL);
     reader->prefix = prefix;
     if (reader->stored || reader->problems->count > problems)
@@ -56,12 +55,8 @@ static json_t *write_routes(const struct bsc_key *key, const void *base)
 {
     (void)key;
     const struct bsc_spec *spec = base;
-    if (!spec->route_count)
-        return NULL;
-    json_t *list = json_array();
-    for (unsigned i = 0; i < spec->route_count; i++)
-        json_array_append_new(list, bsc_table_write(&bsc_route_keys, &spec->routes[i]));
-    return list;
+    return bsc_table_write_list(&bsc_route_keys, spec->routes, spec->route_count,
+                                sizeof *spec->routes);
 }
 
 static json_t *schema_routes(const struct bsc_key *key)

@@ -52,9 +52,8 @@ static const char *expect_certificates(const struct bsc_key *key, struct bsc_are
 static void read_pair(struct bsc_reader *reader, const struct bsc_node *node, const char *path,
                       struct bsc_certificate_files *out)
 {
-    const char *prefix = reader->prefix;
+    const char *prefix = bsc_reader_enter(reader, path);
     unsigned lines[BSC_KEYS_MAX] = { 0 };
-    reader->prefix = bsc_arena_printf(reader->scratch, "%s%s.", prefix ? prefix : "", path);
     bsc_table_read(reader, &bsc_certificate_keys, node, out, lines);
     for (unsigned i = 0; node->kind == BSC_NODE_MAP && i < bsc_certificate_keys.count; i++)
         if (!lines[i])
@@ -91,12 +90,8 @@ static json_t *write_certificates(const struct bsc_key *key, const void *base)
 {
     const struct bsc_tls_spec *tls = &((const struct bsc_config *)base)->tls;
     (void)key;
-    if (!tls->certificate_count)
-        return NULL;
-    json_t *list = json_array();
-    for (unsigned i = 0; i < tls->certificate_count; i++)
-        json_array_append_new(list, bsc_table_write(&bsc_certificate_keys, &tls->certificates[i]));
-    return list;
+    return bsc_table_write_list(&bsc_certificate_keys, tls->certificates, tls->certificate_count,
+                                sizeof *tls->certificates);
 }
 
 static json_t *schema_certificates(const struct bsc_key *key)
