@@ -131,7 +131,6 @@ bool bsc_service_busy(const struct bsc_service *service);
 struct bsc_planned {
     /* DEPLOY, STAGE, SWITCH or ROLLBACK, which may turn out a REVERT. */
     enum bsc_plan_kind kind;
-    bool together; /* with the other members of a group */
     enum bsc_strategy strategy;
     struct bsc_plan plan;
     unsigned whole[BSC_SLOT_COUNT]; /* instances of what is, or will be, in the slot */
