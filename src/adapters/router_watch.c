@@ -29,8 +29,7 @@ struct bsc_watch {
 
 static bool is_watched(const struct bsc_routed *routed)
 {
-    return routed->watch && routed->cells[0] &&
-           (routed->weight_bp[routed->candidate] > 0 || routed->match);
+    return routed->watch && (routed->weight_bp[routed->candidate] > 0 || routed->match);
 }
 
 /* Its weight is nothing: who gets there was sent by a rule. */
@@ -126,7 +125,8 @@ static void on_timer(uv_timer_t *timer)
         if (!is_watched(router->services[i]))
             continue;
         any = true;
-        tell(router, router->services[i]);
+        if (router->services[i]->cells[0]) /* not before begin, which may be a while after this */
+            tell(router, router->services[i]);
     }
     if (!any)
         uv_timer_stop(timer);

@@ -428,6 +428,8 @@ void stage_publish(struct stage *stage, const char *name, unsigned blue, unsigne
     struct bsc_spec spec = { .name = name, .routes = &route, .route_count = 1 };
     struct bsc_routing routing = { .spec = &spec,
                                    .rollout = stage->rollout,
+                                   .watch = stage->watch,
+                                   .candidate = BSC_GREEN,
                                    .generation = generation,
                                    .weight_bp = { BSC_WEIGHT_FULL_BP - green_bp, green_bp },
                                    .endpoints = endpoints };

@@ -32,6 +32,7 @@ struct peer {
 
 struct stage {
     uint64_t rollout; /* of routings that are published */
+    bool watch;       /* they are watched; green is the candidate */
     struct loop loop;
     int supervisor; /* its end of the channel */
     int channel;

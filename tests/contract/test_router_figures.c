@@ -5,6 +5,8 @@
 
 #include <sys/stat.h>
 
+#include "core/analysis/runs.h"
+
 /* One proxy with web on blue (and two instances of green), begun and published. */
 static struct peer *web_on_blue(struct stage *stage)
 {
@@ -126,6 +128,22 @@ static void rescues_are_counted_from_the_beginning_of_their_rollout(void **state
     assert_false(bsc_router_proxy_service_figures(stage->router, "api", &figures));
 }
 
+/* Between what the engine says first and the moment from which proxies are told lie the reading of
+ * the file and a commit: longer than the time between two looks. Nobody publishes in a bake. */
+static void a_rollout_is_watched_however_late_a_new_controller_begins(void **state)
+{
+    struct stage *stage = *state;
+    web_on_blue(stage);
+    stage_restart(stage, 2);
+    stage->watch = true;
+    stage_publish(stage, "web", 2, 2, 5000, 2, 2);
+    stage_turn_for(stage, 3 * BSC_SAMPLE_MS);
+    assert_false(stage_has(stage, BSC_EVENT_COUNTED, 0));
+    bsc_router_proxy_begin(stage->router);
+    stage_wait(stage, BSC_EVENT_PUBLISHED, 2);
+    stage_wait(stage, BSC_EVENT_COUNTED, 0);
+}
+
 static void looking_at_unused_counters_costs_no_memory(void **state)
 {
     struct stage *stage = *state;
@@ -151,6 +169,7 @@ int main(void)
         CASE(totals_are_of_the_split_generation_and_since_the_start),
         CASE(rescues_are_counted_from_the_beginning_of_their_rollout),
         CASE(figures_outlive_the_generation_that_counted_them),
+        CASE(a_rollout_is_watched_however_late_a_new_controller_begins),
         CASE(looking_at_unused_counters_costs_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
