@@ -20,7 +20,7 @@ static bool read_group(struct bsc_reader *reader, const struct bsc_key *key,
         bsc_reader_problem(reader, node->line, key->path,
                            "'" BSC_GROUP_ALL "' stands for all services, in whatever group: give "
                            "this group another name");
-    else if (bsc_service_name_check(node->text, &error))
+    else if (bsc_group_name_check(node->text, &error))
         bsc_reader_problem(reader, node->line, key->path, "%s", error.text);
     *(const char **)bsc_key_field(key, base) = bsc_arena_copy(reader->arena, node->text);
     return true;

@@ -35,7 +35,7 @@ static const char *show(const char *text, char out[static SHOWN_BYTES])
     return out;
 }
 
-enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error)
+static enum bsc_status check_label(const char *name, const char *what, struct bsc_error *error)
 {
     char shown[SHOWN_BYTES];
     size_t size = strlen(name);
@@ -45,9 +45,19 @@ enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error
     if (good)
         return BSC_OK;
     return bsc_error_set(error, BSC_INVALID,
-                         "'%s' is not a service name: a letter a-z, then up to %d of a-z, 0-9 "
+                         "'%s' is not a %s name: a letter a-z, then up to %d of a-z, 0-9 "
                          "and '-', not ending with '-'",
-                         show(name, shown), BSC_NAME_MAX - 1);
+                         show(name, shown), what, BSC_NAME_MAX - 1);
+}
+
+enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error)
+{
+    return check_label(name, "service", error);
+}
+
+enum bsc_status bsc_group_name_check(const char *name, struct bsc_error *error)
+{
+    return check_label(name, "release", error);
 }
 
 enum bsc_status bsc_version_check(const char *version, struct bsc_error *error)

@@ -25,6 +25,8 @@ enum { BSC_NAME_MAX = 63, BSC_VERSION_MAX = 128, BSC_WEIGHT_FULL_BP = 10000, BSC
 
 /* A service name: a-z, 0-9 and inner '-', starting with a letter, up to 63 (a DNS label). */
 enum bsc_status bsc_service_name_check(const char *name, struct bsc_error *error) BSC_MUST_CHECK;
+/* The name of a release of several services: the same. */
+enum bsc_status bsc_group_name_check(const char *name, struct bsc_error *error) BSC_MUST_CHECK;
 /* A version: letters, digits and . _ - + : @, starting with a letter or digit, up to 128. */
 enum bsc_status bsc_version_check(const char *version, struct bsc_error *error) BSC_MUST_CHECK;
 

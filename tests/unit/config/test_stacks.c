@@ -88,7 +88,7 @@ static void names_of_groups(void **unused)
           "2: services.a.release: 'all' stands for all services, in whatever group: give this "
           "group another name" },
         { "release: Shop", "", "",
-          "2: services.a.release: 'Shop' is not a service name: a letter a-z, then up to 62 of "
+          "2: services.a.release: 'Shop' is not a release name: a letter a-z, then up to 62 of "
           "a-z, 0-9 and '-', not ending with '-'" },
         { "release: [shop]", "", "",
           "2: services.a.release: expected the name of a group: letters a-z, digits and -, found a "

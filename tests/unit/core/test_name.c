@@ -25,6 +25,7 @@ static void a_service_name_is_a_dns_label(void **unused)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_int_equal(bsc_service_name_check(good[i], NULL), BSC_OK);
     assert_int_equal(bsc_service_name_check(repeat('a', BSC_NAME_MAX), NULL), BSC_OK);
+    assert_int_equal(bsc_group_name_check("shop", NULL), BSC_OK);
 }
 
 static void any_other_service_name_is_refused(void **unused)
