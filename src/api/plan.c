@@ -109,25 +109,15 @@ static bool matches(const struct bsc_plan *plan)
     return false;
 }
 
-static void view_plan(struct bsc_api_request *request, const struct bsc_engine *engine)
+json_t *bsc_api_view_plan(const struct bsc_api_request *request, const struct bsc_engine *engine,
+                          const struct bsc_service *service, const struct bsc_deploy_wish *wish,
+                          bool together, struct bsc_error *error)
 {
-    const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
-    if (!service) {
-        bsc_api_answer_no_service(request, engine);
-        return;
-    }
-    struct bsc_error error;
-    struct bsc_planned planned = { .kind = kind_wanted(request) };
+    struct bsc_planned planned = { .kind = together ? BSC_PLAN_DEPLOY : kind_wanted(request),
+                                   .together = together };
     const char *version = bsc_api_input_string(request, "version");
-    struct bsc_deploy_wish wish;
-    if (!bsc_api_input_wish(request, &wish))
-        return;
-    enum bsc_status status =
-        bsc_engine_plan(engine, service->name, version, &wish, &planned, &error);
-    if (status != BSC_OK) {
-        bsc_api_answer_error(request, status, error.text);
-        return;
-    }
+    if (bsc_engine_plan(engine, service->name, version, wish, &planned, error) != BSC_OK)
+        return NULL;
     bool of_staging = planned.kind == BSC_PLAN_SWITCH || planned.kind == BSC_PLAN_ROLLBACK;
     if (!version && of_staging)
         version = bsc_api_release_version(
@@ -135,15 +125,30 @@ static void view_plan(struct bsc_api_request *request, const struct bsc_engine *
     json_t *drift = json_array();
     add_release_drift(drift, service);
     add_file_drift(drift, service, request->api->options.config_file);
-    bsc_api_answer_json(
-        request, MHD_HTTP_OK,
-        json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "service", service->name, "version",
-                  bsc_api_words_or_null(version), "kind", bsc_plan_kind_name(planned.kind),
-                  "strategy", bsc_strategy_name(planned.strategy), "steps",
-                  view_steps(service, &planned), "match",
-                  bsc_api_view_match(matches(&planned.plan) ? &planned.spec->deploy.match : NULL),
-                  "drift", drift));
+    json_t *view = json_pack(
+        "{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "service", service->name, "version",
+        bsc_api_words_or_null(version), "kind", bsc_plan_kind_name(planned.kind), "strategy",
+        bsc_strategy_name(planned.strategy), "steps", view_steps(service, &planned), "match",
+        bsc_api_view_match(matches(&planned.plan) ? &planned.spec->deploy.match : NULL), "drift",
+        drift);
     bsc_spec_release(planned.spec);
+    return view;
+}
+
+static void view_plan(struct bsc_api_request *request, const struct bsc_engine *engine)
+{
+    const struct bsc_service *service = bsc_engine_service(engine, request->parameter);
+    struct bsc_deploy_wish wish;
+    struct bsc_error error;
+    json_t *plan;
+    if (!service)
+        bsc_api_answer_no_service(request, engine);
+    else if (!bsc_api_input_wish(request, &wish))
+        return;
+    else if ((plan = bsc_api_view_plan(request, engine, service, &wish, false, &error)))
+        bsc_api_answer_json(request, MHD_HTTP_OK, plan);
+    else
+        bsc_api_answer_error(request, error.status, error.text);
 }
 
 void bsc_api_get_plan(struct bsc_api_request *request)

@@ -40,41 +40,75 @@ static uint64_t newest_group(const struct bsc_engine *engine, const char *name, 
 }
 
 /* One that runs or goes back says so of all; of those that ended the one that failed does. */
-static const char *status_of(const struct bsc_service *const *services, unsigned count)
+static const char *status_of(const struct bsc_service *const *services, size_t count)
 {
     static const enum bsc_rollout_status order[] = {
         BSC_ROLLOUT_UNDOING,   BSC_ROLLOUT_RUNNING,    BSC_ROLLOUT_FAILED,
         BSC_ROLLOUT_CANCELLED, BSC_ROLLOUT_SUPERSEDED, BSC_ROLLOUT_ROLLED_BACK,
     };
     for (size_t o = 0; o < sizeof order / sizeof *order; o++)
-        for (unsigned i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++)
             if (services[i]->rollout->row.walk.status == order[o])
                 return bsc_rollout_status_name(order[o]);
     return bsc_rollout_status_name(BSC_ROLLOUT_PROMOTED);
 }
 
-/* What they start in the order of. */
-static json_t *view_members(const struct bsc_service *const *services, unsigned count,
-                            uint64_t group, bool waiting)
+/* Services that were found by name. */
+struct found {
+    const struct bsc_service **items;
+    unsigned *ranks; /* of put_in_order */
+    size_t count, capacity;
+};
+
+static void found_add(struct found *found, const struct bsc_service *service)
 {
-    struct bsc_stack_member *members = calloc(count + 1, sizeof *members);
-    json_t *list = json_array();
-    if (!members)
-        return list;
+    found->items = bsc_grow(found->items, &found->capacity, found->count + 1, sizeof *found->items);
+    found->items[found->count++] = service;
+}
+
+static void found_deinit(struct found *found)
+{
+    free((void *)found->items);
+    free(found->ranks);
+}
+
+/* Those first that start first. */
+static void put_in_order(struct found *found)
+{
+    unsigned count = (unsigned)found->count, done = 0;
+    struct bsc_stack_member *members = bsc_alloc(count * sizeof *members);
+    const struct bsc_service **sorted = bsc_alloc(count * sizeof *sorted);
+    found->ranks = bsc_alloc(count * sizeof *found->ranks);
     for (unsigned i = 0; i < count; i++)
-        members[i].spec = services[i]->row.spec;
+        members[i].spec = found->items[i]->row.spec;
     (void)bsc_stack_order(members, count);
-    for (unsigned rank = 0; rank <= count; rank++)
+    for (unsigned rank = 0; done < count; rank++)
         for (unsigned i = 0; i < count; i++)
-            if (members[i].rank == rank)
-                json_array_append_new(
-                    list, json_pack("{s:s, s:i, s:o}", "service", services[i]->name, "rank",
-                                    (int)rank, "rollout",
-                                    !group    ? json_null()
-                                    : waiting ? bsc_api_view_successor(services[i])
-                                              : bsc_api_view_newest_rollout(services[i], NULL)));
+            if (members[i].rank == rank) {
+                found->ranks[done] = rank;
+                sorted[done++] = found->items[i];
+            }
+    free((void *)found->items);
     free(members);
+    found->items = sorted;
+}
+
+static json_t *view_members(const struct found *found, uint64_t group, bool waiting)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < found->count; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:i, s:o}", "service", found->items[i]->name, "rank",
+                            (int)found->ranks[i], "rollout",
+                            !group    ? json_null()
+                            : waiting ? bsc_api_view_successor(found->items[i])
+                                      : bsc_api_view_newest_rollout(found->items[i], NULL)));
     return list;
+}
+
+static void answer_nobody(struct bsc_api_request *request)
+{
+    bsc_api_answer_error(request, BSC_NOT_FOUND, "no service is released under this name");
 }
 
 static void view_release(struct bsc_api_request *request, const struct bsc_engine *engine)
@@ -82,31 +116,66 @@ static void view_release(struct bsc_api_request *request, const struct bsc_engin
     const char *name = request->parameter;
     bool waiting;
     uint64_t group = newest_group(engine, name, &waiting);
-    const struct bsc_service **services = NULL;
-    size_t capacity = 0;
-    unsigned count = 0;
-    for (const struct bsc_service *s = bsc_engine_services(engine); s; s = s->next) {
-        if (group ? group_of(s, name, waiting) != group : !belongs(s, name))
-            continue;
-        services = bsc_grow(services, &capacity, count + 1, sizeof *services);
-        services[count++] = s;
-    }
-    if (!count)
-        bsc_api_answer_error(request, BSC_NOT_FOUND, "no service is released under this name");
+    struct found found = { 0 };
+    for (const struct bsc_service *s = bsc_engine_services(engine); s; s = s->next)
+        if (group ? group_of(s, name, waiting) == group : belongs(s, name))
+            found_add(&found, s);
+    put_in_order(&found);
+    if (!found.count)
+        answer_nobody(request);
     else
         bsc_api_answer_json(request, MHD_HTTP_OK,
                             json_pack("{s:s, s:o, s:s?, s:o}", "name", name, "id",
                                       bsc_api_id('g', group), "status",
                                       !group    ? NULL
                                       : waiting ? "waiting"
-                                                : status_of(services, count),
-                                      "services", view_members(services, count, group, waiting)));
-    free((void *)services);
+                                                : status_of(found.items, found.count),
+                                      "services", view_members(&found, group, waiting)));
+    found_deinit(&found);
 }
 
 void bsc_api_get_release(struct bsc_api_request *request)
 {
     bsc_api_query(request, view_release);
+}
+
+/* What the file says now, in the order of their start; all of them can be released, or none is. */
+static void view_plans(struct bsc_api_request *request, const struct bsc_engine *engine)
+{
+    struct bsc_deploy_wish wish;
+    struct bsc_error error;
+    struct found found = { 0 };
+    if (!bsc_api_input_wish(request, &wish))
+        return;
+    for (const struct bsc_service *s = bsc_engine_services(engine); s; s = s->next)
+        if (belongs(s, request->parameter))
+            found_add(&found, s);
+    put_in_order(&found);
+    json_t *plans = json_array(), *plan = NULL;
+    size_t done = 0;
+    for (; done < found.count; done++) {
+        plan = bsc_api_view_plan(request, engine, found.items[done], &wish, true, &error);
+        if (!plan)
+            break;
+        json_array_append_new(plans, plan);
+    }
+    if (!found.count)
+        answer_nobody(request);
+    else if (done < found.count)
+        bsc_api_answer_error(request, error.status, error.text);
+    else
+        bsc_api_answer_json(request, MHD_HTTP_OK, json_incref(plans));
+    json_decref(plans);
+    found_deinit(&found);
+}
+
+void bsc_api_get_release_plan(struct bsc_api_request *request)
+{
+    struct bsc_error error;
+    if (bsc_version_check(bsc_api_input_string(request, "version"), &error) != BSC_OK)
+        bsc_api_answer_error(request, error.status, error.text);
+    else
+        bsc_api_query(request, view_plans);
 }
 
 static void answer_group(struct bsc_api_request *request, const struct bsc_reply *reply)

@@ -75,6 +75,10 @@ const char *bsc_api_input_string(const struct bsc_api_request *request, const ch
 int64_t bsc_api_input_integer(const struct bsc_api_request *request, const char *name,
                               int64_t otherwise);
 bool bsc_api_input_boolean(const struct bsc_api_request *request, const char *name);
+/* plan.c: what the command would do with this service, `together` with others; NULL: it can't. */
+json_t *bsc_api_view_plan(const struct bsc_api_request *request, const struct bsc_engine *engine,
+                          const struct bsc_service *service, const struct bsc_deploy_wish *wish,
+                          bool together, struct bsc_error *error);
 /* What a deployment wishes otherwise than the file; false: it makes no sense, which is answered. */
 bool bsc_api_input_wish(struct bsc_api_request *request, struct bsc_deploy_wish *out);
 

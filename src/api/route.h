@@ -101,6 +101,7 @@ void bsc_api_put_traffic(struct bsc_api_request *request);
 void bsc_api_get_plan(struct bsc_api_request *request);
 /* release.c */
 void bsc_api_get_release(struct bsc_api_request *request);
+void bsc_api_get_release_plan(struct bsc_api_request *request);
 void bsc_api_post_release_deploy(struct bsc_api_request *request);
 void bsc_api_post_release_rollback(struct bsc_api_request *request);
 void bsc_api_post_release_abort(struct bsc_api_request *request);

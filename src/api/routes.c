@@ -88,6 +88,12 @@ static const struct bsc_api_field plan[] = {
     { 0 },
 };
 
+static const struct bsc_api_field plan_together[] = {
+    { "version", BSC_API_STRING, .summary = "the version of all of them" },
+    WISH_FIELDS,
+    { 0 },
+};
+
 static const struct bsc_api_field history[] = {
     { "limit", BSC_API_INTEGER, BSC_API_OPTIONAL, .least = 1, .most = 1000,
       .summary = "only the newest; else 1,000" },
@@ -195,6 +201,9 @@ const struct bsc_api_route bsc_api_routes[] = {
         "Counters", false, bsc_api_get_counters, 404),
     GET(RELEASE, "getRelease", "Services that are released together, in the order of their start",
         NULL, "Release", false, bsc_api_get_release, 404),
+    GET(RELEASE "/plan", "getPlans",
+        "What a deployment of all of them would do, in the order of their start", plan_together,
+        "Plan[]", false, bsc_api_get_release_plan, 404, 409, 422),
     POST(RELEASE "/deploy", "deployTogether", "Release a version of all of them, or of none",
          deploy_together, 202, "StartedTogether", bsc_api_post_release_deploy, 404, 409, 413, 415,
          422),

@@ -5,6 +5,7 @@
 
 #include "cli/json.h"
 #include "cli/run.h"
+#include "cli/stack.h"
 
 static const char *const slots[] = { "blue", "green" };
 
@@ -78,29 +79,56 @@ static void add_wish(const struct bsc_cli *cli, struct bsc_text *out, const char
     bsc_client_escape(out, cli->call.text[option]);
 }
 
+static void add_question(const struct bsc_cli *cli, struct bsc_text *out)
+{
+    const char *version = cli->call.arguments[1];
+    bsc_text_puts(out, version ? "/plan?version=" : "/plan?kind=switch");
+    if (version)
+        bsc_client_escape(out, version);
+    add_wish(cli, out, "&strategy=", BSC_OPTION_STRATEGY);
+    add_wish(cli, out, "&steps=", BSC_OPTION_STEPS);
+    add_wish(cli, out, "&match=", BSC_OPTION_MATCH);
+    add_wish(cli, out, "&bake=", BSC_OPTION_BAKE);
+}
+
+/* Of one service, or a list of those that are released together. */
+static void print_plans(const struct bsc_cli *cli, const json_t *answer)
+{
+    size_t index;
+    const json_t *plan;
+    if (!json_is_array(answer))
+        print_plan(cli, answer);
+    json_array_foreach(answer, index, plan)
+    {
+        if (index)
+            putchar('\n');
+        print_plan(cli, plan);
+    }
+}
+
 int bsc_run_plan(struct bsc_cli *cli)
 {
     int exit_status;
-    const char *version = cli->call.arguments[1];
+    const char *group = bsc_cli_group(cli);
+    struct bsc_error error;
+    if (group && !cli->call.arguments[1]) {
+        bsc_error_set(&error, BSC_INVALID, "plan: VERSION is missing");
+        return bsc_cli_fail(&error);
+    }
     struct bsc_text tail = { 0 };
-    bsc_text_puts(&tail, version ? "/plan?kind=deploy&version=" : "/plan?kind=switch");
-    if (version)
-        bsc_client_escape(&tail, version);
-    add_wish(cli, &tail, "&strategy=", BSC_OPTION_STRATEGY);
-    add_wish(cli, &tail, "&steps=", BSC_OPTION_STEPS);
-    add_wish(cli, &tail, "&match=", BSC_OPTION_MATCH);
-    add_wish(cli, &tail, "&bake=", BSC_OPTION_BAKE);
-    char *path = bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
+    add_question(cli, &tail);
+    char *path = group ? bsc_cli_group_path(group, bsc_text_get(&tail))
+                       : bsc_cli_service_path(cli->call.arguments[0], bsc_text_get(&tail));
     bsc_text_deinit(&tail);
-    json_t *plan = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
+    json_t *answer = bsc_cli_request(cli, "GET", path, NULL, BSC_CLI_TIMEOUT_MS, &exit_status);
     free(path);
-    if (!plan)
+    if (!answer)
         return exit_status;
     if (cli->output.json)
-        bsc_cli_print_json(plan);
+        bsc_cli_print_json(answer);
     else if (!cli->output.quiet)
-        print_plan(cli, plan);
-    json_decref(plan);
+        print_plans(cli, answer);
+    json_decref(answer);
     return BSC_EXIT_DONE;
 }
 

@@ -94,7 +94,7 @@ enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *nam
     status = planned_spec(service, version, wish, out, &spec, error);
     if (status != BSC_OK)
         return status;
-    struct bsc_plan_ask ask = bsc_plan_asked(service, out->kind, spec, false);
+    struct bsc_plan_ask ask = bsc_plan_asked(service, out->kind, spec, out->together);
     enum bsc_slot staging = bsc_slots_staging(&service->row.slots);
     out->strategy = bsc_plan_strategy(&ask);
     out->whole[staging] = bsc_spec_instances(spec, staging);

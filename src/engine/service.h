@@ -131,12 +131,13 @@ bool bsc_service_busy(const struct bsc_service *service);
 struct bsc_planned {
     /* DEPLOY, STAGE, SWITCH or ROLLBACK, which may turn out a REVERT. */
     enum bsc_plan_kind kind;
+    bool together; /* with others */
     enum bsc_strategy strategy;
     struct bsc_plan plan;
     unsigned whole[BSC_SLOT_COUNT]; /* instances of what is, or will be, in the slot */
     struct bsc_spec *spec;          /* of the release, as the command wishes it; the caller's */
 };
-/* `version` and `wish` as in the command, `out->kind` says which. */
+/* `version` and `wish` as in the command, `out->kind` and `out->together` say which. */
 enum bsc_status bsc_engine_plan(const struct bsc_engine *engine, const char *service,
                                 const char *version, const struct bsc_deploy_wish *wish,
                                 struct bsc_planned *out, struct bsc_error *error);

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from daemon import ROOT
+from daemon import ROOT, wait_until
 from load import Client
 from programs import program
 
@@ -55,6 +55,40 @@ def there_and_back(daemon, service, path, told, host=None):
     assert client.failed() == [] and len(client.answers) > 10
     assert [(record["version"], record["status"]) for record in daemon.records(service)] == [
         ("v1", "replaced"), ("v2", "rolled-back"), ("v1", "live")]
+
+
+def order(daemon):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+    try:
+        connection.request("POST", "/api/orders", "a lamp")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_shop_there_and_back_together(example):
+    daemon = example("shop")
+    taken = 0
+
+    def ordered_is_shipped(version, carrier):
+        nonlocal taken
+        taken += 1
+        assert order(daemon) == 202
+        line = f"taken by {version}, shipped by {version} with {carrier}"
+        wait_until(lambda: line in get(daemon, "/api/orders"), "the order is shipped")
+    daemon.do("deploy", "--release", "shop", "v1", "--bake", "0s")
+    ordered_is_shipped("v1", "the post")
+    with Client(daemon.port) as page, Client(daemon.port, path="/api/orders") as orders:
+        daemon.do("deploy", "--release", "shop", "v2", "--bake", "0s")
+        ordered_is_shipped("v2", "a bicycle")
+        daemon.do("rollback", "--release", "shop")
+        ordered_is_shipped("v1", "the post")
+    assert page.failed() == [] and orders.failed() == []
+    assert "version 1" in get(daemon, "/")
+    assert get(daemon, "/api/orders").splitlines()[0] == "0 waiting"
+    assert len(get(daemon, "/api/orders").splitlines()) == 1 + taken
+    for service in ("web", "api", "jobs"):
+        assert [record["version"] for record in daemon.records(service)] == ["v1", "v2", "v1"]
 
 
 def test_hello_there_and_back(example):

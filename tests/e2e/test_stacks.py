@@ -126,6 +126,31 @@ def test_what_is_asked_of_one_is_for_all_and_what_is_new_is_refused(stack):
     assert both.returncode == 2 and "no SERVICE goes with --all" in both.stderr
 
 
+def test_the_plan_of_all_of_them_is_shown_and_changes_nothing(stack):
+    before = stack.json("status")["services"]
+    plans = stack.json("plan", "--release", "shop", "v2")
+    assert [plan["service"] for plan in plans] == ["api", "jobs", "web"]
+    kinds = {plan["service"]: [step["kind"] for step in plan["steps"]] for plan in plans}
+    assert kinds["web"][:4] == ["follow", "start", "check", "meet"] and "split" in kinds["web"]
+    assert kinds["jobs"].count("meet") == 2 and "split" not in kinds["jobs"]
+    shown = stack.do("plan", "--all", "v2")
+    assert [line.split()[0] for line in shown.splitlines() if " deploy v2" in " ".join(line.split())] == [
+        "api", "jobs", "web"]
+    for words, status, text in (
+            (("--release", "shpo", "v2"), 1, "no service is released under this name"),
+            (("--release", "shop"), 2, "VERSION is missing"),
+            (("--release", "shop", "v2", "--strategy", "rolling"), 2, "api: services that are released together"),
+            (("--release", "shop", "no version"), 2, "is not a version")):
+        refused = stack.run("plan", *words)
+        assert refused.returncode == status and text in refused.stderr, (words, refused.returncode, refused.stderr)
+    stack.do("deploy", "api", "v2", "--bake", "1m", "--no-wait")
+    busy = stack.run("plan", "--release", "shop", "v2")
+    assert busy.returncode == 3 and "api" in busy.stderr, busy.stderr
+    stack.do("abort", "api")
+    assert [service["name"] for service in before] == [s["name"] for s in stack.json("status")["services"]]
+    assert live(stack) == all_at("v1")
+
+
 def test_a_controller_that_is_killed_in_the_middle_leaves_all_or_none(stack):
     for number in range(2):
         version = f"w{number}"

@@ -106,6 +106,8 @@ def test_every_request_answers_as_it_is_described(tmp_path):
         for steer in ("promote", "pause", "resume", "abort"):
             problem(ask("POST", together + "/" + steer, {}, status=409), 409, "invalid-state")
         problem(ask("POST", together + "/rollback", {}, status=409), 409, "rollback-failed")
+        assert ask("GET", together + "/plan", query="?version=v3").json[0]["steps"]
+        problem(ask("GET", together + "/plan", query="?version=v3", release="none", status=404), 404, "not-found")
         begun = ask("POST", together + "/deploy", {"version": "v3"}, status=202).json["id"]
         wait_until(lambda: ask("GET", together).json["status"] == "promoted", "all of it is live")
         assert ask("GET", together).json["id"] == begun

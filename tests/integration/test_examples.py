@@ -174,6 +174,31 @@ def test_site_without_its_release_exits_at_once(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
+def shop(part, version, queue):
+    return instance([sys.executable, "../../shop.py", part], f"shop/releases/{version}", version, QUEUE=str(queue))
+
+
+def test_shop_takes_and_ships_orders_and_finishes_what_it_has(tmp_path):
+    with shop("api", "v2", tmp_path) as api, shop("jobs", "v2", tmp_path) as jobs:
+        ready(api)
+        orders = {ask(api.port, "/api/orders", "POST", b"a lamp")[2] for _ in range(20)}
+        assert len(orders) == 20
+        shipped = "0 waiting\n" + 20 * "taken by v2, shipped by v2 with a bicycle\n"
+        eventually(lambda: ask(api.port, "/api/orders")[2] == shipped)
+        for process in (jobs, api):
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        assert {path.suffix for path in tmp_path.iterdir()} == {".shipped"}
+
+
+def test_shop_shows_its_page_and_refuses_another_part(tmp_path):
+    with shop("web", "v1", tmp_path) as web:
+        ready(web)
+        assert ask(web.port) == (200, "v1", "The shop, version 1: lamps.\n")
+    with shop("cellar", "v1", tmp_path) as cellar:
+        assert cellar.wait(PATIENCE) != 0
+
+
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_prometheus_becomes_ready_and_stops_when_told_to(version, tmp_path):
     command = [program("prometheus"), "--config.file=prometheus.yml",

@@ -15,8 +15,13 @@ static void the_examples_have_no_problems(void **unused)
 {
     (void)unused;
     static const struct {
-        const char *folder, *service;
-    } examples[] = { { "hello", "web" }, { "site", "site" }, { "prometheus", "prometheus" } };
+        const char *folder;
+        unsigned count;
+        const char *service; /* the last one by name */
+    } examples[] = { { "hello", 1, "web" },
+                     { "site", 1, "site" },
+                     { "prometheus", 1, "prometheus" },
+                     { "shop", 3, "web" } };
     const char *source = getenv("BASCULE_SOURCE");
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
         struct bsc_config_problems problems = { 0 };
@@ -27,8 +32,8 @@ static void the_examples_have_no_problems(void **unused)
         if (!config)
             fail_msg("%s:%u: %s: %s", file, problems.items[0].line, problems.items[0].key,
                      problems.items[0].text);
-        assert_int_equal(config->service_count, 1);
-        assert_string_equal(config->services[0]->name, examples[i].service);
+        assert_int_equal(config->service_count, examples[i].count);
+        assert_string_equal(config->services[examples[i].count - 1]->name, examples[i].service);
         bsc_config_destroy(config);
         bsc_config_problems_deinit(&problems);
     }
