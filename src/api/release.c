@@ -139,6 +139,15 @@ void bsc_api_get_release(struct bsc_api_request *request)
     bsc_api_query(request, view_release);
 }
 
+/* Says of which it is, where it does not already. */
+static void answer_refused(struct bsc_api_request *request, const char *name,
+                           struct bsc_error *error)
+{
+    if (error->status == BSC_INVALID)
+        bsc_error_wrap(error, "%s", name);
+    bsc_api_answer_error(request, error->status, error->text);
+}
+
 /* What the file says now, in the order of their start; all of them can be released, or none is. */
 static void view_plans(struct bsc_api_request *request, const struct bsc_engine *engine)
 {
@@ -162,7 +171,7 @@ static void view_plans(struct bsc_api_request *request, const struct bsc_engine 
     if (!found.count)
         answer_nobody(request);
     else if (done < found.count)
-        bsc_api_answer_error(request, error.status, error.text);
+        answer_refused(request, found.items[done]->name, &error);
     else
         bsc_api_answer_json(request, MHD_HTTP_OK, json_incref(plans));
     json_decref(plans);

@@ -304,6 +304,8 @@ static void hear_line(struct peer *peer, const char *text, size_t size)
     assert_true(seq == peer->seq + 1 || (peer->collecting && seq == 1));
     peer->seq = seq;
     peer->lines++;
+    if (json_object_get(line, "splits"))
+        peer->split_together = (unsigned)json_array_size(json_object_get(line, "splits"));
     hear_listener(peer, line);
     bool refused =
         peer->refuses && strstr(text, peer->refuses) && strstr(text, peer->refuses) < text + size;
@@ -419,23 +421,58 @@ static unsigned add_endpoints(struct bsc_endpoint *out, char (*ids)[64], const c
     return count;
 }
 
+/* A routing and what it points to. */
+struct wanted {
+    struct bsc_spec spec;
+    struct bsc_route route;
+    struct bsc_endpoint endpoints[16];
+    char ids[16][64];
+};
+
+static struct bsc_routing want(const struct stage *stage, struct wanted *wanted, const char *name,
+                               unsigned blue, unsigned green, unsigned green_bp,
+                               uint64_t generation)
+{
+    *wanted = (struct wanted){ .spec = { .name = name, .route_count = 1 },
+                               .route = { .host = "shop.example", .path = "/" } };
+    wanted->spec.routes = &wanted->route;
+    unsigned count = add_endpoints(wanted->endpoints, wanted->ids, name, BSC_BLUE, blue);
+    count += add_endpoints(wanted->endpoints + blue, wanted->ids + blue, name, BSC_GREEN, green);
+    return (struct bsc_routing){ .spec = &wanted->spec,
+                                 .rollout = stage->rollout,
+                                 .watch = stage->watch,
+                                 .candidate = BSC_GREEN,
+                                 .generation = generation,
+                                 .weight_bp = { BSC_WEIGHT_FULL_BP - green_bp, green_bp },
+                                 .endpoints = wanted->endpoints,
+                                 .endpoint_count = count };
+}
+
 void stage_publish(struct stage *stage, const char *name, unsigned blue, unsigned green,
                    unsigned green_bp, uint64_t generation, bsc_token token)
 {
-    static const struct bsc_route route = { .host = "shop.example", .path = "/" };
-    struct bsc_endpoint endpoints[16];
-    char ids[16][64];
-    struct bsc_spec spec = { .name = name, .routes = &route, .route_count = 1 };
-    struct bsc_routing routing = { .spec = &spec,
-                                   .rollout = stage->rollout,
-                                   .watch = stage->watch,
-                                   .candidate = BSC_GREEN,
-                                   .generation = generation,
-                                   .weight_bp = { BSC_WEIGHT_FULL_BP - green_bp, green_bp },
-                                   .endpoints = endpoints };
-    routing.endpoint_count = add_endpoints(endpoints, ids, name, BSC_BLUE, blue);
-    routing.endpoint_count += add_endpoints(endpoints + blue, ids + blue, name, BSC_GREEN, green);
+    struct wanted wanted;
+    struct bsc_routing routing = want(stage, &wanted, name, blue, green, green_bp, generation);
     stage->loop.inside = true;
     stage->port.ops->publish(stage->port.self, &routing, token);
+    stage->loop.inside = false;
+}
+
+void stage_publish_together(struct stage *stage, const struct stage_together *what, unsigned count,
+                            uint64_t generation, bsc_token token)
+{
+    struct wanted wanted[4];
+    struct bsc_routing routings[4];
+    bsc_token tokens[4];
+    assert_true(count <= 4);
+    for (unsigned i = 0; i < count; i++) {
+        routings[i] = want(stage, &wanted[i], what[i].name, what[i].blue, what[i].green,
+                           what[i].green_bp, generation);
+        if (what[i].path)
+            wanted[i].route.path = what[i].path;
+        tokens[i] = token + i;
+    }
+    stage->loop.inside = true;
+    stage->port.ops->publish_together(stage->port.self, routings, tokens, count);
     stage->loop.inside = false;
 }

@@ -24,10 +24,11 @@ struct peer {
     json_t *collecting; /* the same between hello and end */
     json_t *listeners;  /* address -> what is spoken there */
     unsigned hellos, lines;
-    uint64_t seq, epoch; /* of the last line */
-    bool deaf;           /* reads nothing */
-    bool quiet;          /* acknowledges nothing */
-    const char *refuses; /* refuses lines that hold this; NULL: none */
+    unsigned split_together; /* services in the last line of splits */
+    uint64_t seq, epoch;     /* of the last line */
+    bool deaf;               /* reads nothing */
+    bool quiet;              /* acknowledges nothing */
+    const char *refuses;     /* refuses lines that hold this; NULL: none */
 };
 
 struct stage {
@@ -69,6 +70,15 @@ bool stage_has(struct stage *stage, enum bsc_event_kind kind, bsc_token token);
 /* A routing with `blue` and `green` healthy instances, "NAME-blue-0" ..., published. */
 void stage_publish(struct stage *stage, const char *name, unsigned blue, unsigned green,
                    unsigned green_bp, uint64_t generation, bsc_token token);
+
+/* The same of several, with tokens from `token` on. */
+struct stage_together {
+    const char *name;
+    unsigned blue, green, green_bp;
+    const char *path; /* of its route; NULL: "/" */
+};
+void stage_publish_together(struct stage *stage, const struct stage_together *what, unsigned count,
+                            uint64_t generation, bsc_token token);
 
 /* Fails when a service gives weight to a slot without a healthy instance. */
 void peer_check(const struct peer *peer);

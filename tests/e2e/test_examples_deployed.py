@@ -68,14 +68,13 @@ def order(daemon):
 
 def test_shop_there_and_back_together(example):
     daemon = example("shop")
-    taken = 0
+    shipped = []
 
     def ordered_is_shipped(version, carrier):
-        nonlocal taken
-        taken += 1
         assert order(daemon) == 202
-        line = f"taken by {version}, shipped by {version} with {carrier}"
-        wait_until(lambda: line in get(daemon, "/api/orders"), "the order is shipped")
+        shipped.append(f"taken by {version}, shipped by {version} with {carrier}")
+        wait_until(lambda: sorted(get(daemon, "/api/orders").splitlines()) == sorted(["0 waiting", *shipped]),
+                   "the order is shipped")
     daemon.do("deploy", "--release", "shop", "v1", "--bake", "0s")
     ordered_is_shipped("v1", "the post")
     with Client(daemon.port) as page, Client(daemon.port, path="/api/orders") as orders:
@@ -85,8 +84,6 @@ def test_shop_there_and_back_together(example):
         ordered_is_shipped("v1", "the post")
     assert page.failed() == [] and orders.failed() == []
     assert "version 1" in get(daemon, "/")
-    assert get(daemon, "/api/orders").splitlines()[0] == "0 waiting"
-    assert len(get(daemon, "/api/orders").splitlines()) == 1 + taken
     for service in ("web", "api", "jobs"):
         assert [record["version"] for record in daemon.records(service)] == ["v1", "v2", "v1"]
 

@@ -137,7 +137,7 @@ def test_the_plan_of_all_of_them_is_shown_and_changes_nothing(stack):
     assert [line.split()[0] for line in shown.splitlines() if " deploy v2" in " ".join(line.split())] == [
         "api", "jobs", "web"]
     for words, status, text in (
-            (("--release", "shpo", "v2"), 1, "no service is released under this name"),
+            (("--release", "shpo", "v2"), 2, "no service is released under this name"),
             (("--release", "shop"), 2, "VERSION is missing"),
             (("--release", "shop", "v2", "--strategy", "rolling"), 2, "api: services that are released together"),
             (("--release", "shop", "no version"), 2, "is not a version")):
