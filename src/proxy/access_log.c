@@ -13,61 +13,40 @@
 #include "base/log.h"
 
 enum {
+    RING_BYTES = 1 << 20,
     LOOK_MS = 200,           /* a line waits at most so long */
     WRITE_BYTES = 64 * 1024, /* written at once */
     COMPLAIN_MS = 60 * 1000, /* between two warnings */
     STACK_BYTES = 256 * 1024,
 };
 
-/* Copies from a ring, which may wrap. */
-static void copy_out(const struct bsc_access_ring *ring, uint64_t at, void *out, size_t size)
-{
-    size_t place = at % BSC_ACCESS_RING_BYTES, first = BSC_ACCESS_RING_BYTES - place;
-    if (first > size)
-        first = size;
-    memcpy(out, ring->bytes + place, first);
-    memcpy((char *)out + first, ring->bytes, size - first);
-}
-
 bool bsc_access_log_put(struct bsc_access_log *log, unsigned worker,
                         const struct bsc_access_record *record)
 {
-    struct bsc_access_ring *ring = &log->rings[worker];
-    uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
-    uint64_t used = written - atomic_load_explicit(&ring->read, memory_order_acquire);
-    if (record->size > BSC_ACCESS_RING_BYTES - used)
+    struct bsc_ring *ring = &log->rings[worker];
+    struct bsc_piece piece = { record, record->size };
+    if (!bsc_ring_put(ring, &piece, 1))
         return false;
-    if (!ring->bytes) /* its memory comes with the first record */
-        ring->bytes = bsc_alloc(BSC_ACCESS_RING_BYTES);
-    size_t place = written % BSC_ACCESS_RING_BYTES, first = BSC_ACCESS_RING_BYTES - place;
-    if (first > record->size)
-        first = record->size;
-    memcpy(ring->bytes + place, record, first);
-    memcpy(ring->bytes, (const char *)record + first, record->size - first);
-    atomic_store_explicit(&ring->written, written + record->size, memory_order_release);
-    if (used < BSC_ACCESS_RING_BYTES / 2 && used + record->size >= BSC_ACCESS_RING_BYTES / 2)
+    uint64_t used = bsc_ring_used(ring);
+    if (used >= RING_BYTES / 2 && used - record->size < RING_BYTES / 2)
         eventfd_write(log->wake, 1);
     return true;
 }
 
 /* Moves what a ring holds into lines, as far as they fit; false when it is empty. */
-static bool take(struct bsc_access_ring *ring, const struct bsc_access_style *style,
-                 int64_t wall_us, struct bsc_text *lines)
+static bool take(struct bsc_ring *ring, const struct bsc_access_style *style, int64_t wall_us,
+                 struct bsc_text *lines)
 {
     union {
         struct bsc_access_record record;
         char bytes[BSC_ACCESS_RECORD_BYTES + 8];
     } one;
-    uint64_t read = atomic_load_explicit(&ring->read, memory_order_relaxed);
-    uint64_t written = atomic_load_explicit(&ring->written, memory_order_acquire);
-    while (read != written && lines->size < WRITE_BYTES) {
-        copy_out(ring, read, &one, sizeof one.record);
-        copy_out(ring, read, &one, one.record.size);
+    while (lines->size < WRITE_BYTES && bsc_ring_look(ring, 0, &one, sizeof one.record)) {
+        (void)!bsc_ring_look(ring, 0, &one, one.record.size);
         bsc_access_format(&one.record, style, wall_us, lines);
-        read += one.record.size;
+        bsc_ring_pass(ring, one.record.size);
     }
-    atomic_store_explicit(&ring->read, read, memory_order_release);
-    return read != written;
+    return bsc_ring_used(ring) > 0;
 }
 
 static bool write_all(int fd, const char *bytes, size_t size)
@@ -153,6 +132,8 @@ enum bsc_status bsc_access_log_start(struct bsc_access_log *log, unsigned worker
     log->fd = log->next_fd = -1;
     log->ring_count = workers;
     log->rings = bsc_alloc(workers * sizeof *log->rings);
+    for (unsigned i = 0; i < workers; i++)
+        log->rings[i].capacity = RING_BYTES;
     log->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (log->wake == -1)
         return bsc_error_errno(error, "start the access log");

@@ -13,22 +13,12 @@
 #include <stdatomic.h>
 
 #include "proxy/access_record.h"
-
-enum { BSC_ACCESS_RING_BYTES = 1 << 20 };
-
-/* One producer, one consumer. Positions only grow; the place is their remainder. */
-struct bsc_access_ring {
-    _Atomic uint64_t written;
-    char *bytes;    /* made before the first record, kept for good */
-    char apart[48]; /* the two sides do not share a cache line */
-    _Atomic uint64_t read;
-    char behind[56];
-};
+#include "proxy/ring.h"
 
 struct bsc_access_log {
     _Atomic bool on; /* the workers look here */
     unsigned ring_count;
-    struct bsc_access_ring *rings;
+    struct bsc_ring *rings;
     int wake; /* eventfd: a ring is half full, or something changed */
     pthread_t thread;
     int fd; /* the thread's; -1: none */

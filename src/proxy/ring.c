@@ -15,6 +15,12 @@ static void copy_in(struct bsc_ring *ring, uint64_t at, const void *bytes, size_
     memcpy(ring->bytes, (const char *)bytes + first, size - first);
 }
 
+uint64_t bsc_ring_used(const struct bsc_ring *ring)
+{
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
+    return atomic_load_explicit(&ring->written, memory_order_acquire) - read;
+}
+
 bool bsc_ring_put(struct bsc_ring *ring, const struct bsc_piece *pieces, unsigned count)
 {
     uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);

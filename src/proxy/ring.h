@@ -29,6 +29,9 @@ struct bsc_piece {
 
 /* Writes the pieces one behind the other as one record; false: there is no room. */
 bool bsc_ring_put(struct bsc_ring *ring, const struct bsc_piece *pieces, unsigned count);
+/* Bytes of records that are not done with: less by now when the producer asks, more when the
+ * consumer does. */
+uint64_t bsc_ring_used(const struct bsc_ring *ring);
 /* Copies bytes of the oldest record, from `at` on; false: there is none. */
 bool bsc_ring_look(const struct bsc_ring *ring, size_t at, void *out, size_t size);
 /* The oldest record, of that size, is done with. */
