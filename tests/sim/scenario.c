@@ -358,9 +358,16 @@ void sim_replied(struct sim *sim, bsc_token token, const struct bsc_reply *reply
 
 void sim_command(struct sim *sim, struct bsc_event *event)
 {
-    static const char *const commands[] = {
-        "apply",   "deploy", "switch", "rollback", "abort",  "check", "cleanup", "retry",
-        "promote", "pause",  "resume", "approve",  "reject", "lock",  "unlock",  "traffic",
+    static const char *const commands[BSC_EVENT_KIND_COUNT] = {
+        [BSC_EVENT_APPLY] = "apply",     [BSC_EVENT_DEPLOY] = "deploy",
+        [BSC_EVENT_SWITCH] = "switch",   [BSC_EVENT_ROLLBACK] = "rollback",
+        [BSC_EVENT_ABORT] = "abort",     [BSC_EVENT_CHECK] = "check",
+        [BSC_EVENT_CLEANUP] = "cleanup", [BSC_EVENT_RETRY] = "retry",
+        [BSC_EVENT_PROMOTE] = "promote", [BSC_EVENT_PAUSE] = "pause",
+        [BSC_EVENT_RESUME] = "resume",   [BSC_EVENT_APPROVE] = "approve",
+        [BSC_EVENT_REJECT] = "reject",   [BSC_EVENT_LOCK] = "lock",
+        [BSC_EVENT_UNLOCK] = "unlock",   [BSC_EVENT_CONVERT] = "convert",
+        [BSC_EVENT_TRAFFIC] = "traffic", [BSC_EVENT_TERMINATE] = "terminate",
     };
     bool refuse = event->kind == BSC_EVENT_DEPLOY && sim->told_full && sim_engine_free(sim);
     event->token = sim->next_command++;
@@ -369,8 +376,7 @@ void sim_command(struct sim *sim, struct bsc_event *event)
         return;
     if (event->kind == BSC_EVENT_TERMINATE)
         sim->terminating = event->token;
-    sim_say(sim, "user: %s %s %s%s",
-            event->kind == BSC_EVENT_TERMINATE ? "terminate" : commands[event->kind],
+    sim_say(sim, "user: %s %s %s%s", commands[event->kind],
             event->service   ? event->service
             : event->release ? event->release
                              : "",
