@@ -115,17 +115,17 @@ static const char *bad_name(const char *at)
     }
 }
 
-/* Reads the field line at `at`; NULL: *why is set. */
+/* Reads the field line at `at`; one byte behind `end` can be read. NULL: *why is set. */
 static const char *read_field(const char *bytes, const char *at, const char *end,
                               struct bsc_field *field, const char **why)
 {
     const char *colon = bsc_bytes_run(at, end, BSC_BYTE_TOKEN);
-    if (colon == at || *colon != ':') {
+    if (colon == at || colon == end || *colon != ':') {
         *why = bad_name(colon);
         return NULL;
     }
     const char *value = colon + 1;
-    while (*value == ' ' || *value == '\t')
+    while (value < end && (*value == ' ' || *value == '\t'))
         value++;
     const char *stop = bsc_bytes_value_end(value, end);
     if (stop[0] != '\r' || stop[1] != '\n') {
@@ -275,14 +275,18 @@ static void read_upgrade(const char *bytes, struct bsc_head *head, bool wanted)
         head->upgrade = value;
 }
 
-bool bsc_head_read_fields(const char *bytes, struct bsc_head *head, struct bsc_fault *fault)
+bool bsc_head_read_fields(const char *bytes, size_t size, struct bsc_head *head,
+                          struct bsc_fault *fault)
 {
-    const char *at = bytes + head->fields_at, *end = bytes + head->bytes, *why = NULL;
+    const char *at = bytes + head->fields_at, *end = bytes + size - 2, *why = NULL;
     head->seen = 0;
     head->field_count = 0;
     head->te_trailers = false;
-    while (*at != '\r') { /* the scan saw at most BSC_HEAD_FIELDS lines and the empty one */
+    while (at <= end && *at != '\r') {
         struct bsc_field *field = &head->fields[head->field_count];
+        why = "more than 100 fields";
+        if (head->field_count == BSC_HEAD_FIELDS)
+            goto refuse;
         at = read_field(bytes, at, end, field, &why);
         if (!at || (why = doubtful(head, field)))
             goto refuse;
@@ -292,10 +296,11 @@ bool bsc_head_read_fields(const char *bytes, struct bsc_head *head, struct bsc_f
         if (field->id == BSC_FIELD_TE && list_has(bytes, field->value, "trailers"))
             head->te_trailers = true;
     }
-    if (at + 2 != end) {
+    if (at > end || at[1] != '\n') {
         why = "CR without LF";
         goto refuse;
     }
+    head->bytes = (uint16_t)(at + 2 - bytes);
     struct options options = { false, false, false };
     if (bsc_head_has(head, BSC_FIELD_CONNECTION) && (why = read_connection(bytes, head, &options)))
         goto refuse;

@@ -52,17 +52,18 @@ bool bsc_head_read_version(const char *at, uint8_t *minor, struct bsc_fault *fau
 }
 
 /* Method, target and version; each separated by one space. */
-static bool read_line(const char *bytes, struct bsc_request *out, struct bsc_fault *fault)
+static bool read_line(const char *bytes, size_t size, struct bsc_request *out,
+                      struct bsc_fault *fault)
 {
     struct bsc_head *head = &out->head;
-    const char *begin = bytes + head->start, *end = bytes + head->bytes;
-    const char *method_end = bsc_bytes_run(begin, end, BSC_BYTE_TOKEN);
+    const char *begin = bytes + head->start, *end = bytes + size;
+    const char *method_end = bsc_bytes_run(begin, end - 2, BSC_BYTE_TOKEN);
     if (method_end == begin || *method_end != ' ') {
         bsc_fault_set(fault, 400, "invalid method");
         return false;
     }
     const char *target = method_end + 1;
-    const char *target_end = bsc_bytes_run(target, end, BSC_BYTE_TARGET);
+    const char *target_end = bsc_bytes_run(target, end - 2, BSC_BYTE_TARGET);
     if (target_end == target || *target_end != ' ') {
         bsc_fault_set(fault, 400, "invalid request target");
         return false;
@@ -219,14 +220,32 @@ static bool read_expect(const char *bytes, struct bsc_request *out, struct bsc_f
     return true;
 }
 
+static bool read_head(const char *bytes, size_t size, struct bsc_request *out,
+                      struct bsc_fault *fault)
+{
+    return read_line(bytes, size, out, fault) &&
+           bsc_head_read_fields(bytes, size, &out->head, fault);
+}
+
+static bool read_at_once(const char *bytes, size_t size, struct bsc_request *out)
+{
+    struct bsc_fault unheard;
+    out->head.start = 0;
+    return size >= 2 &&
+           read_head(bytes, size < BSC_HEAD_AT_ONCE_BYTES ? size : BSC_HEAD_AT_ONCE_BYTES, out,
+                     &unheard);
+}
+
 enum bsc_parse bsc_request_parse(struct bsc_head_scan *scan, const char *bytes, size_t size,
                                  struct bsc_request *out, struct bsc_fault *fault)
 {
-    enum bsc_parse found = bsc_head_scan_run(scan, bytes, size, false, &out->head, fault);
-    if (found != BSC_PARSE_DONE)
-        return found;
-    if (!read_line(bytes, out, fault) || !bsc_head_read_fields(bytes, &out->head, fault))
-        return BSC_PARSE_REFUSED;
+    if (scan->at || !read_at_once(bytes, size, out)) {
+        enum bsc_parse found = bsc_head_scan_run(scan, bytes, size, false, &out->head, fault);
+        if (found != BSC_PARSE_DONE)
+            return found;
+        if (!read_head(bytes, out->head.bytes, out, fault))
+            return BSC_PARSE_REFUSED;
+    }
     if (out->method == BSC_METHOD_CONNECT || out->method == BSC_METHOD_TRACE)
         return bsc_fault_set(fault, 501, "neither CONNECT nor TRACE is done here");
     const char *why = read_target(bytes, out);

@@ -7,11 +7,12 @@
 
 /* "HTTP/1.1 200 OK"; the space after the status may be missing together with the reason, as many
  * servers send it. */
-static bool read_line(const char *bytes, struct bsc_response *out, struct bsc_fault *fault)
+static bool read_line(const char *bytes, size_t size, struct bsc_response *out,
+                      struct bsc_fault *fault)
 {
     struct bsc_head *head = &out->head;
-    const char *at = bytes + head->start, *end = bytes + head->bytes;
-    bool complete = end - at >= 14 && at[8] == ' ' && bsc_byte_is(at[9], BSC_BYTE_DIGIT) &&
+    const char *at = bytes + head->start, *end = bytes + size;
+    bool complete = end - at >= 16 && at[8] == ' ' && bsc_byte_is(at[9], BSC_BYTE_DIGIT) &&
                     bsc_byte_is(at[10], BSC_BYTE_DIGIT) && bsc_byte_is(at[11], BSC_BYTE_DIGIT) &&
                     (at[12] == ' ' || at[12] == '\r');
     if (!complete) {
@@ -26,7 +27,7 @@ static bool read_line(const char *bytes, struct bsc_response *out, struct bsc_fa
         return false;
     }
     const char *reason = at[12] == ' ' ? at + 13 : at + 12;
-    const char *stop = bsc_bytes_value_end(reason, end);
+    const char *stop = bsc_bytes_value_end(reason, end - 2);
     if (stop[0] != '\r' || stop[1] != '\n') {
         bsc_fault_set(fault, 502, "control character in the status line");
         return false;
@@ -55,9 +56,11 @@ static void settle_framing(struct bsc_response *out, enum bsc_method method)
     }
 }
 
-static bool read_head(const char *bytes, struct bsc_response *out, struct bsc_fault *fault)
+static bool read_head(const char *bytes, size_t size, struct bsc_response *out,
+                      struct bsc_fault *fault)
 {
-    if (!read_line(bytes, out, fault) || !bsc_head_read_fields(bytes, &out->head, fault))
+    if (!read_line(bytes, size, out, fault) ||
+        !bsc_head_read_fields(bytes, size, &out->head, fault))
         return false;
     if (out->status == 101 && out->head.upgrade.size == 0) {
         bsc_fault_set(fault, 502, "101 without a proper Upgrade");
@@ -66,13 +69,24 @@ static bool read_head(const char *bytes, struct bsc_response *out, struct bsc_fa
     return true;
 }
 
+static bool read_at_once(const char *bytes, size_t size, struct bsc_response *out)
+{
+    struct bsc_fault unheard;
+    out->head.start = 0;
+    return read_head(bytes, size < BSC_HEAD_AT_ONCE_BYTES ? size : BSC_HEAD_AT_ONCE_BYTES, out,
+                     &unheard);
+}
+
 enum bsc_parse bsc_response_parse(struct bsc_head_scan *scan, const char *bytes, size_t size,
                                   enum bsc_method method, struct bsc_response *out,
                                   struct bsc_fault *fault)
 {
-    enum bsc_parse found = bsc_head_scan_run(scan, bytes, size, true, &out->head, fault);
-    if (found == BSC_PARSE_DONE && !read_head(bytes, out, fault))
-        found = BSC_PARSE_REFUSED;
+    enum bsc_parse found = BSC_PARSE_DONE;
+    if (scan->at || !read_at_once(bytes, size, out)) {
+        found = bsc_head_scan_run(scan, bytes, size, true, &out->head, fault);
+        if (found == BSC_PARSE_DONE && !read_head(bytes, out->head.bytes, out, fault))
+            found = BSC_PARSE_REFUSED;
+    }
     if (found == BSC_PARSE_REFUSED)
         fault->status = 502;
     if (found == BSC_PARSE_DONE)
