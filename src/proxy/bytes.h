@@ -4,9 +4,11 @@
 #ifndef BASCULE_PROXY_BYTES_H
 #define BASCULE_PROXY_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     BSC_BYTE_TOKEN = 1,  /* tchar, RFC 9110 section 5.6.2 */
@@ -52,6 +54,22 @@ static inline bool bsc_bytes_equal(const char *a, size_t a_size, const char *b, 
         if (bsc_byte_lower(a[i]) != bsc_byte_lower(b[i]))
             return false;
     return true;
+}
+
+/* Sixteen hexadecimal digits, all of a word at once: each nibble becomes a byte, and one above nine
+ * moves on to the letters. */
+static inline char *bsc_bytes_put_hex(char at[static 16], uint64_t value)
+{
+    for (unsigned shift = 32, i = 0; i < 2; i++, shift -= 32) {
+        uint64_t half = value >> shift & 0xffffffff;
+        half = (half | half << 16) & 0x0000ffff0000ffff;
+        half = (half | half << 8) & 0x00ff00ff00ff00ff;
+        half = (half | half << 4) & 0x0f0f0f0f0f0f0f0f;
+        uint64_t letters = (half + 0x0606060606060606) >> 4 & 0x0101010101010101;
+        half = htobe64(half + 0x3030303030303030 + letters * ('a' - '0' - 10));
+        memcpy(at + 8 * i, &half, 8);
+    }
+    return at + 16;
 }
 
 /* The first byte at or after `at` that may not stand in a field value: a control character but

@@ -22,10 +22,7 @@ static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_EXCHANGE_ID_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (unsigned i = 0; i < BSC_EXCHANGE_ID_BYTES - 1; i++, id >>= 4)
-        out[i] = digits[id & 15];
-    out[BSC_EXCHANGE_ID_BYTES - 1] = '\0';
+    *bsc_bytes_put_hex(out, id) = '\0';
     return out;
 }
 

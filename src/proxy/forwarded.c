@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "proxy/bytes.h"
+
 const struct bsc_field *bsc_forwarded_field(const struct bsc_head *head, enum bsc_field_id id)
 {
     if (!bsc_head_has(head, id))
@@ -92,21 +94,13 @@ bool bsc_traceparent_valid(const struct bsc_request *request, const char *bytes)
            is_hex(at + 36, 16, false) && at[52] == '-' && is_hex(at + 53, 2, true);
 }
 
-static char *put_hex(char *at, uint64_t value)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *at++ = digits[value >> shift & 15];
-    return at;
-}
-
 void bsc_traceparent_write(const uint64_t trace[2], uint64_t parent, bool sampled,
                            char out[static BSC_TRACEPARENT_BYTES])
 {
     static const char version[] = { '0', '0', '-' };
     memcpy(out, version, sizeof version);
-    char *at = put_hex(put_hex(out + sizeof version, trace[0]), trace[1]);
+    char *at = bsc_bytes_put_hex(bsc_bytes_put_hex(out + sizeof version, trace[0]), trace[1]);
     *at++ = '-';
-    at = put_hex(at, parent);
+    at = bsc_bytes_put_hex(at, parent);
     memcpy(at, sampled ? "-01" : "-00", 4);
 }

@@ -10,6 +10,11 @@
 
 #define BIT(id) (UINT64_C(1) << (id))
 
+static inline uint64_t bit_if(enum bsc_field_id id, bool condition)
+{
+    return (uint64_t)condition << id;
+}
+
 /* RFC 9110 section 7.6.1, and what is stated anew. */
 static const uint64_t ends_here =
     BIT(BSC_FIELD_CONNECTION) | BIT(BSC_FIELD_KEEP_ALIVE) | BIT(BSC_FIELD_PROXY_AUTHENTICATE) |
@@ -24,32 +29,36 @@ static const uint64_t said_of_the_way =
     BIT(BSC_FIELD_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED) | BIT(BSC_FIELD_X_FORWARDED_FOR) |
     BIT(BSC_FIELD_X_FORWARDED_HOST) | BIT(BSC_FIELD_X_FORWARDED_PROTO);
 
-/* Where the next byte goes; at > end once it did not fit. */
+/* Where the next byte goes. It is passed by value where a function is not worth inlining, so that
+ * it can stay in registers. */
 struct writer {
-    char *begin, *at, *end;
+    char *begin, *at;
+    size_t room;
+    bool full; /* something did not fit */
 };
 
-static void put(struct writer *writer, const char *bytes, size_t size)
+static inline void put(struct writer *writer, const char *bytes, size_t size)
 {
-    if (writer->at > writer->end || size > (size_t)(writer->end - writer->at)) {
-        writer->at = writer->end + 1;
+    if (size > writer->room) {
+        writer->full = true;
         return;
     }
     memcpy(writer->at, bytes, size);
     writer->at += size;
+    writer->room -= size;
 }
 
-static void puts_to(struct writer *writer, const char *text)
+static inline void puts_to(struct writer *writer, const char *text)
 {
     put(writer, text, strlen(text));
 }
 
-static void put_slice(struct writer *writer, const char *bytes, struct bsc_slice slice)
+static inline void put_slice(struct writer *writer, const char *bytes, struct bsc_slice slice)
 {
     put(writer, bytes + slice.at, slice.size);
 }
 
-static void put_number(struct writer *writer, uint64_t number)
+static inline void put_number(struct writer *writer, uint64_t number)
 {
     char digits[20];
     size_t at = sizeof digits;
@@ -60,14 +69,14 @@ static void put_number(struct writer *writer, uint64_t number)
     put(writer, digits + at, sizeof digits - at);
 }
 
-static void put_line(struct writer *writer, const char *name, const char *value)
+static inline void put_line(struct writer *writer, const char *name, const char *value)
 {
     puts_to(writer, name);
     puts_to(writer, value);
     puts_to(writer, "\r\n");
 }
 
-static void put_framing(struct writer *writer, enum bsc_framing framing, uint64_t length)
+static inline void put_framing(struct writer *writer, enum bsc_framing framing, uint64_t length)
 {
     if (framing == BSC_FRAMING_CHUNKED) {
         puts_to(writer, "Transfer-Encoding: chunked\r\n");
@@ -80,8 +89,8 @@ static void put_framing(struct writer *writer, enum bsc_framing framing, uint64_
 
 /* Copies bytes from `from` on and all field lines but those in `drop`, those that Connection names
  * and, with `drop_aliases`, those that pretend to be others. */
-static void put_fields(struct writer *writer, const struct bsc_head *head, const char *bytes,
-                       size_t from, uint64_t drop, bool drop_aliases)
+static struct writer put_fields(struct writer writer, const struct bsc_head *head,
+                                const char *bytes, size_t from, uint64_t drop, bool drop_aliases)
 {
     size_t end = head->bytes - 2u;
     for (size_t i = 0; i < head->field_count; i++) {
@@ -89,14 +98,15 @@ static void put_fields(struct writer *writer, const struct bsc_head *head, const
         if (!(drop >> field->id & 1) && !field->named && !(field->alias && drop_aliases))
             continue;
         if (field->name.at > from)
-            put(writer, bytes + from, field->name.at - from);
+            put(&writer, bytes + from, field->name.at - from);
         from = i + 1 < head->field_count ? field[1].name.at : end;
     }
-    put(writer, bytes + from, end - from);
+    put(&writer, bytes + from, end - from);
+    return writer;
 }
 
-static void put_request_line(struct writer *writer, const struct bsc_request *request,
-                             const char *bytes)
+static inline void put_request_line(struct writer *writer, const struct bsc_request *request,
+                                    const char *bytes)
 {
     put_slice(writer, bytes, request->method_name);
     puts_to(writer, " ");
@@ -125,8 +135,8 @@ const struct bsc_field *bsc_request_id(const struct bsc_head *head, const char *
     return at == end ? found : NULL;
 }
 
-static void put_request_connection(struct writer *writer, const struct bsc_request *request,
-                                   const char *bytes, bool close)
+static inline void put_request_connection(struct writer *writer, const struct bsc_request *request,
+                                          const char *bytes, bool close)
 {
     const struct bsc_head *head = &request->head;
     bool te = head->te_trailers && head->minor == 1;
@@ -143,15 +153,15 @@ static void put_request_connection(struct writer *writer, const struct bsc_reque
         puts_to(writer, "TE: trailers\r\n");
 }
 
-static size_t finish(struct writer *writer)
+static size_t finish(struct writer writer)
 {
-    puts_to(writer, "\r\n");
-    return writer->at > writer->end ? 0 : (size_t)(writer->at - writer->begin);
+    puts_to(&writer, "\r\n");
+    return writer.full ? 0 : (size_t)(writer.at - writer.begin);
 }
 
 /* The values of all fields of that kind, each with ", " behind it. */
-static void put_list(struct writer *writer, const struct bsc_head *head, const char *bytes,
-                     enum bsc_field_id id)
+static inline void put_list(struct writer *writer, const struct bsc_head *head, const char *bytes,
+                            enum bsc_field_id id)
 {
     if (!bsc_head_has(head, id))
         return;
@@ -165,8 +175,8 @@ static void put_list(struct writer *writer, const struct bsc_head *head, const c
 }
 
 /* RFC 7239: an IPv6 address and a port need quotes. */
-static void put_forwarded(struct writer *writer, const struct bsc_request *request,
-                          const char *bytes, const struct bsc_forwarding *with)
+static inline void put_forwarded(struct writer *writer, const struct bsc_request *request,
+                                 const char *bytes, const struct bsc_forwarding *with)
 {
     bool v6 = strchr(with->client, ':') != NULL;
     puts_to(writer, "Forwarded: ");
@@ -184,8 +194,8 @@ static void put_forwarded(struct writer *writer, const struct bsc_request *reque
     puts_to(writer, "\r\n");
 }
 
-static void put_way(struct writer *writer, const struct bsc_request *request, const char *bytes,
-                    const struct bsc_forwarding *with)
+static inline void put_way(struct writer *writer, const struct bsc_request *request,
+                           const char *bytes, const struct bsc_forwarding *with)
 {
     const struct bsc_head *head = &request->head;
     puts_to(writer, "X-Forwarded-For: ");
@@ -208,21 +218,16 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
                          const struct bsc_forwarding *with, char *out, size_t capacity)
 {
     const struct bsc_head *head = &request->head;
-    struct writer writer = { out, out, out + capacity };
+    struct writer writer = { out, out, capacity, false };
     bool keep_id = bsc_request_id(head, bytes) != NULL;
     bool new_trace = with->traceparent && !bsc_traceparent_valid(request, bytes);
-    uint64_t drop = ends_here | (with->trusted ? appended_to : said_of_the_way);
-    if (request->absolute)
-        drop |= BIT(BSC_FIELD_HOST);
-    if (!request->expect_continue)
-        drop |= BIT(BSC_FIELD_EXPECT);
-    if (head->framing != BSC_FRAMING_CHUNKED)
-        drop |= BIT(BSC_FIELD_TRAILER);
-    if (!keep_id)
-        drop |= BIT(BSC_FIELD_X_REQUEST_ID);
-    if (new_trace) /* a state belongs to its parent */
-        drop |= BIT(BSC_FIELD_TRACEPARENT) | BIT(BSC_FIELD_TRACESTATE);
-
+    uint64_t drop = ends_here | (with->trusted ? appended_to : said_of_the_way) |
+                    bit_if(BSC_FIELD_HOST, request->absolute) |
+                    bit_if(BSC_FIELD_EXPECT, !request->expect_continue) |
+                    bit_if(BSC_FIELD_TRAILER, head->framing != BSC_FRAMING_CHUNKED) |
+                    bit_if(BSC_FIELD_X_REQUEST_ID, !keep_id) |
+                    bit_if(BSC_FIELD_TRACEPARENT, new_trace) |
+                    bit_if(BSC_FIELD_TRACESTATE, new_trace); /* it belongs to its parent */
     bool verbatim = head->minor == 1 && !request->absolute;
     if (!verbatim)
         put_request_line(&writer, request, bytes);
@@ -234,7 +239,7 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
             puts_to(&writer, with->host);
         puts_to(&writer, "\r\n");
     }
-    put_fields(&writer, head, bytes, verbatim ? head->start : head->fields_at, drop, true);
+    writer = put_fields(writer, head, bytes, verbatim ? head->start : head->fields_at, drop, true);
     put_framing(&writer, head->framing, head->length);
     put_request_connection(&writer, request, bytes, with->close);
     put_way(&writer, request, bytes, with);
@@ -247,7 +252,7 @@ size_t bsc_request_build(const struct bsc_request *request, const char *bytes,
         put_line(&writer, "traceparent: ", with->traceparent);
     if (!keep_id)
         put_line(&writer, "X-Request-Id: ", with->request_id);
-    return finish(&writer);
+    return finish(writer);
 }
 
 enum bsc_framing bsc_response_framing(const struct bsc_response *response, unsigned minor)
@@ -259,9 +264,10 @@ enum bsc_framing bsc_response_framing(const struct bsc_response *response, unsig
 }
 
 /* Connection and Upgrade for the client. */
-static void put_response_connection(struct writer *writer, const struct bsc_response *response,
-                                    const char *bytes, const struct bsc_answering *with,
-                                    enum bsc_framing framing)
+static inline void put_response_connection(struct writer *writer,
+                                           const struct bsc_response *response, const char *bytes,
+                                           const struct bsc_answering *with,
+                                           enum bsc_framing framing)
 {
     bool close = !with->keep_alive || framing == BSC_FRAMING_UNTIL_CLOSE;
     bool upgrade =
@@ -282,13 +288,10 @@ size_t bsc_response_build(const struct bsc_response *response, const char *bytes
                           const struct bsc_answering *with, char *out, size_t capacity)
 {
     const struct bsc_head *head = &response->head;
-    struct writer writer = { out, out, out + capacity };
+    struct writer writer = { out, out, capacity, false };
     enum bsc_framing framing = bsc_response_framing(response, with->minor);
     bool bodiless = response->status < 200 || response->status == 204;
-    uint64_t drop = ends_here;
-    if (framing != BSC_FRAMING_CHUNKED)
-        drop |= BIT(BSC_FIELD_TRAILER);
-
+    uint64_t drop = ends_here | bit_if(BSC_FIELD_TRAILER, framing != BSC_FRAMING_CHUNKED);
     size_t from = head->start;
     if (head->minor == 0 || response->reason.size == 0) {
         puts_to(&writer, "HTTP/1.1 ");
@@ -298,7 +301,7 @@ size_t bsc_response_build(const struct bsc_response *response, const char *bytes
         puts_to(&writer, "\r\n");
         from = head->fields_at;
     }
-    put_fields(&writer, head, bytes, from, drop, false);
+    writer = put_fields(writer, head, bytes, from, drop, false);
     /* Of HEAD and 304, the length that a GET would have had. */
     if (framing == BSC_FRAMING_NONE && !bodiless && bsc_head_has(head, BSC_FIELD_CONTENT_LENGTH))
         framing = BSC_FRAMING_LENGTH;
@@ -307,5 +310,5 @@ size_t bsc_response_build(const struct bsc_response *response, const char *bytes
         put_response_connection(&writer, response, bytes, with, framing);
     if (with->added_size)
         put(&writer, with->added, with->added_size);
-    return finish(&writer);
+    return finish(writer);
 }
