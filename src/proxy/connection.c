@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proxy/worker.h"
@@ -88,6 +89,18 @@ static struct bsc_buffer *make_room(struct bsc_worker *worker, struct bsc_connec
     return in;
 }
 
+/* As recv(2) and send(2), but no points of cancellation: those cost two atomic operations a call in
+ * a program of several threads, and no thread of this one is ever cancelled. */
+static ssize_t receive(int fd, char *bytes, size_t room)
+{
+    return syscall(SYS_recvfrom, fd, bytes, room, 0, NULL, NULL);
+}
+
+static ssize_t send_piece(int fd, const char *bytes, size_t size)
+{
+    return syscall(SYS_sendto, fd, bytes, size, MSG_NOSIGNAL, NULL, 0);
+}
+
 enum bsc_received bsc_connection_receive(struct bsc_worker *worker,
                                          struct bsc_connection *connection)
 {
@@ -101,7 +114,7 @@ enum bsc_received bsc_connection_receive(struct bsc_worker *worker,
     do
         got = connection->transport
                   ? connection->transport->receive(worker, connection, in->bytes + in->end, room)
-                  : recv(connection->handle.fd, in->bytes + in->end, room, 0);
+                  : receive(connection->handle.fd, in->bytes + in->end, room);
     while (got == -1 && errno == EINTR);
     connection->bulk = got == (ssize_t)room;
     if (got > 0) {
@@ -129,9 +142,9 @@ static ssize_t send_pieces(int fd, const char *first, size_t first_size, const c
                            size_t second_size)
 {
     if (!first_size)
-        return send(fd, second, second_size, MSG_NOSIGNAL);
+        return send_piece(fd, second, second_size);
     if (!second_size)
-        return send(fd, first, first_size, MSG_NOSIGNAL);
+        return send_piece(fd, first, first_size);
     struct iovec pieces[2] = { { (void *)(uintptr_t)first, first_size },
                                { (void *)(uintptr_t)second, second_size } };
     struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
