@@ -6,15 +6,12 @@
 
 #include "core/analysis/eprocess.h"
 
-static const double weakest = 1.02, strongest = 16;
-
-/* ln of alternative j: evenly spaced, above 0 and then below. */
-static double log_rho(unsigned j)
-{
-    double size =
-        log(weakest) + log(strongest / weakest) * (j % BSC_ALTERNATIVES) / (BSC_ALTERNATIVES - 1);
-    return j < BSC_ALTERNATIVES ? size : -size;
-}
+/* Logarithms of ratios. Each alternative is the same multiple of the one before: evidence for a
+ * lift grows with the square of its logarithm, so one that is 12 % off loses 1 % of it, whether the
+ * lift is large or small. */
+static const double weakest = 0.02, strongest = 2.77;
+/* Terms that are so much smaller than the largest one change no digit of their sum. */
+static const double nothing = -40;
 
 double bsc_ratio_log_e(uint64_t candidate, uint64_t live, double weight, double ratio)
 {
@@ -22,13 +19,16 @@ double bsc_ratio_log_e(uint64_t candidate, uint64_t live, double weight, double 
     double log_e[COUNT], most = -INFINITY, sum = 0;
     double x = (double)candidate, events = x + (double)live;
     double share = weight * ratio / (weight * ratio + 1 - weight);
+    double size = weakest, step = pow(strongest / weakest, 1.0 / (BSC_ALTERNATIVES - 1));
     for (unsigned j = 0; j < COUNT; j++) {
-        double log_r = log_rho(j);
+        double log_r = j % 2 ? -size : size;
         log_e[j] = x * log_r - events * log1p(share * expm1(log_r));
         most = fmax(most, log_e[j]);
+        size *= j % 2 ? step : 1;
     }
     for (unsigned j = 0; j < COUNT; j++)
-        sum += exp(log_e[j] - most);
+        if (log_e[j] - most > nothing)
+            sum += exp(log_e[j] - most);
     return most + log(sum / COUNT);
 }
 

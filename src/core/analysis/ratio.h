@@ -8,7 +8,7 @@
  * however often one looks. The ratios that it does not refuse are an interval which holds the true
  * one at all times, with probability 1 - alpha. As the weight never changes, two counts are all
  * that it needs to know. Effects of users are small beside those of failures, so the alternatives
- * are: from 1.02 to 16.
+ * are: from 1.02 to 16, more of them where they are small.
  */
 #ifndef BASCULE_CORE_ANALYSIS_RATIO_H
 #define BASCULE_CORE_ANALYSIS_RATIO_H

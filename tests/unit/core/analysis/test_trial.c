@@ -148,6 +148,23 @@ static void evidence_is_one_where_nothing_happened_and_grows_both_ways(void **un
     assert_true(bsc_ratio_log_e(200, 100, .5, 2) < 0);
 }
 
+/* Of n events that come as the ratio says, no test with one alternative grows faster than the
+ * divergence; the mean of 48 may lose their number, and a little where none of them fits. */
+static void small_and_large_lifts_find_an_alternative_that_fits(void **unused)
+{
+    (void)unused;
+    for (double ratio = 1.025; ratio < 12; ratio *= 1.09)
+        for (double weight = .1; weight < 1; weight += .4) {
+            double share = weight * ratio / (weight * ratio + 1 - weight);
+            double best =
+                share * log(share / weight) + (1 - share) * log((1 - share) / (1 - weight));
+            double events = 50 / best;
+            double found = bsc_ratio_log_e((uint64_t)(share * events),
+                                           (uint64_t)((1 - share) * events), weight, 1);
+            assert_true(found > .95 * 50 - log(48) - 2);
+        }
+}
+
 /* Under the ratio itself E is 1 on average, whatever is drawn. */
 static void the_mean_of_the_evidence_is_one(void **unused)
 {
@@ -292,6 +309,74 @@ static void few_numbers_have_no_interval(void **unused)
     assert_int_equal(ruling.needed_users, -1);
 }
 
+/* A hundred of ten thousand users got the new version, and none of them is one of the few who pay a
+ * hundred times what others do: their own spread is small, and says nothing. */
+static void a_few_users_without_great_payers_among_them_lose_nothing(void **unused)
+{
+    (void)unused;
+    struct bsc_trial_options options = two_goals();
+    options.decide = BSC_TRIAL_VALUE;
+    options.weight = .01;
+    struct bsc_trial_tally tally = {
+        .candidate = { .users = 100, .valued = 100, .sum = 100, .squares = 104 },
+        .live = { .users = 9900,
+                  .valued = 9900,
+                  .sum = 9900 + 99 * 99,
+                  .squares = 1.04 * 9801 + 99 * 10000 },
+    };
+    assert_int_equal(verdict_of(&tally, &options), BSC_TRIAL_OPEN);
+    struct bsc_trial_tally turned = { .candidate = tally.live, .live = tally.candidate };
+    options.weight = .99;
+    assert_int_equal(verdict_of(&turned, &options), BSC_TRIAL_OPEN);
+}
+
+/* Each version's own spread is the right one where they differ, however small one of them is. */
+static void a_version_that_few_users_get_and_that_varies_more_has_its_own_spread(void **unused)
+{
+    (void)unused;
+    struct bsc_trial_options options = two_goals();
+    options.weight = .01;
+    struct bsc_trial_tally tally = {
+        .candidate = { .users = 1000, .valued = 1000, .sum = 10000, .squares = 1000 * 200.0 },
+        .live = { .users = 99000, .valued = 99000, .sum = 990000, .squares = 99000 * 101.0 },
+    };
+    struct bsc_trial_ruling ruling;
+    rule(&tally, &options, &ruling);
+    double deviation = sqrt(100 / 1000.0 + 1 / 99000.0);
+    assert_true(ruling.value.high > 3 * deviation && ruling.value.high < 5 * deviation);
+}
+
+/* Who never pays says nothing of how much payments vary, nor when it is enough of them. */
+static void users_without_a_number_do_not_make_it_surer(void **unused)
+{
+    (void)unused;
+    struct bsc_trial_options options = two_goals();
+    struct bsc_trial_tally some = { who_paid(2000, 20), who_paid(2000, 20) }, more = some;
+    more.candidate.users = more.live.users = 2000000;
+    struct bsc_trial_ruling of_some, of_more;
+    rule(&some, &options, &of_some);
+    rule(&more, &options, &of_more);
+    /* All users pay as much as before, and the squares are those around another mean. */
+    is_near(1000 * of_more.value.high / of_some.value.high, sqrt(400.8 / 201), .001);
+}
+
+static void numbers_that_differ_in_their_last_digits_only_decide_nothing(void **unused)
+{
+    (void)unused;
+    struct bsc_trial_options options = two_goals();
+    struct bsc_trial_tally tally = { 0 };
+    options.decide = BSC_TRIAL_VALUE;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct bsc_cohort_user user = { .key = i + 1 };
+        struct bsc_trial_fact fact = { .user = user.key,
+                                       .candidate = i % 2,
+                                       .valued = true,
+                                       .value = 1e9 + i % 2 * 1e-3 + i % 3 * 1e-4 };
+        bsc_trial_count(&tally, &user, true, &fact);
+    }
+    assert_int_equal(verdict_of(&tally, &options), BSC_TRIAL_OPEN);
+}
+
 static void what_is_needed_is_said_as_soon_as_it_can_be_told(void **unused)
 {
     (void)unused;
@@ -368,6 +453,7 @@ int main(void)
         cmocka_unit_test(numbers_of_a_user_add_up_and_count_as_one),
         cmocka_unit_test(a_user_stays_in_the_version_that_was_seen_first),
         cmocka_unit_test(evidence_is_one_where_nothing_happened_and_grows_both_ways),
+        cmocka_unit_test(small_and_large_lifts_find_an_alternative_that_fits),
         cmocka_unit_test(the_mean_of_the_evidence_is_one),
         cmocka_unit_test(the_interval_holds_what_the_evidence_does_not_refuse),
         cmocka_unit_test(without_events_an_interval_is_open),
@@ -377,6 +463,10 @@ int main(void)
         cmocka_unit_test(users_who_come_in_other_shares_than_drawn_stop_it),
         cmocka_unit_test(the_mean_over_all_users_may_decide),
         cmocka_unit_test(few_numbers_have_no_interval),
+        cmocka_unit_test(a_few_users_without_great_payers_among_them_lose_nothing),
+        cmocka_unit_test(a_version_that_few_users_get_and_that_varies_more_has_its_own_spread),
+        cmocka_unit_test(users_without_a_number_do_not_make_it_surer),
+        cmocka_unit_test(numbers_that_differ_in_their_last_digits_only_decide_nothing),
         cmocka_unit_test(what_is_needed_is_said_as_soon_as_it_can_be_told),
         cmocka_unit_test(it_is_said_in_one_sentence),
     };
