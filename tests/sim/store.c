@@ -106,7 +106,7 @@ static void delete_service(struct sim_row_list *rows, const char *name)
 }
 
 /* The rows of users and sources that a test has, as changes leave them. */
-static void put_trial(struct sim_row_list *rows, const struct bsc_trial_row *row)
+static void put_trial(struct sim *sim, struct sim_row_list *rows, const struct bsc_trial_row *row)
 {
     size_t i = 0;
     while (i < rows->trial_count && rows->trials[i].rollout != row->rollout)
@@ -117,6 +117,9 @@ static void put_trial(struct sim_row_list *rows, const struct bsc_trial_row *row
         rows->trials[i] = (struct bsc_trial_row){ .rollout = row->rollout };
     }
     struct bsc_trial_row *kept = &rows->trials[i];
+    if (kept->verdict != BSC_TRIAL_OPEN && row->verdict != kept->verdict)
+        sim_fail(sim, "invariant 7: the users of r%llu decided, and then otherwise",
+                 (unsigned long long)row->rollout);
     struct bsc_cohort_user *users = (void *)(uintptr_t)kept->users;
     unsigned count = kept->user_count;
     users = bsc_realloc(users, (count + row->user_count + 1) * sizeof *users);
@@ -280,7 +283,7 @@ static void apply(struct sim *sim, const struct bsc_change *change)
         put_mirror(rows, &change->mirror);
         break;
     case BSC_PUT_TRIAL:
-        put_trial(rows, change->trial);
+        put_trial(sim, rows, change->trial);
         break;
     case BSC_PUT_RECORD:
         put_record(rows, change->record.service, &change->record.record);
