@@ -5,6 +5,7 @@
  * stopped while it is used, 5 every rollout ends once, 6 stored before done, 7 a failed store loses
  * nothing. (4, evidence, concerns strategies that judge.)
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,11 +200,15 @@ static void check_trials(struct sim *sim)
     for (unsigned i = 0; i < state->trial_count; i++) {
         const struct bsc_trial_row *row = &state->trials[i];
         uint64_t users = row->tally.candidate.users + row->tally.live.users;
+        double paid = row->tally.candidate.sum + row->tally.live.sum;
         uint64_t read = row->source_count ? row->sources[0].read : 0;
         if (!row->over && (users != read || users != row->user_count))
             sim_fail(sim, "invariant 7: r%llu counts %llu users and has %u, of %llu",
                      (unsigned long long)row->rollout, (unsigned long long)users, row->user_count,
                      (unsigned long long)read);
+        if (fabs(paid - (double)users) > .5)
+            sim_fail(sim, "invariant 7: the users of r%llu paid %.0f and not %llu, one each",
+                     (unsigned long long)row->rollout, paid, (unsigned long long)users);
         if (!users && row->verdict != BSC_TRIAL_OPEN)
             sim_fail(sim, "invariant 4: r%llu is decided without a user",
                      (unsigned long long)row->rollout);

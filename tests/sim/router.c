@@ -414,33 +414,44 @@ static void compare(struct sim *sim, unsigned s)
                                                         .report = &report });
 }
 
-/* Twenty users more, and what they do; told again until the engine is not busy. */
+/* What a user does: they come again, but pay once. */
+static struct bsc_trial_fact fact_of(const struct sim_route *wanted, enum sim_trial trial,
+                                     uint64_t number, bool again)
+{
+    bool green = number % 2, better = green == (wanted->candidate == BSC_GREEN);
+    return (struct bsc_trial_fact){
+        .user = (number + 1) * 0x9e3779b97f4a7c15,
+        .candidate = green,
+        .goals = (trial == SIM_TRIAL_GOOD) == better,
+        .valued = !again,
+        .value = !again,
+    };
+}
+
+/* Twenty users more, and some who were there before; told again until the engine is not busy. */
 static void tell_facts(struct sim *sim, unsigned s)
 {
-    enum { USERS = 20, SOURCE = 77 };
+    enum { USERS = 20, AGAIN = 5, SOURCE = 77 };
     const struct sim_route *wanted = &sim->wanted[s];
     struct sim_facts *facts = &sim->facts[s];
     enum sim_trial trial = sim_trial_of(sim, wanted->rollout);
-    struct bsc_trial_fact items[USERS];
+    struct bsc_trial_fact items[USERS + AGAIN];
+    unsigned count = 0;
     bool taken = false;
     if (sim->fate.script || !sim->published[s] || !wanted->counts || trial == SIM_TRIAL_SILENT ||
         facts->told_ms + 100 > sim->now_ms)
         return;
     facts->told_ms = sim->now_ms;
     facts->written += facts->written == facts->read ? USERS : 0;
-    for (uint64_t i = facts->read; i < facts->written; i++) {
-        bool green = i % 2, better = green == (wanted->candidate == BSC_GREEN);
-        items[i - facts->read] = (struct bsc_trial_fact){
-            .user = (i + 1) * 0x9e3779b97f4a7c15,
-            .candidate = green,
-            .goals = (trial == SIM_TRIAL_GOOD) == better,
-        };
-    }
+    for (uint64_t i = facts->read; i < facts->written; i++)
+        items[count++] = fact_of(wanted, trial, i, false);
+    for (uint64_t i = 0; i < AGAIN && facts->read; i++)
+        items[count++] = fact_of(wanted, trial, 31 * (facts->read + i) % facts->read, true);
     struct bsc_facts told = { .rollout = wanted->rollout,
                               .source = SOURCE,
                               .read = facts->written,
                               .items = items,
-                              .count = (unsigned)(facts->written - facts->read),
+                              .count = count,
                               .taken = &taken };
     uint64_t read = facts->written;
     bsc_engine_handle(

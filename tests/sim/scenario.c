@@ -182,6 +182,7 @@ static void draw_strategy(struct sim *sim, struct bsc_deploy_spec *deploy)
         deploy->max_surge = (struct bsc_amount){ 0, true }; /* none at all */
     static const struct bsc_match_rule beta = { BSC_MATCH_HEADER, BSC_MATCH_PRESENT, "X", NULL };
     deploy->match = (struct bsc_match_spec){ (unsigned)sim_random(sim, 2), &beta };
+    deploy->ab.minimum_users = 20 + 60 * deploy->steps.count; /* some tests take long */
     deploy->ab.undecided = sim_random(sim, 2) ? BSC_UNDECIDED_BACK : BSC_UNDECIDED_KEEP;
     if (deploy->strategy == BSC_STRATEGY_CANARY && !deploy->bake_ms)
         deploy->bake_ms = 1000;
