@@ -28,15 +28,27 @@ static json_t *write_finding(const struct bsc_finding_at *finding)
                      examples);
 }
 
+/* By name; what is none is left out. */
+static json_t *write_unseen(const struct bsc_mirror_report *report)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++)
+        if (report->unseen[i])
+            json_object_set_new(object, bsc_unseen_name((enum bsc_unseen)i),
+                                json_integer((json_int_t)report->unseen[i]));
+    return object;
+}
+
 json_t *bsc_mirror_write(const struct bsc_mirror_report *report)
 {
     json_t *findings = json_array();
     for (unsigned i = 0; i < report->finding_count; i++)
         json_array_append_new(findings, write_finding(&report->findings[i]));
-    return json_pack("{s:I,s:I,s:I,s:o,s:o,s:o}", "compared", (json_int_t)report->compared,
-                     "skipped", (json_int_t)report->skipped, "dropped", (json_int_t)report->dropped,
-                     "live_us", write_latency(report->live_latency), "candidate_us",
-                     write_latency(report->candidate_latency), "findings", findings);
+    return json_pack("{s:I,s:I,s:o,s:I,s:o,s:o,s:o}", "compared", (json_int_t)report->compared,
+                     "skipped", (json_int_t)report->skipped, "why", write_unseen(report), "dropped",
+                     (json_int_t)report->dropped, "live_us", write_latency(report->live_latency),
+                     "candidate_us", write_latency(report->candidate_latency), "findings",
+                     findings);
 }
 
 static uint64_t number_of(const json_t *object, const char *key)
@@ -98,6 +110,9 @@ bool bsc_mirror_read(const json_t *object, struct bsc_mirror_report *out)
     out->compared = number_of(object, "compared");
     out->skipped = number_of(object, "skipped");
     out->dropped = number_of(object, "dropped");
+    for (unsigned why = 0; why < BSC_UNSEEN_COUNT; why++)
+        out->unseen[why] =
+            number_of(json_object_get(object, "why"), bsc_unseen_name((enum bsc_unseen)why));
     read_latency(json_object_get(object, "live_us"), out->live_latency);
     read_latency(json_object_get(object, "candidate_us"), out->candidate_latency);
     json_array_foreach(json_object_get(object, "findings"), i, item) read_finding(item, out);

@@ -18,6 +18,17 @@ static json_t *view_examples(const struct bsc_finding_at *finding)
     return list;
 }
 
+static json_t *view_unseen(const struct bsc_mirror_report *report)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++)
+        if (report->unseen[i])
+            json_array_append_new(list, json_pack("{s:s, s:I}", "why",
+                                                  bsc_unseen_name((enum bsc_unseen)i), "count",
+                                                  (json_int_t)report->unseen[i]));
+    return list;
+}
+
 static json_t *view_findings(const struct bsc_mirror_report *report)
 {
     json_t *list = json_array();
@@ -59,6 +70,7 @@ static json_t *view(const struct bsc_service *service, const struct bsc_release 
     json_object_set_new(json, "different", json_integer((json_int_t)bsc_mirror_different(report)));
     json_object_set_new(json, "minimum", json_integer((json_int_t)limits.minimum));
     json_object_set_new(json, "skipped", json_integer((json_int_t)report->skipped));
+    json_object_set_new(json, "unseen", view_unseen(report));
     json_object_set_new(json, "dropped", json_integer((json_int_t)report->dropped));
     json_object_set_new(json, "live", view_latency(report->live_latency));
     json_object_set_new(json, "candidate", view_latency(report->candidate_latency));

@@ -438,6 +438,7 @@ static const struct bsc_api_field report[] = {
     { "minimum", BSC_API_INTEGER, BSC_API_OPTIONAL, .summary = "of comparisons, for a verdict" },
     { "skipped", BSC_API_INTEGER, BSC_API_OPTIONAL,
       .summary = "requests drawn that could not be compared" },
+    { "unseen", BSC_API_LIST, BSC_API_OPTIONAL, .summary = "why they could not: why, count" },
     { "dropped", BSC_API_INTEGER, BSC_API_OPTIONAL,
       .summary = "... for which there was no room or time" },
     { "live", BSC_API_OBJECT, BSC_API_OPTIONAL, .of = "Latency", .summary = "of the live version" },

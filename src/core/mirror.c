@@ -21,6 +21,28 @@ static const char *const names[BSC_DIFFERENCE_COUNT] = {
     [BSC_DIFFERS_BODY] = "body",
 };
 
+static const struct {
+    const char *name, *text;
+} unseen[BSC_UNSEEN_COUNT] = {
+    [BSC_UNSEEN_REQUEST] = { "long-request", "requests too long" },
+    [BSC_UNSEEN_ANSWER] = { "long-answer", "answers too long" },
+    [BSC_UNSEEN_STREAM] = { "stream", "streams" },
+    [BSC_UNSEEN_BROKEN] = { "broken", "answers cut off or failed" },
+    [BSC_UNSEEN_CODED] = { "encoded", "compressed in an unknown way" },
+    [BSC_UNSEEN_UNSURE] = { "unsure", "answered otherwise when asked again" },
+};
+
+const char *bsc_unseen_name(enum bsc_unseen why)
+{
+    return unseen[why].name;
+}
+
+void bsc_mirror_skip(struct bsc_mirror_report *report, enum bsc_unseen why, uint64_t count)
+{
+    report->skipped += count;
+    report->unseen[why] += count;
+}
+
 const char *bsc_difference_name(enum bsc_difference kind)
 {
     return names[kind];
@@ -63,11 +85,18 @@ struct bsc_finding_at *bsc_mirror_finding(struct bsc_mirror_report *report,
     return fresh;
 }
 
+bool bsc_finding_is(const struct bsc_finding_at *finding, const char *where)
+{
+    return !strncmp(finding->where, where, BSC_WHERE_BYTES - 1);
+}
+
 void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_report *news)
 {
     report->compared += news->compared;
     report->skipped += news->skipped;
     report->dropped += news->dropped;
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++)
+        report->unseen[i] += news->unseen[i];
     for (unsigned i = 0; i < BSC_HISTOGRAM_BUCKETS; i++) {
         report->live_latency[i] += news->live_latency[i];
         report->candidate_latency[i] += news->candidate_latency[i];
@@ -77,7 +106,7 @@ void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_re
         struct bsc_finding_at *to = bsc_mirror_finding(report, from->kind, from->where);
         to->count += from->count;
         to->first += from->first;
-        to->noisy |= from->noisy;
+        to->noisy |= from->noisy && bsc_finding_is(to, from->where);
         for (unsigned e = 0; e < from->example_count && to->example_count < BSC_EXAMPLES_MAX; e++)
             to->examples[to->example_count++] = from->examples[e];
     }
@@ -152,6 +181,20 @@ static void tell_findings(const struct bsc_mirror_report *report, char *out, siz
     }
 }
 
+void bsc_mirror_unseen_text(const struct bsc_mirror_report *report, char *out, size_t size)
+{
+    const char *before = ": ";
+    *out = '\0';
+    if (report->skipped)
+        append(out, size, "%" PRIu64 " not compared", report->skipped);
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++) {
+        if (!report->unseen[i])
+            continue;
+        append(out, size, "%s%" PRIu64 " %s", before, report->unseen[i], unseen[i].text);
+        before = ", ";
+    }
+}
+
 void bsc_mirror_text(const struct bsc_mirror_report *report, const struct bsc_mirror_limits *limits,
                      char *out, size_t size)
 {
@@ -165,6 +208,10 @@ void bsc_mirror_text(const struct bsc_mirror_report *report, const struct bsc_mi
                100.0 * (double)different / (double)report->compared,
                limits->differences_bp / 100.0);
     tell_findings(report, out, size);
+    if (report->compared < limits->minimum && report->skipped) {
+        append(out, size, "; ");
+        bsc_mirror_unseen_text(report, out + strlen(out), size - strlen(out));
+    }
     if (is_slower(report, limits->slower, &live_us, &candidate_us))
         append(out, size,
                "; slower: p95 %.3g ms, %.3g ms in the live version (%g times are allowed)",

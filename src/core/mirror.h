@@ -29,6 +29,17 @@ enum bsc_difference {
     BSC_DIFFERENCE_COUNT
 };
 
+/* Why a request that was drawn was not compared. */
+enum bsc_unseen {
+    BSC_UNSEEN_REQUEST, /* its body is too long, or it can't be said twice */
+    BSC_UNSEEN_ANSWER,  /* is too long */
+    BSC_UNSEEN_STREAM,  /* an answer without an end: of events */
+    BSC_UNSEEN_BROKEN,  /* the live version gave no whole answer, or the client left */
+    BSC_UNSEEN_CODED,   /* the bodies differ, compressed in a way that is not understood */
+    BSC_UNSEEN_UNSURE,  /* the live version was asked again, and did not answer as before */
+    BSC_UNSEEN_COUNT
+};
+
 struct bsc_mirror_example {
     char request[BSC_SHOWN_REQUEST_BYTES]; /* "GET /users/1", without its query */
     char live[BSC_SHOWN_VALUE_BYTES];
@@ -48,7 +59,8 @@ struct bsc_finding_at {
 
 struct bsc_mirror_report {
     uint64_t compared;
-    uint64_t skipped; /* copied, but not to be compared: too long, a stream, broken off */
+    uint64_t skipped; /* drawn, but not to be compared, in all */
+    uint64_t unseen[BSC_UNSEEN_COUNT];
     uint64_t dropped; /* the copying side had no room or no time */
     /* Of what was compared and had no body; to the answer's head. */
     uint64_t live_latency[BSC_HISTOGRAM_BUCKETS], candidate_latency[BSC_HISTOGRAM_BUCKETS];
@@ -72,6 +84,8 @@ enum bsc_mirror_verdict {
 /* The place in the report, made where it is missing and there is room. */
 struct bsc_finding_at *bsc_mirror_finding(struct bsc_mirror_report *report,
                                           enum bsc_difference kind, const char *where);
+/* False: it is the last one, that has taken it in. What is noise there is not noise everywhere. */
+bool bsc_finding_is(const struct bsc_finding_at *finding, const char *where);
 /* Adds what a proxy counted since it told the last time. */
 void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_report *news);
 /* Comparisons that showed a difference that counts. */
@@ -81,6 +95,11 @@ enum bsc_mirror_verdict bsc_mirror_judge(const struct bsc_mirror_report *report,
 /* "1240 compared, 14 differ (1.13 %, 1 % allowed): user.name 12, status 2", and how slow. */
 void bsc_mirror_text(const struct bsc_mirror_report *report, const struct bsc_mirror_limits *limits,
                      char *out, size_t size);
+
+void bsc_mirror_skip(struct bsc_mirror_report *report, enum bsc_unseen why, uint64_t count);
+const char *bsc_unseen_name(enum bsc_unseen why); /* "long-answer" */
+/* "512 not compared: 500 answers too long, 12 streams"; "" when all were. */
+void bsc_mirror_unseen_text(const struct bsc_mirror_report *report, char *out, size_t size);
 
 const char *bsc_difference_name(enum bsc_difference kind); /* "body" */
 bool bsc_difference_parse(const char *name, enum bsc_difference *out);

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { MESSAGES_AT_ONCE = 64, UPSTREAMS = 2048, MIRROR_TELL_MS = 1000 };
+enum { MESSAGES_AT_ONCE = 64, UPSTREAMS = 2048, MIRROR_TELL_MS = 300 };
 
 void bsc_control_say(struct bsc_control *control, const int *fds, unsigned fd_count,
                      const char *format, ...)
@@ -161,8 +161,9 @@ static void check_workers(struct bsc_control *control)
     }
     if (trips)
         bsc_control_trip(control);
-    if (control->mirror_worker && atomic_exchange(&control->mirror_worker->mirrored, false) &&
-        control->mirror_at_ms == INT64_MAX)
+    /* While the next telling has its time, the mark stays, and nobody is woken by it. */
+    if (control->mirror_worker && control->mirror_at_ms == INT64_MAX &&
+        atomic_exchange(&control->mirror_worker->mirrored, false))
         control->mirror_at_ms = bsc_clock_boot_ms() + MIRROR_TELL_MS;
     bool idle = control->retired;
     for (unsigned i = 0; idle && i < control->worker_count; i++)
@@ -223,6 +224,7 @@ static void tell_mirrored(struct bsc_control *control)
     if (now_ms < control->mirror_at_ms)
         return;
     bool waits = control->controller.fd == -1 || !control->lines.in_force;
+    atomic_store(&control->mirror_worker->mirrored, false); /* what comes from here on marks anew */
     bool told =
         !waits && bsc_mirror_tell(&control->mirror, now_ms, tell_line, &control->controller);
     control->mirror_at_ms = waits || told ? now_ms + MIRROR_TELL_MS : INT64_MAX;

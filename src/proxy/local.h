@@ -5,6 +5,7 @@
 #ifndef BASCULE_PROXY_LOCAL_H
 #define BASCULE_PROXY_LOCAL_H
 
+#include "core/mirror.h"
 #include "proxy/balance.h"
 #include "proxy/budget.h"
 
@@ -19,12 +20,13 @@ struct bsc_local_service {
     struct bsc_local_instance **instances; /* those of the roster */
     struct bsc_roster *roster;             /* whose arrangements the choices borrow; NULL: none */
     struct bsc_choice choices[BSC_SLOT_COUNT];
-    struct bsc_list held;                    /* exchanges that wait, oldest first */
-    struct bsc_list queued[BSC_SLOT_COUNT];  /* those that wait for an instance below its limit */
-    struct bsc_list queues;                  /* in worker->queues while one of these is not empty */
-    uint32_t mirror_skipped, mirror_dropped; /* copies, since one was put into the ring */
-    unsigned active;                         /* requests of this worker that are not ended */
-    unsigned retrying;                       /* of them, those that were sent more than once */
+    struct bsc_list held;                   /* exchanges that wait, oldest first */
+    struct bsc_list queued[BSC_SLOT_COUNT]; /* those that wait for an instance below its limit */
+    struct bsc_list queues;                 /* in worker->queues while one of these is not empty */
+    /* Of requests drawn for the mirror, since a record was put into the ring. */
+    uint32_t mirror_unseen[BSC_UNSEEN_COUNT], mirror_dropped;
+    unsigned active;   /* requests of this worker that are not ended */
+    unsigned retrying; /* of them, those that were sent more than once */
     struct bsc_budget retries, rescues;
     unsigned
         rescues_late; /* that are left of those for what is in flight when the traffic leaves */

@@ -47,6 +47,35 @@ static bool can_be_copied(const struct bsc_worker *worker, const struct bsc_exch
            !bsc_worker_overloaded(worker);
 }
 
+/* Puts what was counted with the record, and wakes the mirror if it sleeps; false: no room. */
+static bool put(struct bsc_worker *worker, struct bsc_local_service *service,
+                struct bsc_mirror_record *record, const struct bsc_tap *tap)
+{
+    struct bsc_mirror *mirror = worker->mirror;
+    memcpy(record->unseen, service->mirror_unseen, sizeof record->unseen);
+    record->dropped = service->mirror_dropped;
+    record->size = (uint32_t)sizeof *record + record->request_bytes + record->answer_bytes;
+    struct bsc_piece pieces[] = { { record, sizeof *record },
+                                  { tap ? tap->request->bytes : NULL, record->request_bytes },
+                                  { tap ? tap->answer->bytes : NULL, record->answer_bytes } };
+    if (!bsc_ring_put(&mirror->rings[worker->number], pieces, 3))
+        return false;
+    memset(service->mirror_unseen, 0, sizeof service->mirror_unseen);
+    service->mirror_dropped = 0;
+    if (!atomic_exchange(&mirror->awake, true))
+        eventfd_write(mirror->wake, 1);
+    return true;
+}
+
+/* It was drawn, and is not compared. Without room it is told with the next record. */
+static void skip(struct bsc_worker *worker, struct bsc_local_service *service, uint32_t index,
+                 enum bsc_unseen why)
+{
+    struct bsc_mirror_record record = { .service = index, .id = service->shared->mirror->id };
+    service->mirror_unseen[why]++;
+    (void)put(worker, service, &record, NULL);
+}
+
 void bsc_mirror_draw(struct bsc_worker *worker, struct bsc_exchange *exchange, uint32_t service,
                      const char *bytes)
 {
@@ -57,7 +86,8 @@ void bsc_mirror_draw(struct bsc_worker *worker, struct bsc_exchange *exchange, u
         bsc_random_below(&worker->random, WHOLE_BP) >= rules->share_bp)
         return;
     if (!can_be_copied(worker, exchange)) {
-        exchange->service->mirror_skipped++;
+        skip(worker, exchange->service, service,
+             exchange->upgrade ? BSC_UNSEEN_STREAM : BSC_UNSEEN_REQUEST);
         return;
     }
     flow->keep_out = true;
@@ -82,6 +112,7 @@ void bsc_mirror_keep_request(struct bsc_worker *worker, struct bsc_exchange *exc
     if (!request->keep_out || request->past || !request->done || !size ||
         size > tap->most + HEAD_ROOM) {
         tap->over = true;
+        tap->unseen = BSC_UNSEEN_REQUEST;
         return;
     }
     tap->request = bsc_buffer_lend(&worker->buffers, size);
@@ -98,6 +129,7 @@ void bsc_mirror_keep_answer(struct bsc_worker *worker, struct bsc_tap *tap, cons
         return;
     if (size > tap->most + HEAD_ROOM - used) {
         tap->over = true;
+        tap->unseen = BSC_UNSEEN_ANSWER;
         bsc_buffer_return(&worker->buffers, &tap->answer);
         return;
     }
@@ -125,37 +157,43 @@ static void leave(struct bsc_worker *worker, const struct bsc_exchange *exchange
                   const struct bsc_tap *tap)
 {
     struct bsc_local_service *service = exchange->service;
+    int64_t duration_ms = (worker->now_us - exchange->started_us) / 1000;
     struct bsc_mirror_record record = {
         .service = tap->service,
         .id = tap->id,
         .request_bytes = tap->request->end,
         .answer_bytes = tap->answer->end,
-        .skipped = service->mirror_skipped,
-        .dropped = service->mirror_dropped,
         .latency_us = latency_of(exchange),
+        .duration_ms = duration_ms < UINT32_MAX ? (uint32_t)duration_ms : UINT32_MAX,
         .method = exchange->method,
         .safe = tap->safe,
     };
-    record.size = (uint32_t)sizeof record + record.request_bytes + record.answer_bytes;
-    struct bsc_piece pieces[] = { { &record, sizeof record },
-                                  { tap->request->bytes, record.request_bytes },
-                                  { tap->answer->bytes, record.answer_bytes } };
-    if (!bsc_ring_put(&worker->mirror->rings[worker->number], pieces, 3)) {
+    if (!put(worker, service, &record, tap))
         service->mirror_dropped++;
-        return;
-    }
-    service->mirror_skipped = service->mirror_dropped = 0;
-    eventfd_write(worker->mirror->wake, 1);
 }
 
 /* Only what the live version answered, in whole and in time, is compared. */
 static bool is_comparable(const struct bsc_exchange *exchange, const struct bsc_tap *tap,
-                          bool whole)
+                          bool whole, enum bsc_unseen *why)
+{
+    *why = exchange->lasting ? BSC_UNSEEN_STREAM
+           : tap->over       ? (enum bsc_unseen)tap->unseen
+                             : BSC_UNSEEN_BROKEN;
+    return whole && !tap->over && tap->request && tap->answer && !exchange->rescued &&
+           !exchange->lasting && exchange->phase == BSC_EXCHANGE_ANSWERING;
+}
+
+static void end_original(struct bsc_worker *worker, const struct bsc_exchange *exchange,
+                         const struct bsc_tap *tap, bool whole)
 {
     const struct bsc_mirror_rules *rules = exchange->service->shared->mirror;
-    return whole && !tap->over && tap->request && tap->answer && !exchange->rescued &&
-           !exchange->lasting && exchange->phase == BSC_EXCHANGE_ANSWERING && rules &&
-           rules->id == tap->id && exchange->slot != rules->slot;
+    enum bsc_unseen why;
+    if (!rules || rules->id != tap->id || exchange->slot == rules->slot)
+        return;
+    if (is_comparable(exchange, tap, whole, &why))
+        leave(worker, exchange, tap);
+    else
+        skip(worker, exchange->service, tap->service, why);
 }
 
 void bsc_mirror_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)
@@ -163,10 +201,8 @@ void bsc_mirror_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bo
     struct bsc_tap *tap = exchange->answer.tap;
     if (tap->job)
         bsc_mirror_job_end(worker, exchange, whole);
-    else if (is_comparable(exchange, tap, whole))
-        leave(worker, exchange, tap);
     else
-        exchange->service->mirror_skipped++;
+        end_original(worker, exchange, tap, whole);
     exchange->answer.tap = NULL;
     bsc_buffer_return(&worker->buffers, &tap->request);
     bsc_buffer_return(&worker->buffers, &tap->answer);

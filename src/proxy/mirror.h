@@ -29,19 +29,23 @@ struct bsc_tap {
     uint32_t most;              /* of a body */
     uint32_t service;           /* index */
     uint64_t id;                /* of the rollout */
-    bool over;                  /* it is too long, and nothing is kept any more */
+    bool over;                  /* it is too long, and nothing is kept any more: of `unseen` */
     bool safe;                  /* the request changes nothing: it may be asked again */
+    uint8_t unseen;             /* enum bsc_unseen */
     struct bsc_mirror_job *job; /* of the copy itself; NULL: a user's request */
 };
 
-/* A copy on its way to the mirror; the request's bytes and those of the answer follow. */
+/* A copy on its way to the mirror; the request's bytes and those of the answer follow. Without a
+ * request it only tells what was counted. */
 struct bsc_mirror_record {
     uint32_t size; /* in all */
     uint32_t service;
     uint64_t id;
     uint32_t request_bytes, answer_bytes;
-    uint32_t skipped, dropped; /* of the same service, since the last record of this worker */
-    uint32_t latency_us;       /* to the answer's head; 0: not to be compared */
+    /* Of the same service, since the last record of this worker. */
+    uint32_t unseen[BSC_UNSEEN_COUNT], dropped;
+    uint32_t latency_us;  /* to the answer's head; 0: not to be compared */
+    uint32_t duration_ms; /* to its end */
     uint8_t method;
     bool safe;
 };
@@ -50,7 +54,8 @@ struct bsc_mirror_record {
 struct bsc_mirror {
     unsigned ring_count;
     struct bsc_ring *rings; /* one for each worker */
-    int wake;               /* eventfd: something was put into one */
+    int wake;               /* eventfd: something was put into one, while it was not ... */
+    _Atomic bool awake;     /* ... or it is busy, and looks by itself */
     pthread_mutex_t lock;   /* of the findings: the mirror's thread and the control thread */
     struct bsc_list mirrored;
     struct bsc_mirror_side *side; /* the mirror's thread */

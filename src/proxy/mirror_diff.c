@@ -3,10 +3,12 @@
 #include "proxy/mirror_diff.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxy/bytes.h"
 #include "proxy/chunked.h"
+#include "proxy/mirror_plain.h"
 
 enum { VALUES_BYTES = 1024 };
 
@@ -16,7 +18,8 @@ struct answer {
     const char *bytes;
     char *body;
     size_t body_size;
-    bool encoded; /* compressed, mostly */
+    char *plain; /* the body, when it was compressed and had to be looked at; else NULL */
+    enum bsc_coding coding;
 };
 
 /* Joins the chunks; false: the body is not whole. */
@@ -42,6 +45,19 @@ static bool join_chunks(struct answer *answer, size_t size)
     }
 }
 
+static enum bsc_coding coding_of(const struct bsc_head *head, const char *bytes)
+{
+    enum bsc_coding coding = BSC_CODING_NONE;
+    for (unsigned i = 0; i < head->field_count; i++) {
+        const struct bsc_field *field = &head->fields[i];
+        if (!bsc_bytes_equal(bytes + field->name.at, field->name.size, "content-encoding", 16))
+            continue;
+        enum bsc_coding found = bsc_coding_of(bytes + field->value.at, field->value.size);
+        coding = coding == BSC_CODING_NONE ? found : BSC_CODING_OTHER;
+    }
+    return coding;
+}
+
 static bool read_answer(struct bsc_message message, enum bsc_method method, struct answer *out)
 {
     struct bsc_head_scan scan = { 0 };
@@ -54,11 +70,7 @@ static bool read_answer(struct bsc_message message, enum bsc_method method, stru
     out->bytes = message.bytes;
     out->body = message.bytes + head->bytes;
     out->body_size = left;
-    out->encoded = false;
-    for (unsigned i = 0; i < head->field_count; i++)
-        if (bsc_bytes_equal(message.bytes + head->fields[i].name.at, head->fields[i].name.size,
-                            "content-encoding", 16))
-            out->encoded = true;
+    out->coding = coding_of(head, message.bytes);
     switch ((enum bsc_framing)head->framing) {
     case BSC_FRAMING_NONE:
         out->body_size = 0;
@@ -157,25 +169,51 @@ static void compare_bytes(const char *target, const struct answer *live,
              candidate->body_size, at + 1);
 }
 
+/* As a whole, told in words. */
+static void differ(struct bsc_differences *out, const char *target, const char *live,
+                   const char *candidate)
+{
+    char where[BSC_WHERE_BYTES];
+    name_bytes(target, where);
+    struct bsc_difference_at *place = add(out, BSC_DIFFERS_BODY, where);
+    if (!place)
+        return;
+    snprintf(place->live, sizeof place->live, "%s", live);
+    snprintf(place->candidate, sizeof place->candidate, "%s", candidate);
+}
+
+void bsc_mirror_longer(const char *target, size_t live_bytes, struct bsc_differences *out)
+{
+    char live[BSC_SHOWN_VALUE_BYTES];
+    *out = (struct bsc_differences){ 0 };
+    snprintf(live, sizeof live, "%zu bytes", live_bytes);
+    differ(out, target, live, "(too long to be compared)");
+}
+
 static bool same_bytes(const struct answer *live, const struct answer *candidate)
 {
     return live->body_size == candidate->body_size &&
            !memcmp(live->body, candidate->body, live->body_size);
 }
 
-static void compare_bodies(const struct bsc_mirror_rules *rules, const char *target,
-                           const struct answer *live, const struct answer *candidate,
-                           struct bsc_differences *out)
+/* False: it can't be had. */
+static bool decode(struct answer *answer)
+{
+    if (answer->coding == BSC_CODING_NONE || !answer->body_size)
+        return true;
+    answer->plain =
+        bsc_mirror_plain(answer->coding, answer->body, answer->body_size, &answer->body_size);
+    answer->body = answer->plain;
+    return answer->plain != NULL;
+}
+
+static void compare_plain(const struct bsc_mirror_rules *rules, const char *target,
+                          const struct answer *live, const struct answer *candidate,
+                          struct bsc_differences *out)
 {
     const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    if (rules->body == BSC_MIRROR_NOTHING || same_bytes(live, candidate))
-        return;
     if (rules->body == BSC_MIRROR_BYTES) {
         compare_bytes(target, live, candidate, out);
-        return;
-    }
-    if (live->encoded || candidate->encoded) {
-        out->opaque = true;
         return;
     }
     json_t *of_live = json_loadb(live->body, live->body_size, flags, NULL);
@@ -189,11 +227,31 @@ static void compare_bodies(const struct bsc_mirror_rules *rules, const char *tar
     json_decref(of_candidate);
 }
 
+/* The same in two codings is the same. */
+static void compare_bodies(const struct bsc_mirror_rules *rules, const char *target,
+                           struct answer *live, struct answer *candidate,
+                           struct bsc_differences *out)
+{
+    bool same_coding = live->coding == candidate->coding;
+    if (rules->body == BSC_MIRROR_NOTHING || (same_coding && same_bytes(live, candidate)))
+        return;
+    if (same_coding && live->coding == BSC_CODING_OTHER && rules->body == BSC_MIRROR_BYTES)
+        compare_plain(rules, target, live, candidate, out);
+    else if (candidate->coding == BSC_CODING_OTHER || !decode(live))
+        out->opaque = true;
+    else if (!decode(candidate)) /* malformed, or much longer */
+        differ(out, target, "(could be decompressed)", "(could not)");
+    else if (!same_bytes(live, candidate))
+        compare_plain(rules, target, live, candidate, out);
+    free(live->plain);
+    free(candidate->plain);
+}
+
 bool bsc_mirror_compare(const struct bsc_mirror_rules *rules, enum bsc_method method,
                         const char *target, struct bsc_message live, struct bsc_message candidate,
                         struct bsc_differences *out)
 {
-    struct answer answers[2];
+    struct answer answers[2] = { 0 };
     *out = (struct bsc_differences){ 0 };
     if (!read_answer(live, method, &answers[0]) || !read_answer(candidate, method, &answers[1]))
         return false;

@@ -17,7 +17,7 @@ enum { BSC_DIFFERENCES_MAX = 16 };
 
 struct bsc_differences {
     unsigned count;
-    bool opaque; /* the bodies differ, and are encoded: nobody can say in what */
+    bool opaque; /* the bodies differ, and are coded in a way that is not understood */
     struct bsc_difference_at {
         enum bsc_difference kind;
         char where[BSC_WHERE_BYTES];
@@ -35,6 +35,10 @@ struct bsc_message {
 bool bsc_mirror_compare(const struct bsc_mirror_rules *rules, enum bsc_method method,
                         const char *target, struct bsc_message live, struct bsc_message candidate,
                         struct bsc_differences *out);
+
+/* The other answer is longer than what is kept: in another way than one of `live_bytes`, the head
+ * included. */
+void bsc_mirror_longer(const char *target, size_t live_bytes, struct bsc_differences *out);
 
 /* Two values of JSON, at `path`. Adds what differs, each path once. */
 void bsc_mirror_compare_json(const struct bsc_mirror_rules *rules, const json_t *live,

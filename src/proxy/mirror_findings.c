@@ -57,7 +57,8 @@ static void learn(struct bsc_mirrored *mirrored, const struct bsc_differences *i
         if (!place || place->noisy)
             continue;
         place->noisy = true;
-        bsc_mirror_finding(&mirrored->news, at->kind, at->where)->noisy = true;
+        struct bsc_finding_at *finding = bsc_mirror_finding(&mirrored->news, at->kind, at->where);
+        finding->noisy |= bsc_finding_is(finding, at->where);
     }
 }
 
@@ -82,8 +83,12 @@ void bsc_mirrored_count(struct bsc_mirrored *mirrored, const struct bsc_differen
     bool first = true;
     mirrored->fresh = true;
     /* Of a live version that fails now and then, nothing is learnt and nothing follows. */
-    if (has(itself, BSC_DIFFERS_STATUS, "") || (differences->opaque && !differences->count)) {
-        mirrored->news.skipped++;
+    if (has(itself, BSC_DIFFERS_STATUS, "")) {
+        bsc_mirror_skip(&mirrored->news, BSC_UNSEEN_UNSURE, 1);
+        return;
+    }
+    if (differences->opaque && !differences->count) {
+        bsc_mirror_skip(&mirrored->news, BSC_UNSEEN_CODED, 1);
         return;
     }
     mirrored->news.compared++;
@@ -134,18 +139,28 @@ static json_t *finding_of(const struct bsc_finding_at *finding)
                      examples);
 }
 
+static json_t *unseen_of(const struct bsc_mirror_report *news)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++)
+        if (news->unseen[i])
+            json_object_set_new(object, bsc_unseen_name((enum bsc_unseen)i),
+                                json_integer((json_int_t)news->unseen[i]));
+    return object;
+}
+
 json_t *bsc_mirrored_line(struct bsc_mirrored *mirrored)
 {
     const struct bsc_mirror_report *news = &mirrored->news;
     json_t *findings = json_array();
     for (unsigned i = 0; i < news->finding_count; i++)
         json_array_append_new(findings, finding_of(&news->findings[i]));
-    json_t *line =
-        json_pack("{s:{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:o}}", "mirror", "service", mirrored->service,
-                  "rollout", (json_int_t)mirrored->id, "compared", (json_int_t)news->compared,
-                  "skipped", (json_int_t)news->skipped, "dropped", (json_int_t)news->dropped,
-                  "live_us", latency_of(news->live_latency), "candidate_us",
-                  latency_of(news->candidate_latency), "findings", findings);
+    json_t *line = json_pack("{s:{s:s,s:I,s:I,s:I,s:o,s:I,s:o,s:o,s:o}}", "mirror", "service",
+                             mirrored->service, "rollout", (json_int_t)mirrored->id, "compared",
+                             (json_int_t)news->compared, "skipped", (json_int_t)news->skipped,
+                             "why", unseen_of(news), "dropped", (json_int_t)news->dropped,
+                             "live_us", latency_of(news->live_latency), "candidate_us",
+                             latency_of(news->candidate_latency), "findings", findings);
     mirrored->news = (struct bsc_mirror_report){ 0 };
     mirrored->fresh = false;
     return line;

@@ -20,8 +20,10 @@
 
 enum {
     JOBS_AT_ONCE = 32,
-    ANSWER_MS = 10000,  /* a question is given up after that */
-    FORGET_MS = 120000, /* what nothing was added to since, and was told */
+    ANSWER_MS = 10000, /* a question is given up so long after the live version's answer took ... */
+    SLOW_MAX_MS = 50000, /* ... of which so much counts */
+    TAKEN_AT_ONCE = 64,  /* copies, before others of the thread's work gets its turn */
+    FORGET_MS = 120000,  /* what nothing was added to since, and was told */
     TARGET_BYTES = 256,
     CHECKED_ONE_IN = 32 /* so many comparisons without a difference are asked again all the same */
 };
@@ -30,7 +32,7 @@ struct bsc_mirror_job {
     struct bsc_list node; /* while it waits to be asked again */
     uint32_t service;
     uint64_t id;
-    uint32_t latency_us;
+    uint32_t latency_us, duration_ms;
     uint8_t method;
     bool safe;
     bool again; /* the live version is asked once more, after the candidate has answered */
@@ -97,14 +99,20 @@ static void job_free(struct bsc_worker *worker, struct bsc_mirror_job *job)
 }
 
 /* NULL: the rules under which it was copied are not in force any more. */
+static struct bsc_local_service *rules_in_force(const struct bsc_worker *worker, uint32_t index,
+                                                uint64_t id)
+{
+    struct bsc_local_service *service = bsc_local_find(worker, index);
+    return service && service->shared && service->shared->mirror &&
+                   service->shared->mirror->id == id
+               ? service
+               : NULL;
+}
+
 static struct bsc_local_service *service_of(const struct bsc_worker *worker,
                                             const struct bsc_mirror_job *job)
 {
-    struct bsc_local_service *service = bsc_local_find(worker, job->service);
-    return service && service->shared && service->shared->mirror &&
-                   service->shared->mirror->id == job->id
-               ? service
-               : NULL;
+    return rules_in_force(worker, job->service, job->id);
 }
 
 /* The request with a mark behind its first line, so that the instance can tell. */
@@ -155,7 +163,9 @@ static void ask(struct bsc_worker *worker, struct bsc_mirror_job *job)
     exchange->request.keep_out = true;
     exchange->request.out = marked(worker, job->request);
     bsc_local_service_enter(service);
-    bsc_timer_set(&worker->wheel, &client->connection.timer, worker->now_ms + ANSWER_MS);
+    bsc_timer_set(&worker->wheel, &client->connection.timer,
+                  worker->now_ms + ANSWER_MS +
+                      (job->duration_ms < SLOW_MAX_MS ? job->duration_ms : SLOW_MAX_MS));
     bsc_exchange_claim(worker, exchange);
 }
 
@@ -197,25 +207,39 @@ static struct bsc_mirrored *mirrored_of(struct bsc_worker *worker, uint64_t id, 
     return found;
 }
 
-static void count_unseen(struct bsc_worker *worker, const struct bsc_mirror_record *record,
-                         const struct bsc_service *service, bool dropped)
+/* What the worker counted since its last record. */
+static void count_unseen(struct bsc_worker *worker, const struct bsc_mirror_record *record)
 {
+    const struct bsc_local_service *service = rules_in_force(worker, record->service, record->id);
+    uint64_t any = record->dropped;
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++)
+        any += record->unseen[i];
+    if (!service || !any)
+        return;
     pthread_mutex_lock(&worker->mirror->lock);
-    struct bsc_mirrored *mirrored = mirrored_of(worker, record->id, service->name);
-    mirrored->news.skipped += record->skipped;
-    mirrored->news.dropped += record->dropped + dropped;
-    mirrored->fresh |= record->skipped || record->dropped || dropped;
+    struct bsc_mirrored *mirrored = mirrored_of(worker, record->id, service->shared->name);
+    for (unsigned i = 0; i < BSC_UNSEEN_COUNT; i++)
+        bsc_mirror_skip(&mirrored->news, (enum bsc_unseen)i, record->unseen[i]);
+    mirrored->news.dropped += record->dropped;
+    mirrored->fresh = true;
     pthread_mutex_unlock(&worker->mirror->lock);
+    bsc_worker_mirrored(worker);
 }
 
 static void take(struct bsc_worker *worker, struct bsc_ring *ring,
                  const struct bsc_mirror_record *record)
 {
+    count_unseen(worker, record);
+    if (!record->request_bytes) {
+        bsc_ring_pass(ring, record->size);
+        return;
+    }
     struct bsc_mirror_job *job = bsc_alloc(sizeof *job);
     bsc_list_init(&job->node);
     job->service = record->service;
     job->id = record->id;
     job->latency_us = record->latency_us;
+    job->duration_ms = record->duration_ms;
     job->method = record->method;
     job->safe = record->safe;
     job->request = copy_out(worker, ring, sizeof *record, record->request_bytes);
@@ -224,30 +248,43 @@ static void take(struct bsc_worker *worker, struct bsc_ring *ring,
     bsc_ring_pass(ring, record->size);
     worker->mirror->side->jobs++;
     read_target(job);
-    const struct bsc_local_service *service = service_of(worker, job);
-    if (service && (record->skipped || record->dropped))
-        count_unseen(worker, record, service->shared, false);
     ask(worker, job);
 }
 
-/* Takes as many as may run, from each worker in turn. */
+/* From each worker in turn; false: there is no more. */
+static bool take_next(struct bsc_worker *worker)
+{
+    struct bsc_mirror *mirror = worker->mirror;
+    for (unsigned i = 0; i < mirror->ring_count; i++) {
+        struct bsc_ring *ring = &mirror->rings[mirror->side->turn++ % mirror->ring_count];
+        struct bsc_mirror_record record;
+        if (!bsc_ring_look(ring, 0, &record, sizeof record))
+            continue;
+        take(worker, ring, &record);
+        return true;
+    }
+    return false;
+}
+
+/* Takes as many as may run. While no more may, nobody needs to wake it: the end of one does. A
+ * worker that puts something in after the last look finds `awake` false. */
 static void take_more(struct bsc_worker *worker)
 {
     struct bsc_mirror *mirror = worker->mirror;
-    struct bsc_mirror_side *side = mirror->side;
-    unsigned empty = 0;
     struct bsc_list *node;
-    while ((node = bsc_list_pop(&side->again)))
+    while ((node = bsc_list_pop(&mirror->side->again)))
         ask(worker, BSC_CONTAINER(node, struct bsc_mirror_job, node));
-    while (side->jobs < JOBS_AT_ONCE && empty < mirror->ring_count) {
-        struct bsc_ring *ring = &mirror->rings[side->turn++ % mirror->ring_count];
-        struct bsc_mirror_record record;
-        if (bsc_ring_look(ring, 0, &record, sizeof record)) {
-            empty = 0;
-            take(worker, ring, &record);
-        } else {
-            empty++;
+    for (unsigned taken = 0; mirror->side->jobs < JOBS_AT_ONCE; taken++) {
+        if (taken == TAKEN_AT_ONCE) {
+            eventfd_write(mirror->wake, 1);
+            return;
         }
+        if (take_next(worker))
+            continue;
+        atomic_exchange(&mirror->awake, false);
+        if (!take_next(worker))
+            return;
+        atomic_exchange(&mirror->awake, true);
     }
 }
 
@@ -272,9 +309,14 @@ static void add_latency(struct bsc_mirrored *mirrored, const struct bsc_mirror_j
 /* Compares the live version's first answer with the one that came just now. A copy of the first is
  * looked at, because its chunks are joined where they lie. */
 static bool compare(struct bsc_worker *worker, const struct bsc_mirror_job *job,
-                    const struct bsc_mirror_rules *rules, struct bsc_buffer *answer,
+                    const struct bsc_mirror_rules *rules, const struct bsc_tap *tap,
                     struct bsc_differences *out)
 {
+    struct bsc_buffer *answer = tap->answer;
+    if (tap->over) {
+        bsc_mirror_longer(job->target, job->live->end, out);
+        return true;
+    }
     struct bsc_buffer *live = bsc_buffer_lend(&worker->buffers, job->live->end);
     memcpy(live->bytes, job->live->bytes, job->live->end);
     bool whole =
@@ -305,6 +347,7 @@ static bool judge_candidate(struct bsc_worker *worker, const struct bsc_exchange
         return false;
     const struct bsc_mirror_rules *rules = service->shared->mirror;
     bool answered = exchange->phase == BSC_EXCHANGE_ANSWERING && whole;
+    bool longer = tap->over && !job->late && rules->body != BSC_MIRROR_NOTHING;
     bool full = exchange->phase == BSC_EXCHANGE_OWN && exchange->cause == BSC_CAUSE_NO_INSTANCE &&
                 service->choices[rules->slot].count; /* each has as many as it may */
     shown_request(job, request);
@@ -314,16 +357,16 @@ static bool judge_candidate(struct bsc_worker *worker, const struct bsc_exchange
     bool asks = false;
     if (full)
         mirrored->news.dropped++;
-    else if (tap->over && !job->late)
-        mirrored->news.skipped++;
-    else if (!answered)
+    else if (tap->over && !job->late && !longer)
+        bsc_mirror_skip(&mirrored->news, BSC_UNSEEN_ANSWER, 1);
+    else if (!answered && !longer)
         bsc_mirrored_unanswered(mirrored,
                                 job->late          ? "too-late"
                                 : exchange->reason ? exchange->reason
                                                    : "upstream-reset",
                                 request);
-    else if (!compare(worker, job, rules, tap->answer, &job->found))
-        mirrored->news.skipped++;
+    else if (!compare(worker, job, rules, tap, &job->found))
+        bsc_mirror_skip(&mirrored->news, BSC_UNSEEN_BROKEN, 1);
     else {
         add_latency(mirrored, job, exchange);
         asks = rules->learn && job->safe &&
@@ -346,8 +389,8 @@ static void judge_again(struct bsc_worker *worker, const struct bsc_exchange *ex
     char request[TARGET_BYTES + 16];
     if (!service)
         return;
-    bool answered = exchange->phase == BSC_EXCHANGE_ANSWERING && whole && !tap->over &&
-                    compare(worker, job, service->shared->mirror, tap->answer, &itself);
+    bool answered = exchange->phase == BSC_EXCHANGE_ANSWERING && (whole || tap->over) &&
+                    !job->late && compare(worker, job, service->shared->mirror, tap, &itself);
     shown_request(job, request);
     pthread_mutex_lock(&worker->mirror->lock);
     struct bsc_mirrored *mirrored = mirrored_of(worker, job->id, service->shared->name);
@@ -355,7 +398,7 @@ static void judge_again(struct bsc_worker *worker, const struct bsc_exchange *ex
     if (answered)
         bsc_mirrored_count(mirrored, &job->found, &itself, request);
     else
-        mirrored->news.skipped++;
+        bsc_mirror_skip(&mirrored->news, BSC_UNSEEN_UNSURE, 1);
     pthread_mutex_unlock(&worker->mirror->lock);
 }
 

@@ -73,6 +73,44 @@ static void what_has_no_room_shares_the_last_place(void **unused)
     assert_int_equal(bsc_mirror_different(&report), BSC_FINDINGS_MAX + 5);
 }
 
+static void noise_that_has_no_room_of_its_own_hides_nothing(void **unused)
+{
+    (void)unused;
+    struct bsc_mirror_report sum = { 0 }, news = { 0 };
+    char where[16];
+    for (unsigned i = 0; i < BSC_FINDINGS_MAX; i++) {
+        snprintf(where, sizeof where, "f%u", i);
+        add_place(&sum, BSC_DIFFERS_BODY, where, 1, 1);
+    }
+    bsc_mirror_finding(&news, BSC_DIFFERS_BODY, "f1")->noisy = true;
+    bsc_mirror_finding(&news, BSC_DIFFERS_BODY, "another")->noisy = true;
+    bsc_mirror_add(&sum, &news);
+    assert_true(sum.findings[1].noisy);
+    assert_false(sum.findings[BSC_FINDINGS_MAX - 1].noisy);
+}
+
+static void what_was_not_compared_is_told_with_its_reasons(void **unused)
+{
+    (void)unused;
+    struct bsc_mirror_report sum = { 0 }, news = { 0 };
+    char text[256];
+    bsc_mirror_unseen_text(&sum, text, sizeof text);
+    assert_string_equal(text, "");
+    bsc_mirror_skip(&news, BSC_UNSEEN_ANSWER, 500);
+    bsc_mirror_skip(&news, BSC_UNSEEN_STREAM, 2);
+    bsc_mirror_add(&sum, &news);
+    assert_int_equal(sum.skipped, 502);
+    bsc_mirror_unseen_text(&sum, text, sizeof text);
+    assert_string_equal(text, "502 not compared: 500 answers too long, 2 streams");
+    bsc_mirror_text(&sum, &limits, text, sizeof text);
+    assert_string_equal(text, "0 compared of at least 100, 0 differ; 502 not compared: "
+                              "500 answers too long, 2 streams");
+    sum.compared = 100;
+    bsc_mirror_text(&sum, &limits, text, sizeof text);
+    assert_string_equal(text, "100 compared, 0 differ (0 %, 1 % allowed)");
+    assert_string_equal(bsc_unseen_name(BSC_UNSEEN_CODED), "encoded");
+}
+
 static void a_verdict_needs_enough_and_holds_the_limits(void **unused)
 {
     (void)unused;
@@ -151,6 +189,8 @@ int main(void)
         cmocka_unit_test(what_proxies_tell_is_added_up_by_place),
         cmocka_unit_test(what_turns_out_to_be_noise_does_not_count_any_more),
         cmocka_unit_test(what_has_no_room_shares_the_last_place),
+        cmocka_unit_test(noise_that_has_no_room_of_its_own_hides_nothing),
+        cmocka_unit_test(what_was_not_compared_is_told_with_its_reasons),
         cmocka_unit_test(a_verdict_needs_enough_and_holds_the_limits),
         cmocka_unit_test(slower_is_a_ratio_and_ten_milliseconds),
         cmocka_unit_test(the_text_names_the_largest_first_and_no_noise),

@@ -251,7 +251,7 @@ static void no_answer_is_a_difference_with_its_reason(void **unused)
               "\"count\":1,\"examples\":[{\"candidate\":\"too-late\",\"live\":\"an answer\","
               "\"request\":\"GET /a\"}],\"first\":1,\"kind\":\"answer\",\"noisy\":false,"
               "\"where\":\"too-late\"}],\"live_us\":[],\"rollout\":7,\"service\":\"web\","
-              "\"skipped\":0}}");
+              "\"skipped\":0,\"why\":{}}}");
     free(text);
     json_decref(line);
     assert_int_equal(mirrored.news.compared, 0);
