@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 
 import pytest
 
@@ -45,7 +46,7 @@ def report(daemon):
 class Users:
     """Visits of users over keep-alive connections, each user over any of them."""
 
-    def __init__(self, port, connections=4):
+    def __init__(self, port, connections=12):
         self.lines = [http.client.HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(connections)]
         self.turn = 0
         self.versions = {}
@@ -64,6 +65,22 @@ class Users:
             for user in users:
                 self.ask(user)
                 self.ask(user, "POST", "/order")
+
+
+def come_by_http2(daemon, users, connections=8):
+    """The same as Users.come, of HTTP/2: each user over one of the connections, all requests at once."""
+    h2peer = pytest.importorskip("h2peer", reason="python3-hpack is not installed")
+    for turn in range(connections):
+        with socket.create_connection(("127.0.0.1", daemon.port), 30) as line:
+            peer = h2peer.H2Peer(line, host="shop")
+            for some in batches(users[turn::connections], 20):  # of 100 streams that a connection may have
+                asked = [peer.request(path="/shop/shelf", extra=[("x-user", user)]) for user in some]
+                asked += [peer.request(path="/order", method="POST", extra=[("x-user", user)], body=b"") for user in some]
+                assert {peer.answer(number).status for number in asked} <= {200, 201}
+
+
+def batches(things, size):
+    return [things[at:at + size] for at in range(0, len(things), size)]
 
 
 def names(first, count):
@@ -115,7 +132,8 @@ def test_users_count_once_whoever_is_killed_and_a_test_without_a_difference_stay
     Users(daemon.port).come(first + second[:40])  # while nobody reads
     counted(daemon, 160, buyers_among(first + second[:40], 0.1))
     daemon.do("upgrade")
-    Users(daemon.port).come(first + second)
+    come_by_http2(daemon, first + second)
+    Users(daemon.port).come(second)
     after = counted(daemon, 200, buyers_among(first + second, 0.1))
     assert after["verdict"] == "undecided" and after["lost"] == 0
     assert daemon.service()["rollout"]["waiting"].startswith("undecided after ")

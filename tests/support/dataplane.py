@@ -12,9 +12,11 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import time
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
@@ -22,6 +24,15 @@ BUILD = pathlib.Path(os.environ.get("BASCULE_BUILD", ROOT / "build"))
 SANITIZED = b"__sanitizer" in (BUILD / "src/proxy/bascule-proxy").read_bytes()
 # Sanitizers and loaded machines are slow; nothing waits so long when all is well.
 PATIENCE_S = 20.0 * float(os.environ.get("BASCULE_SLOW", 1))
+
+
+class Fact(typing.NamedTuple):
+    """What a worker told of a user of an A/B test; `goals` is a bit for each, `value` a number or None."""
+    user: int
+    trial: int
+    green: bool
+    goals: int
+    value: float | None
 
 
 def receive_message(channel, timeout=PATIENCE_S):
@@ -257,6 +268,7 @@ class Proxy:
     # --- counters (src/proxy/counters.h)
 
     GAUGES, CELLS, BUCKETS = 65536, 65536, 464
+    BAD_BYTES = 8 * 157
     GAUGE_BYTES = 8 * len(["started", "finished", "errors"])
     NAMES = ["claimed", "answered", "requests", "errors", "s0", "s1", "s2", "s3", "s4", "s5", "no_instance",
              "connect_failed", "reset", "timed_out", "client_left", "retries",
@@ -301,6 +313,17 @@ class Proxy:
             words = self._words(at + self.SHARD_BYTES + self.GAUGE_BYTES * self.GAUGES + cell_bytes * number, len(total))
             total = [a + b for a, b in zip(total, words)]
         return dict(zip(self.NAMES, total))
+
+    def facts(self):
+        """What each worker told of the users of A/B tests, in its order."""
+        facts = []
+        for at, cell_bytes in self._shards():
+            at += self.SHARD_BYTES + self.GAUGE_BYTES * self.GAUGES + (cell_bytes + self.BAD_BYTES) * self.CELLS
+            words = self._words(at + 64, 4 * self._words(at, 1)[0])
+            facts.append([Fact(*words[i:i + 2], words[i + 2] & 1 == 1, words[i + 2] >> 8,
+                               struct.unpack("d", struct.pack("Q", words[i + 3]))[0] if words[i + 2] & 2 else None)
+                          for i in range(0, len(words), 4)])
+        return facts
 
     # --- clients
 
