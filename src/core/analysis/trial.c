@@ -130,7 +130,7 @@ static double foresee_value(const struct bsc_trial_tally *tally,
 {
     double bound = value->high - value->difference, size = fabs(value->difference);
     double users = (double)(tally->candidate.users + tally->live.users);
-    if (isinf(bound) || size <= 0 || tally->candidate.valued + tally->live.valued < foresee_events)
+    if (isinf(bound) || size <= 0)
         return INFINITY;
     return fmax(bound / size * (bound / size) - 1, 0) * users;
 }

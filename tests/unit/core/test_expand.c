@@ -99,6 +99,7 @@ static const struct bsc_error_page pages[] = { { "503", "<p>sorry", NULL } };
 static const struct bsc_match_rule rules[] = {
     { .by = BSC_MATCH_HEADER, .how = BSC_MATCH_EXACT, .name = "X-Beta", .value = "yes" }
 };
+static const struct bsc_goal_spec goals[] = { { .name = "order", .path = "/orders" } };
 
 static struct bsc_spec *file_spec(void)
 {
@@ -118,6 +119,7 @@ static struct bsc_spec *file_spec(void)
     spec->deploy.post_promote.command.shell = "announce ${VERSION} ${SLOT}";
     spec->deploy.bake_ms = 5000;
     spec->deploy.match = (struct bsc_match_spec){ 1, rules };
+    spec->deploy.ab = (struct bsc_ab_spec){ .goal_count = 1, .goals = goals, .decide = "order" };
     spec->edge.error_pages = (struct bsc_error_pages){ 1, pages };
     spec->replicas = 2;
     spec->upstream_tls =
@@ -160,6 +162,10 @@ static void a_release_has_its_version_everywhere(void **unused)
     assert_int_equal(release->deploy.bake_ms, 5000);
     assert_ptr_not_equal(release->deploy.match.items, rules);
     assert_string_equal(release->deploy.match.items[0].name, "X-Beta");
+    assert_ptr_not_equal(release->deploy.ab.goals, goals);
+    assert_string_equal(release->deploy.ab.goals[0].path, "/orders");
+    assert_null(release->deploy.ab.goals[0].method);
+    assert_string_equal(release->deploy.ab.decide, "order");
     assert_ptr_not_equal(release->edge.error_pages.items, pages);
     assert_string_equal(release->edge.error_pages.items[0].html, "<p>sorry");
     assert_int_equal(release->replicas, 2);

@@ -76,12 +76,29 @@ static void the_first_goal_decides_or_the_one_that_is_named_or_the_number(void *
     assert_int_equal(bsc_ab_decides(&spec.deploy.ab), 2);
 }
 
+static void what_users_decide_is_watched(void **unused)
+{
+    (void)unused;
+    struct bsc_spec spec = shop();
+    struct bsc_plan_ask ask = ask_of(&spec);
+    struct bsc_plan plan;
+    unsigned watched = 0;
+    assert_int_equal(bsc_plan_compile(&ask, &idle, &plan, NULL), BSC_OK);
+    for (unsigned i = 0; i < plan.count; i++)
+        if (bsc_step_watches(&plan.steps[i])) {
+            assert_int_equal(plan.steps[i].kind, BSC_STEP_TRIAL);
+            watched++;
+        }
+    assert_int_equal(watched, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_are_divided_until_they_decided),
         cmocka_unit_test(what_was_staged_for_users_to_decide_is_there),
         cmocka_unit_test(users_who_are_not_known_or_asked_nothing_decide_nothing),
+        cmocka_unit_test(what_users_decide_is_watched),
         cmocka_unit_test(the_first_goal_decides_or_the_one_that_is_named_or_the_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

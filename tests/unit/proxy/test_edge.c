@@ -103,8 +103,7 @@ static void what_is_no_rule_is_refused(void **unused)
         "{\"rate_paths\":[{\"path\":\"/login\"}]}",
         "{\"rate_paths\":[{\"path\":\"/login\",\"rate_requests\":0}]}",
         "{\"rate_paths\":[{\"path\":\"/login\",\"rate_requests\":\"5/m\"}]}",
-        "{\"rate_paths\":[{\"path\":\"/a\",\"rate_requests\":5},"
-        "{\"path\":\"/b\",\"rate_requests\":5,\"rate_period_s\":0}]}",
+        "{\"rate_paths\":[{\"path\":\"/a\",\"rate_requests\":5,\"rate_period_s\":0}]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct bsc_edge edge;
