@@ -129,7 +129,7 @@ struct bsc_cell_use *bsc_cell_acquire(struct bsc_router_proxy *router, struct bs
     unsigned index = take_hint(router, owner->name, kind, split);
     if (index == BSC_CELLS)
         index = reclaim(router);
-    if (index == BSC_CELLS && router->cells.next < BSC_CELLS)
+    if (index == BSC_CELLS && router->cells.next < BSC_CELL_NOBODY)
         index = router->cells.next++;
     return index == BSC_CELLS ? NULL : use_create(router, index, slot, owner);
 }
@@ -147,7 +147,7 @@ void bsc_cell_restore(struct bsc_router_proxy *router, const char *service, unsi
                       uint64_t split, unsigned index)
 {
     struct bsc_cells *cells = &router->cells;
-    if (index >= BSC_CELLS)
+    if (index >= BSC_CELL_NOBODY)
         return;
     cells->hints =
         bsc_grow(cells->hints, &cells->hint_capacity, cells->hint_count + 1, sizeof *cells->hints);

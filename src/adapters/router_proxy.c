@@ -364,6 +364,11 @@ void bsc_router_proxy_destroy(struct bsc_router_proxy *router)
     free(router);
 }
 
+static bool listener(void *self, unsigned index, struct bsc_router_listener *out)
+{
+    return bsc_router_proxy_listener(self, index, out);
+}
+
 struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router)
 {
     static const struct bsc_router_ops ops = { .name = "proxy",
@@ -372,6 +377,7 @@ struct bsc_router bsc_router_proxy_port(struct bsc_router_proxy *router)
                                                .publish_together = publish_together,
                                                .remove = remove_service,
                                                .drain = drain,
-                                               .cancel = cancel };
+                                               .cancel = cancel,
+                                               .listener = listener };
     return (struct bsc_router){ .ops = &ops, .self = router };
 }

@@ -9,6 +9,7 @@
 
 #include "adapters/router_internal.h"
 #include "core/match.h"
+#include "core/preview.h"
 
 static const char *const balance_names[] = {
     [BSC_BALANCE_ROUND_ROBIN] = "round-robin",
@@ -172,19 +173,48 @@ json_t *bsc_wire_pages(const struct bsc_error_pages *pages)
     return list;
 }
 
+static json_t *routes_of(const struct bsc_spec *spec)
+{
+    json_t *routes = json_array();
+    const char *preview = spec->preview.host;
+    for (unsigned i = 0; i < spec->route_count; i++) {
+        const struct bsc_route *route = &spec->routes[i];
+        json_t *own = json_pack("{s:s?,s:s}", "host", route->host, "path", route->path);
+        if (!own) {
+            json_decref(routes);
+            return NULL;
+        }
+        json_array_append_new(routes, own);
+        if (preview && bsc_preview_has_path(spec, i))
+            json_array_append_new(routes,
+                                  json_pack("{s:s,s:s}", "host", preview, "path", route->path));
+    }
+    return routes;
+}
+
+static json_t *preview_of(const struct bsc_routing *routing)
+{
+    const struct bsc_preview_spec *preview = &routing->spec->preview;
+    json_t *object = json_object();
+    if (preview->host)
+        json_object_set_new(object, "host", json_string(preview->host));
+    if (preview->token) {
+        json_object_set_new(object, "header", json_string(preview->header));
+        json_object_set_new(object, "value", json_string(preview->token));
+    }
+    if (routing->preview)
+        json_object_set_new(object, "slot", json_string(bsc_slot_name(routing->preview_slot)));
+    return object;
+}
+
 enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_text *out,
                                  struct bsc_error *error)
 {
     const struct bsc_spec *spec = routing->spec;
     const struct bsc_traffic_spec *traffic = &spec->traffic;
-    json_t *routes = json_array();
-    for (unsigned i = 0; i < spec->route_count; i++)
-        json_array_append_new(routes, json_pack("{s:s?,s:s}", "host", spec->routes[i].host, "path",
-                                                spec->routes[i].path));
-    if (json_array_size(routes) != spec->route_count) {
-        json_decref(routes);
+    json_t *routes = routes_of(spec);
+    if (!routes)
         return write_body(NULL, out, spec->name, error);
-    }
     json_t *object =
         json_pack("{s:{s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}}", "service", "name", spec->name,
                   "routes", routes, "balance", balance_names[traffic->balance], "traffic",
@@ -195,6 +225,8 @@ enum bsc_status bsc_wire_service(const struct bsc_routing *routing, struct bsc_t
     json_object_set_new(json_object_get(object, "service"), "edge", edge_of(&spec->edge));
     json_object_set_new(json_object_get(object, "service"), "errors", errors_of(&spec->errors));
     add_balancing(json_object_get(object, "service"), traffic);
+    if (bsc_preview_defined(&spec->preview))
+        json_object_set_new(json_object_get(object, "service"), "preview", preview_of(routing));
     if (routing->mirror)
         json_object_set_new(json_object_get(object, "service"), "mirror", bsc_wire_mirror(routing));
     if (spec->edge.error_pages.count)

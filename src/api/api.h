@@ -59,7 +59,7 @@ struct bsc_api_options {
     void (*submit)(void *argument, const struct bsc_event *event);
     void (*processes)(void *argument, struct bsc_api_processes *out);
     /* The addresses in force, `index` from 0; false: there are not so many. */
-    bool (*listener)(void *argument, unsigned index, struct bsc_router_listener *out);
+    bsc_listener_at listener;
     void (*figures)(void *argument, struct bsc_router_figures *out);
     void (*service_figures)(void *argument, const char *service,
                             struct bsc_router_service_figures *out);

@@ -24,51 +24,7 @@ static const struct bsc_api_field status[] = {
     { 0 },
 };
 
-static const struct bsc_api_field listener[] = {
-    { "address", BSC_API_STRING, .summary = "\"0.0.0.0:8080\"" },
-    { "role", BSC_API_STRING, .of = "http|https|redirect|tcp",
-      .summary = "what is spoken there; redirect: plain HTTP is told the address of HTTPS" },
-    { "tls", BSC_API_BOOLEAN,
-      .summary = "all of it is inside TLS: https, and tcp with listen_tls" },
-    { "proxy_protocol", BSC_API_BOOLEAN, .summary = "connections begin with its header" },
-    { "service", BSC_API_STRING, BSC_API_NULLABLE, .summary = "of TCP: who gets the connections" },
-    { "redirect_port", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "of HTTPS" },
-    { 0 },
-};
-
-static const struct bsc_api_field processes[] = {
-    { "supervisor", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "process id" },
-    { "controller", BSC_API_INTEGER, BSC_API_NULLABLE, .summary = "process id" },
-    { "proxy", BSC_API_INTEGER, BSC_API_NULLABLE,
-      .summary = "process id of the newest generation; null while there is none" },
-    { 0 },
-};
-
-static const struct bsc_api_field proxy[] = {
-    { "connections", BSC_API_INTEGER, .summary = "clients' connections that are open now" },
-    { "held", BSC_API_INTEGER,
-      .summary = "requests that wait now for `traffic serve` or a rollout" },
-    { "connections_opened", BSC_API_INTEGER, .summary = "clients' connections, ever" },
-    { "connections_refused", BSC_API_INTEGER,
-      .summary = "reset: their address had enough, or no valid PROXY protocol" },
-    { "own_answers", BSC_API_INTEGER, .summary = "answered by the proxy without a service" },
-    { "held_refused", BSC_API_INTEGER, .summary = "requests: too many were held already" },
-    { "held_timed_out", BSC_API_INTEGER, .summary = "requests that were held for too long" },
-    { "rate_limited", BSC_API_INTEGER, .summary = "requests over their client's rate, 429" },
-    { "overloaded", BSC_API_INTEGER,
-      .summary = "requests that came when proxy.limits.buffers was used up, 503" },
-    { "scarce", BSC_API_INTEGER, .summary = "how often file descriptors ran short" },
-    { "idle_closed", BSC_API_INTEGER,
-      .summary = "idle connections that were closed to give their descriptors to others" },
-    { "h2_floods", BSC_API_INTEGER,
-      .summary = "connections of HTTP/2 that were closed because they asked for too much for "
-                 "nothing" },
-    { "h2_refused_streams", BSC_API_INTEGER,
-      .summary = "streams of HTTP/2 that were no valid requests" },
-    { "access_dropped", BSC_API_INTEGER,
-      .summary = "records for which the access log had no room" },
-    { 0 },
-};
+#include "api/schemas_proxy.inc"
 
 static const struct bsc_api_field service[] = {
     { "name", BSC_API_STRING, .summary = "its name in the configuration" },
@@ -90,6 +46,8 @@ static const struct bsc_api_field service[] = {
       .summary = "the newest rollout when it is over" },
     { "figures", BSC_API_OBJECT, .of = "ServiceFigures",
       .summary = "what the proxies counted since the controller began" },
+    { "preview", BSC_API_OBJECT, BSC_API_NULLABLE, .of = "Preview",
+      .summary = "the way to what is not live; null: the file gives none" },
     { 0 },
 };
 
@@ -568,6 +526,7 @@ const struct bsc_api_schema bsc_api_schemas[] = {
     { "Latency", latency },
     { "Finding", finding },
     { "Example", example },
+    { "Preview", preview },
     { "Problem", problem },
     { "Processes", processes },
     { "ProxyFigures", proxy },

@@ -30,10 +30,19 @@ static struct bsc_router_service_figures figures_of(const struct bsc_api_request
     return figures;
 }
 
+static json_t *view_preview(const struct bsc_api_options *options,
+                            const struct bsc_service *service)
+{
+    struct bsc_preview_way way = { 0 };
+    enum bsc_slot slot;
+    (void)!bsc_preview_find_way(service->row.spec, options->listener, options->argument, &way);
+    return bsc_api_view_preview(service, bsc_preview_slot(service, &slot) ? &slot : NULL, &way);
+}
+
 static json_t *view_one(const struct bsc_api_request *request, const struct bsc_service *service)
 {
     struct bsc_router_service_figures figures = figures_of(request, service);
-    return bsc_api_view_service(service, &figures);
+    return bsc_api_view_service(service, &figures, view_preview(&request->api->options, service));
 }
 
 static json_t *view_listen(const struct bsc_api_options *options)

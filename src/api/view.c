@@ -279,21 +279,39 @@ bool bsc_api_is_held(const struct bsc_service *service)
            bsc_plan_holds(&service->rollout->row.plan);
 }
 
+/* Its token is a secret, which is not told. */
+json_t *bsc_api_view_preview(const struct bsc_service *service, const enum bsc_slot *slot,
+                             const struct bsc_preview_way *way)
+{
+    const struct bsc_preview_spec *preview = &service->row.spec->preview;
+    uint64_t release = slot ? service->row.release[*slot] : 0;
+    if (!bsc_preview_defined(preview))
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "slot",
+                     slot ? json_string(bsc_slot_name(*slot)) : json_null(), "version",
+                     bsc_api_words_or_null(bsc_api_release_version(service, release)), "host",
+                     bsc_api_words_or_null(preview->host), "header",
+                     bsc_api_words_or_null(preview->token ? preview->header : NULL), "url",
+                     bsc_api_words_or_null(way->url), "address",
+                     bsc_api_words_or_null(way->address));
+}
+
 json_t *bsc_api_view_service(const struct bsc_service *service,
-                             const struct bsc_router_service_figures *figures)
+                             const struct bsc_router_service_figures *figures, json_t *take_preview)
 {
     const struct bsc_service_row *row = &service->row;
     const struct bsc_rollout *rollout = service->rollout;
     bool at_work = rollout && !bsc_walk_over(&rollout->row.walk, &rollout->row.plan);
     json_t *newest = bsc_api_view_newest_rollout(service, figures);
-    return json_pack(
-        "{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "name", service->name,
-        "live", bsc_slot_name(row->slots.live), "slots", "blue", view_slot(service, BSC_BLUE),
-        "green", view_slot(service, BSC_GREEN), "traffic", bsc_traffic_name(row->traffic), "held",
-        (int)bsc_api_is_held(service), "removed", (int)row->removed, "lock",
-        lock_or_null(&row->lock), "rollout", at_work ? newest : json_null(), "next",
-        bsc_api_id('r', row->next.rollout), "last_rollout", at_work ? json_null() : newest,
-        "figures", bsc_api_view_service_figures(figures));
+    return json_pack("{s:s, s:s, s:{s:o, s:o}, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "name", service->name, "live", bsc_slot_name(row->slots.live), "slots", "blue",
+                     view_slot(service, BSC_BLUE), "green", view_slot(service, BSC_GREEN),
+                     "traffic", bsc_traffic_name(row->traffic), "held",
+                     (int)bsc_api_is_held(service), "removed", (int)row->removed, "lock",
+                     lock_or_null(&row->lock), "rollout", at_work ? newest : json_null(), "next",
+                     bsc_api_id('r', row->next.rollout), "last_rollout",
+                     at_work ? json_null() : newest, "figures",
+                     bsc_api_view_service_figures(figures), "preview", take_preview);
 }
 
 json_t *bsc_api_view_listener(const struct bsc_router_listener *listener)

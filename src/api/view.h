@@ -22,7 +22,11 @@ uint64_t bsc_api_id_parse(char letter, const char *text);
 /* A rollout lets the requests wait; what users set by `traffic` is another thing. */
 bool bsc_api_is_held(const struct bsc_service *service);
 json_t *bsc_api_view_service(const struct bsc_service *service,
-                             const struct bsc_router_service_figures *figures);
+                             const struct bsc_router_service_figures *figures,
+                             json_t *take_preview);
+/* `slot` NULL: there is nothing to be seen; `way` "": there is no address to ask at. */
+json_t *bsc_api_view_preview(const struct bsc_service *service, const enum bsc_slot *slot,
+                             const struct bsc_preview_way *way);
 /* `waiting` "": it waits for nothing. `version` NULL: not known. `judgement` NULL: none. `figures`
  * are the service's; NULL: not known, as when they are of another rollout. */
 json_t *bsc_api_view_rollout(const struct bsc_rollout_row *row, const char *version,

@@ -261,10 +261,22 @@ static void add_slot(const struct bsc_progress *progress, const char *name, unsi
     end_line(output, out, from, columns, "");
 }
 
+static void add_preview(const struct bsc_progress *progress, unsigned columns, struct bsc_text *out)
+{
+    struct bsc_text way = { 0 };
+    size_t from = out->size;
+    if (bsc_progress_preview(progress->service, &way)) {
+        bsc_output_printf(progress->output, out, BSC_STYLE_DIM, "  preview: %s",
+                          bsc_text_get(&way));
+        end_line(progress->output, out, from, columns, "");
+    }
+    bsc_text_deinit(&way);
+}
+
 void bsc_progress_frame(const struct bsc_progress *progress, const char *trouble, int64_t now_ms,
                         unsigned columns, unsigned rows, struct bsc_text *out)
 {
-    enum { OTHER_ROWS = 4 }; /* besides the steps: header, split, two slots */
+    enum { OTHER_ROWS = 5 }; /* besides the steps: header, split, two slots, preview */
     if (!progress->rollout)
         return;
     add_header(progress, now_ms, columns, out);
@@ -274,4 +286,5 @@ void bsc_progress_frame(const struct bsc_progress *progress, const char *trouble
     add_split(progress, columns, out);
     add_slot(progress, "blue", columns, out);
     add_slot(progress, "green", columns, out);
+    add_preview(progress, columns, out);
 }

@@ -154,6 +154,31 @@ static void take_instances(struct bsc_progress *progress, const json_t *service,
     }
 }
 
+bool bsc_progress_preview(const json_t *service, struct bsc_text *out)
+{
+    const json_t *preview = json_object_get(service, "preview");
+    const char *url = bsc_json_text(preview, "url"), *header = bsc_json_text(preview, "header");
+    const char *host = bsc_json_text(preview, "host");
+    if (!*bsc_json_text(preview, "slot") || !*url)
+        return false;
+    bsc_text_puts(out, url);
+    if (*header)
+        bsc_text_printf(out, "%s with the token in %s", *host ? ", or as users ask" : "", header);
+    return true;
+}
+
+/* When it can be looked at from now on. */
+static void tell_preview(const struct bsc_progress *progress, const json_t *service,
+                         struct bsc_text *changes)
+{
+    struct bsc_text way = { 0 };
+    const json_t *preview = json_object_get(service, "preview");
+    const json_t *old = json_object_get(progress->service, "preview");
+    if (!*bsc_json_text(old, "slot") && bsc_progress_preview(service, &way))
+        tell(changes, "preview of %s: %s", bsc_json_version(preview), bsc_text_get(&way));
+    bsc_text_deinit(&way);
+}
+
 static void take_waiting(struct bsc_progress *progress, int64_t now_ms, struct bsc_text *changes)
 {
     const char *waiting = bsc_json_text(progress->rollout, "waiting");
@@ -207,6 +232,7 @@ void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json
         take_step(progress, i, json_array_get(was, i), json_array_get(is, i), now_ms, changes);
     if (take_service) {
         take_instances(progress, take_service, changes);
+        tell_preview(progress, take_service, changes);
         json_decref(progress->service);
         progress->service = take_service;
     }

@@ -40,6 +40,9 @@ void bsc_progress_take(struct bsc_progress *progress, json_t *take_service, json
 /* The candidate's slot, while the candidate is in it; NULL: another release is there by now. */
 const json_t *bsc_progress_candidate(const struct bsc_progress *progress, const json_t *service);
 
+/* How what is not live can be looked at: "http://preview.shop.example/". False: it can't. */
+bool bsc_progress_preview(const json_t *service, struct bsc_text *out);
+
 /* Whoever waits may go: promoted, staged, rolled-back, failed, cancelled or superseded. */
 bool bsc_progress_ended(const struct bsc_progress *progress);
 const char *bsc_progress_status(const struct bsc_progress *progress);

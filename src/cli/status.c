@@ -160,6 +160,19 @@ static void add_lock(const struct bsc_output *output, const json_t *service, str
     bsc_text_puts(out, "\n");
 }
 
+static void add_preview(const struct bsc_output *output, const json_t *service,
+                        struct bsc_text *out)
+{
+    struct bsc_text way = { 0 };
+    const json_t *preview = json_object_get(service, "preview");
+    if (bsc_progress_preview(service, &way)) {
+        bsc_output_printf(output, out, BSC_STYLE_PLAIN, "  preview of %s: %s",
+                          bsc_json_version(preview), bsc_text_get(&way));
+        bsc_text_puts(out, "\n");
+    }
+    bsc_text_deinit(&way);
+}
+
 /* "rescued 12: status 9, reset 3; failed 1". */
 static void add_rescues(const struct bsc_output *output, const json_t *rescues,
                         struct bsc_text *out)
@@ -218,6 +231,7 @@ static void print_one(const struct bsc_cli *cli, json_t *service)
     add_lock(output, service, &out);
     add_slot(output, service, "blue", &out);
     add_slot(output, service, "green", &out);
+    add_preview(output, service, &out);
     if (json_is_object(rollout)) {
         size_t index;
         const json_t *step;

@@ -12,6 +12,22 @@ static const char *live_version(const struct bsc_progress *progress)
     return bsc_json_text(json_object_get(slots, live), "version");
 }
 
+static void add_label(const struct bsc_output *output, const char *label, const char *text,
+                      struct bsc_text *out)
+{
+    bsc_output_printf(output, out, BSC_STYLE_DIM, "  %-7s", label);
+    bsc_output_add_lines(out, text, 2 + 7);
+    bsc_text_puts(out, "\n");
+}
+
+static void add_preview(const struct bsc_progress *progress, struct bsc_text *out)
+{
+    struct bsc_text way = { 0 };
+    if (bsc_progress_preview(progress->service, &way))
+        add_label(progress->output, "look:", bsc_text_get(&way), out);
+    bsc_text_deinit(&way);
+}
+
 static void add_success(const struct bsc_progress *progress, struct bsc_text *out)
 {
     const struct bsc_output *output = progress->output;
@@ -44,6 +60,8 @@ static void add_success(const struct bsc_progress *progress, struct bsc_text *ou
             bsc_output_printf(output, out, BSC_STYLE_PLAIN, "; %s is live", live);
     }
     bsc_text_puts(out, "\n");
+    if (!strcmp(status, "staged"))
+        add_preview(progress, out);
     bsc_text_deinit(&took);
 }
 
@@ -58,14 +76,6 @@ static const char *ending(const char *status)
         if (!strcmp(words[i][0], status))
             return words[i][1];
     return status;
-}
-
-static void add_label(const struct bsc_output *output, const char *label, const char *text,
-                      struct bsc_text *out)
-{
-    bsc_output_printf(output, out, BSC_STYLE_DIM, "  %-7s", label);
-    bsc_output_add_lines(out, text, 2 + 7);
-    bsc_text_puts(out, "\n");
 }
 
 static void add_log(const struct bsc_output *output, const char *log, struct bsc_text *out)

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "config/types.h"
+#include "core/preview.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 #define SPEC(field) offsetof(struct bsc_spec, field)
@@ -527,6 +528,7 @@ static const struct bsc_key service_keys[] = {
 
 #include "config/keys_ab.inc"
 #include "config/keys_match.inc"
+#include "config/keys_preview.inc"
 
 #include "config/keys_analysis.inc"
 #include "config/keys_shadow.inc"

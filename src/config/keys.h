@@ -23,6 +23,7 @@ enum {
     BSC_KEY_VARIABLES = 8, /* ${VERSION} and so on are expanded */
     BSC_KEY_PROCESS = 16,  /* has no meaning for a service with targets */
     BSC_KEY_HTTP = 32,     /* has no meaning for a service of TCP */
+    BSC_KEY_SECRET = 64,   /* what it was and what it is are never told */
 };
 
 struct bsc_choice {

@@ -6,6 +6,7 @@
 #include "config/keys.h"
 #include "core/match.h"
 #include "core/plan.h"
+#include "core/preview.h"
 
 struct service {
     struct bsc_reader *reader;
@@ -317,6 +318,49 @@ static void check_match(const struct service *service)
         bsc_reader_problem(service->reader, line, "deploy.match", "%s", error.text);
 }
 
+/* Its host is one more route, and collides like any. */
+static void claim_preview_routes(const struct service *service, unsigned line)
+{
+    struct bsc_reader *reader = service->reader;
+    const struct bsc_spec *spec = service->spec;
+    for (unsigned i = 0; spec->preview.host && i < spec->route_count; i++) {
+        if (!spec->routes[i].path || !bsc_preview_has_path(spec, i))
+            continue;
+        struct bsc_route_claim *claim = bsc_arena_alloc(reader->scratch, sizeof *claim);
+        *claim = (struct bsc_route_claim){
+            spec->preview.host, spec->routes[i].path, reader->service, "deploy.preview.host", line,
+            reader->claims
+        };
+        reader->claims = claim;
+    }
+}
+
+static void check_preview(const struct service *service)
+{
+    static const char *const tokens[] = { "deploy.preview.token", "deploy.preview.token_file",
+                                          NULL };
+    struct bsc_reader *reader = service->reader;
+    const struct bsc_spec *spec = service->spec;
+    unsigned line = given_below(service, "deploy.preview.");
+    unsigned host = given(service, "deploy.preview.host");
+    unsigned header = given(service, "deploy.preview.header");
+    if (!line)
+        return;
+    if (!spec->route_count && spec->speech != BSC_SPEECH_TCP)
+        bsc_reader_problem(reader, line, "deploy.preview",
+                           "is for a service with a route; of this one the proxy gets no requests");
+    if (host && spec->preview.host && spec->preview.host[0] == '*')
+        bsc_reader_problem(reader, host, "deploy.preview.host", "can't be a wildcard");
+    if (!check_one_of(service, tokens) && header)
+        bsc_reader_problem(reader, header, "deploy.preview.header",
+                           "needs a deploy.preview.token or a token_file: without a value that is "
+                           "secret anybody could ask");
+    if (header && spec->preview.header && !bsc_preview_header_fits(spec->preview.header))
+        bsc_reader_problem(reader, header, "deploy.preview.header",
+                           "%s is a field with a meaning of its own", spec->preview.header);
+    claim_preview_routes(service, host);
+}
+
 static void check_shadow(const struct service *service)
 {
     if (service->spec->deploy.strategy == BSC_STRATEGY_SHADOW &&
@@ -419,6 +463,7 @@ void bsc_service_read(struct bsc_reader *reader, const struct bsc_node *node, st
     check_balancing(&service);
     check_rolling(&service);
     check_match(&service);
+    check_preview(&service);
     check_shadow(&service);
     check_ab(&service);
     check_hook(&service, "hooks.pre_deploy.", &spec->deploy.pre_deploy);

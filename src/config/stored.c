@@ -96,9 +96,13 @@ static bool diff_value(const struct bsc_key *key, const json_t *before, const js
     if (before && after ? json_equal(before, after) : before == after)
         return false;
     bsc_text_printf(out, "%s: ", key->path);
-    add_value(out, before);
-    bsc_text_puts(out, " -> ");
-    add_value(out, after);
+    if (key->flags & BSC_KEY_SECRET) {
+        bsc_text_puts(out, !before ? "added" : after ? "changed" : "removed");
+    } else {
+        add_value(out, before);
+        bsc_text_puts(out, " -> ");
+        add_value(out, after);
+    }
     bsc_text_printf(out, " (%s)\n", bsc_effect_name(key->effect));
     return true;
 }

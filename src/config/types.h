@@ -75,6 +75,9 @@ extern const struct bsc_type bsc_type_accept;
 /* const char * */
 extern const struct bsc_type bsc_type_url; /* of HTTP or HTTPS */
 extern const struct bsc_type bsc_type_words;
+/* const char *, of `low` to `high` bytes; and the same in a file of its own */
+extern const struct bsc_type bsc_type_secret;
+extern const struct bsc_type bsc_type_secret_file;
 /* struct bsc_query_list */
 extern const struct bsc_type bsc_type_queries;
 /* struct bsc_query_spec *, without a name */

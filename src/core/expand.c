@@ -304,6 +304,9 @@ static void copy_rest(struct bsc_spec *spec)
     copy_rate_rules(arena, &spec->edge.rate_paths);
     copy_error_pages(arena, &spec->edge.error_pages);
     copy_match(arena, &spec->deploy.match);
+    spec->preview.host = bsc_arena_copy(arena, spec->preview.host);
+    spec->preview.header = bsc_arena_copy(arena, spec->preview.header);
+    spec->preview.token = bsc_arena_copy(arena, spec->preview.token);
     copy_ab(arena, &spec->deploy.ab);
     copy_strings(arena, &spec->deploy.shadow.methods);
     copy_strings(arena, &spec->deploy.shadow.headers);

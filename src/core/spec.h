@@ -409,6 +409,13 @@ struct bsc_shadow_spec {
     unsigned minimum;        /* comparisons, or there is no verdict */
 };
 
+/* How people and gates ask for a version that is not live yet (core/preview.h). */
+struct bsc_preview_spec {
+    const char *host;   /* NULL: none */
+    const char *header; /* a field of this name ... */
+    const char *token;  /* ... with this value; NULL: none */
+};
+
 struct bsc_deploy_spec {
     enum bsc_strategy strategy;
     enum bsc_order order;
@@ -443,6 +450,7 @@ struct bsc_spec {
     struct bsc_traffic_spec traffic;
     struct bsc_edge_spec edge;
     struct bsc_errors_spec errors;
+    struct bsc_preview_spec preview;
     const char *release;           /* of which group it is a member; NULL: of none */
     struct bsc_strings depends_on; /* services that are started before it when both are released */
 

@@ -144,6 +144,24 @@ static const char *addresses(struct bsc_arena *arena, const struct bsc_service *
     return all;
 }
 
+/* How a command asks for what is not live yet, as users would: through the proxy. */
+static void add_preview(const struct bsc_engine *engine, struct bsc_arena *arena,
+                        const struct bsc_service *service, struct bsc_strings *environment)
+{
+    const struct bsc_preview_spec *preview = &service->row.spec->preview;
+    const struct bsc_router *router = &engine->ports.router;
+    struct bsc_preview_way way;
+    enum bsc_slot slot;
+    if (!bsc_preview_slot(service, &slot) ||
+        !bsc_preview_find_way(service->row.spec, router->ops->listener, router->self, &way))
+        return;
+    add_string(environment, bsc_arena_printf(arena, "PREVIEW_URL=%s", way.url));
+    add_string(environment, bsc_arena_printf(arena, "PREVIEW_ADDRESS=%s", way.address));
+    if (preview->token)
+        add_string(environment, bsc_arena_printf(arena, "PREVIEW_HEADER=%s: %s", preview->header,
+                                                 preview->token));
+}
+
 static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
 {
     struct bsc_service *service = effect->service;
@@ -179,6 +197,7 @@ static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
         add_string(&launch.environment, bsc_arena_printf(&arena, "ADDRESS=%s", first));
         add_string(&launch.environment, bsc_arena_printf(&arena, "ADDRESSES=%s", all));
     }
+    add_preview(engine, &arena, service, &launch.environment);
     const struct bsc_runtime *runtime = runtime_of(engine, BSC_RUNTIME_PROCESS);
     runtime->ops->start(runtime->self, &launch, effect->token);
     bsc_arena_deinit(&arena);
@@ -206,6 +225,7 @@ void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *servi
         .directory = expand(&arena, spec->directory, &variables),
         .user = spec->user,
     };
+    add_preview(engine, &arena, service, &question.environment);
     engine->ports.query.ops->ask(engine->ports.query.self, &question, token);
     bsc_arena_deinit(&arena);
 }

@@ -327,6 +327,12 @@ enum bsc_verdict bsc_step_fail_health(struct bsc_service *service);
 void bsc_split_refused(struct bsc_service *service, const struct bsc_event *event);
 enum bsc_verdict bsc_step_judge_undo(struct bsc_engine *engine, struct bsc_service *service,
                                      char *reason, size_t size);
+/* preview.c */
+/* What can be looked at may be another: then the proxies are to be told. */
+void bsc_preview_renew(struct bsc_service *service);
+/* Something can be looked at, and not every proxy knows of it yet. */
+bool bsc_preview_awaited(const struct bsc_service *service);
+
 /* Commands of hooks and gates: step_hook.c */
 /* Is the step at the cursor one that runs a command? */
 bool bsc_hook_runs(const struct bsc_service *service);

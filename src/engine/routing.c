@@ -211,6 +211,7 @@ static void fill(const struct bsc_engine *engine, const struct bsc_service *serv
         .endpoints = endpoints,
     };
     out->mirror = bsc_mirror_in_force(service, &out->mirror_bp);
+    out->preview = bsc_preview_slot(service, &out->preview_slot);
     if (bsc_trial_runs(service)) {
         out->trial = &bsc_release_find(service, rollout->row.release)->row.spec->deploy.ab;
         out->sources = rollout->trial->sources;

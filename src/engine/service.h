@@ -8,6 +8,7 @@
 #include "core/analysis/trial.h"
 #include "core/health.h"
 #include "core/mirror.h"
+#include "core/preview.h"
 #include "engine/engine.h"
 
 /* What the gate at the cursor has asked of an instance. */
@@ -110,6 +111,7 @@ struct bsc_service {
     bsc_token traffic_reply, traffic_publish; /* who waits for a change of the traffic mode */
     unsigned number;                          /* index in the engine's table, part of every token */
     int64_t next_ms;                          /* its earliest timer (boot clock) */
+    unsigned preview_shown; /* what the newest publish lets people look at: slot and 1; 0: none */
     bool dirty, record_dirty[BSC_SLOT_COUNT], publish_wanted, touched, changed;
     struct bsc_service *next; /* sorted by name */
 };
@@ -126,6 +128,12 @@ bool bsc_service_command(const struct bsc_service *service, char out[static BSC_
 
 /* Is a rollout (or its tail) still at work? */
 bool bsc_service_busy(const struct bsc_service *service);
+
+/* Is there something to be looked at before it is live, and in which slot? */
+bool bsc_preview_slot(const struct bsc_service *service, enum bsc_slot *slot);
+/* How it is asked for; false: there is no way, or no address to ask at. */
+bool bsc_preview_find_way(const struct bsc_spec *spec, bsc_listener_at at, void *self,
+                          struct bsc_preview_way *out);
 
 /* The plan that a command would run now: for `bascule plan`. */
 struct bsc_planned {

@@ -77,24 +77,34 @@ void bsc_hook_id(const struct bsc_rollout *rollout, bool undo, char out[static B
 
 bool bsc_service_command(const struct bsc_service *service, char out[static BSC_ID_BYTES])
 {
-    if (!bsc_hook_runs(service) || service->rollout->step_answered)
+    if (!bsc_hook_runs(service) || !service->rollout->step_token || service->rollout->step_answered)
         return false;
     bsc_hook_id(service->rollout, service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING, out);
     return true;
 }
 
+static void begin_clock(struct bsc_engine *engine, struct bsc_service *service)
+{
+    int64_t limit_ms = bsc_step_current(service)->timeout_ms;
+    if (limit_ms)
+        service->rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
+}
+
 /* Its end is told whoever started it; the token says that it is waited for. */
 void bsc_hook_await(struct bsc_engine *engine, struct bsc_service *service)
 {
-    struct bsc_rollout *rollout = service->rollout;
-    int64_t limit_ms = bsc_step_current(service)->timeout_ms;
-    rollout->step_token = bsc_token_next(engine, service);
-    if (limit_ms)
-        rollout->step_until_ms = bsc_now(engine) + limit_ms + hook_spare_ms;
+    service->rollout->step_token = bsc_token_next(engine, service);
+    begin_clock(engine, service);
 }
 
+/* It may ask through the proxy, so it waits until that can answer. */
 void bsc_hook_run(struct bsc_engine *engine, struct bsc_service *service, bool undo)
 {
+    if (bsc_preview_awaited(service)) { /* judging tries again */
+        if (!service->rollout->step_until_ms)
+            begin_clock(engine, service);
+        return;
+    }
     bsc_hook_await(engine, service);
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_HOOK, service);
     effect->token = service->rollout->step_token;
@@ -183,11 +193,15 @@ enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *s
         snprintf(reason, size, "%s failed: %s", what, rollout->waiting);
         return rollout->waiting[0] ? BSC_FAIL : BSC_DONE;
     }
+    if (!rollout->step_token)
+        bsc_hook_run(engine, service, rollout->row.walk.status == BSC_ROLLOUT_UNDOING);
     if (rollout->step_unknown)
         snprintf(reason, size,
                  "the machine went down while %s ran: look whether it did its work; "
                  "'bascule abort %s' ends the rollout",
                  what, service->name);
+    else if (!rollout->step_token)
+        snprintf(reason, size, "%s waits for the proxy to acknowledge the preview", what);
     else
         snprintf(reason, size, "%s runs", what);
     if (rollout->step_unknown && unknown_fails(service)) {
@@ -197,7 +211,7 @@ enum bsc_verdict bsc_hook_judge(struct bsc_engine *engine, struct bsc_service *s
     }
     if (!bsc_step_expired(engine, rollout))
         return BSC_WAIT;
-    if (!rollout->step_unknown)
+    if (!rollout->step_unknown && rollout->step_token)
         snprintf(reason, size, "%s did not end in time", what);
     bsc_rollout_blame(service, BSC_TIMEOUT, 0, 0);
     return BSC_FAIL;

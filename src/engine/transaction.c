@@ -252,6 +252,8 @@ void bsc_settle(struct bsc_engine *engine)
 {
     if (engine->commit_token || engine->phase == BSC_PHASE_LOADING)
         return;
+    for (size_t i = 0; i < engine->touched_count; i++)
+        bsc_preview_renew(engine->touched[i]);
     for (bool again = true; again;) {
         again = false; /* one publish may want others: see make_good */
         for (size_t i = 0; i < engine->touched_count; i++)

@@ -64,6 +64,10 @@ struct bsc_routing {
      * came of it. Its lists are borrowed during the call. */
     const struct bsc_shadow_spec *mirror;
     unsigned mirror_bp; /* so many of them */
+    /* Who asks for it as `spec->preview` says gets instances of `preview_slot`, and is counted
+     * nowhere; false: is told that there is nothing to be seen. */
+    bool preview;
+    enum bsc_slot preview_slot;
     /* Users of this split are counted for `rollout`, and FACTS told of them; NULL: none are. */
     const struct bsc_ab_spec *trial;
     const struct bsc_fact_source *sources; /* that were read already, before a restart */
@@ -121,6 +125,10 @@ struct bsc_router_listener {
     char service[BSC_NAME_MAX + 1]; /* of TCP, that gets every connection; "": HTTP */
 };
 
+/* The addresses that are in force: what the last configuration said that was taken. `index` from 0;
+ * false: there are not so many. */
+typedef bool (*bsc_listener_at)(void *self, unsigned index, struct bsc_router_listener *out);
+
 struct bsc_router_ops {
     const char *name;
     /* What is no service's: listening addresses, what is spoken there, the proxy. CONFIGURED when
@@ -145,6 +153,7 @@ struct bsc_router_ops {
     void (*drain)(void *self, const char *const *ids, unsigned count, bsc_token token);
     /* No DRAINED for this token any more. */
     void (*cancel)(void *self, bsc_token token);
+    bsc_listener_at listener;
 };
 
 struct bsc_router {

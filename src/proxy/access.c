@@ -130,7 +130,8 @@ void bsc_access_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bo
         (uint8_t)(exchange->tries + (exchange->rescued ? exchange->failed_tries - 1 : 0));
     record->slot = exchange->charged ? exchange->slot : BSC_SLOT_COUNT;
     record->whole = whole;
-    record->error = bsc_exchange_charged_error(exchange);
+    record->preview = exchange->previewed;
+    record->error = !exchange->previewed && bsc_exchange_charged_error(exchange);
     record->answered_us = exchange->answered_us;
     record->ended_us = worker->now_us;
     record->bytes_in = exchange->request.data_bytes;

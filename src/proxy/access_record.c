@@ -130,6 +130,8 @@ static void add_json(const struct bsc_access_record *record, const struct bsc_ac
     if (record->slot < BSC_SLOT_COUNT)
         bsc_text_printf(out, ",\"slot\":\"%s\",\"tries\":%u",
                         bsc_slot_name((enum bsc_slot)record->slot), record->tries);
+    if (record->preview)
+        bsc_text_puts(out, ",\"preview\":true");
     if (record->error)
         bsc_text_puts(out, ",\"error\":true");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -43,6 +43,7 @@ struct bsc_access_record {
     uint8_t slot;     /* enum bsc_slot; BSC_SLOT_COUNT: none was chosen */
     bool tls;
     bool whole;          /* the client got a whole answer */
+    bool preview;        /* it asked for what is not live */
     bool error;          /* its slot is charged with one */
     int64_t started_us;  /* boot clock: the head was complete */
     int64_t answered_us; /* the answer's head was; 0: none */

@@ -26,7 +26,7 @@ static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange
     const struct bsc_split *split = &exchange->service->split;
     bool rescued = exchange->rescued && split->rescue && split->stable == exchange->slot;
     if (exchange->charged &&
-        (rescued || bsc_split_serves(split, exchange->slot) || exchange->mirrored))
+        (rescued || bsc_split_serves(split, exchange->slot) || exchange->pinned))
         return;
     bool chosen = exchange->chosen && split->rules;
     if (chosen)
@@ -80,6 +80,12 @@ static struct bsc_local_instance *choose_instance(struct bsc_worker *worker,
     return instance;
 }
 
+/* Of a try that was given up. */
+static enum bsc_outcome given_up(const struct bsc_exchange *exchange)
+{
+    return exchange->pinned ? BSC_OUTCOME_UNKNOWN : BSC_OUTCOME_BAD;
+}
+
 /* The same where instances have a limit: first come, first served. False: the exchange waits, or
  * was answered; *go_on says whether it still lives. */
 static bool choose_below_limit(struct bsc_worker *worker, struct bsc_exchange *exchange,
@@ -90,7 +96,7 @@ static bool choose_below_limit(struct bsc_worker *worker, struct bsc_exchange *e
     if (*out || !exchange->service->choices[exchange->slot].count)
         return true;
     if (exchange->instance) { /* its own place may be the one that it could have */
-        bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
+        bsc_exchange_release(worker, exchange, given_up(exchange));
         *out = behind ? NULL : choose_instance(worker, exchange);
     }
     if (!*out)
@@ -127,7 +133,7 @@ bool bsc_exchange_claim(struct bsc_worker *worker, struct bsc_exchange *exchange
     bsc_local_claim(worker, service, instance);
     bsc_queue_leave(worker, exchange, true);
     /* Only now, so that the request is always in flight somewhere. */
-    bsc_exchange_release(worker, exchange, BSC_OUTCOME_BAD);
+    bsc_exchange_release(worker, exchange, given_up(exchange));
     exchange->instance = instance;
     exchange->placed = limited;
     bool h2 = instance->shared->h2 && !exchange->tcp;
@@ -177,8 +183,12 @@ bool bsc_exchange_go(struct bsc_worker *worker, struct bsc_exchange *exchange)
     case BSC_TRAFFIC_SERVE:
         return bsc_exchange_claim(worker, exchange);
     case BSC_TRAFFIC_HOLD:
+        if (exchange->pinned) /* while users wait is when somebody wants to look */
+            return bsc_exchange_claim(worker, exchange);
         return hold(worker, exchange);
     case BSC_TRAFFIC_MAINTENANCE:
+        if (exchange->pinned)
+            return bsc_exchange_claim(worker, exchange);
         exchange->retry_after_s = RETRY_AFTER_S;
         return bsc_exchange_own(worker, exchange, 503, "maintenance",
                                 "The service is under maintenance and will be back soon.");

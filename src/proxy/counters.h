@@ -23,8 +23,9 @@ enum {
     BSC_COUNTERS_VERSION = 7,
     BSC_COUNTERS_WORKERS_MAX = 64,
     BSC_RESCUE_CAUSES = 5,
-    BSC_CELLS = 65536,  /* indices 0 .. BSC_CELLS-1 */
-    BSC_GAUGES = 65536, /* index 0 is never handed out: "no instance" */
+    BSC_CELLS = 65536,               /* indices 0 .. BSC_CELLS-1 */
+    BSC_CELL_NOBODY = BSC_CELLS - 1, /* never handed out: what nobody is charged with */
+    BSC_GAUGES = 65536,              /* index 0 is never handed out: "no instance" */
 };
 
 /* Identities are hashed under this first, and then under the key of a rollout (identity.h): who

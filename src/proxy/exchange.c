@@ -18,6 +18,8 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
+enum { PREVIEW_AFTER_S = 5 };
+
 static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 const char *bsc_exchange_write_id(uint64_t id, char out[static BSC_EXCHANGE_ID_BYTES])
@@ -131,6 +133,53 @@ static void identify(struct bsc_worker *worker, struct bsc_exchange *exchange, c
     exchange->identified = exchange->give_cookie = true;
 }
 
+static void find_rate_path(const struct bsc_worker *worker, struct bsc_exchange *exchange,
+                           const char *bytes)
+{
+    const struct bsc_request *request = &worker->request;
+    const struct bsc_edge *edge = &exchange->service->shared->edge;
+    if (edge->path_count)
+        exchange->rate_path =
+            (uint8_t)bsc_edge_find(edge, bytes + request->target.at, request->target.size);
+}
+
+static bool too_large(struct bsc_worker *worker, struct bsc_exchange *exchange)
+{
+    return bsc_exchange_own(worker, exchange, 431, "bad-request",
+                            "The request's head is too large.");
+}
+
+/* It belongs to no user: no affinity, no rule, no test looks at it, and it is not copied. */
+static void begin_preview(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                          const char *bytes, bool denied)
+{
+    const struct bsc_preview *preview = exchange->service->shared->preview;
+    if (!worker->request.replayable)
+        bsc_exchange_keep_body(worker, exchange, bytes);
+    bool built = build_request(worker, exchange, bytes);
+    find_rate_path(worker, exchange, bytes);
+    if (bsc_access_log_on(worker->access))
+        bsc_access_begin(worker, exchange, bytes);
+    bsc_connection_consume(worker, &exchange->client->connection, worker->request.head.bytes);
+    exchange->previewed = true;
+    if (!built) {
+        too_large(worker, exchange);
+    } else if (denied) {
+        bsc_exchange_own(worker, exchange, 403, "preview-denied",
+                         "The preview's token is another one.");
+    } else if (!preview->open) {
+        exchange->retry_after_s = PREVIEW_AFTER_S;
+        bsc_exchange_own(worker, exchange, 503, "no-preview",
+                         "There is nothing to preview: no release of the service is deployed, "
+                         "healthy and not yet live.");
+    } else {
+        exchange->slot = (uint8_t)preview->slot;
+        exchange->cell = BSC_CELL_NOBODY;
+        exchange->charged = exchange->pinned = true;
+        bsc_exchange_admit(worker, exchange);
+    }
+}
+
 void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
 {
     const struct bsc_request *request = &worker->request;
@@ -149,6 +198,14 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
     bool built = false;
     if (exchange->service) {
         bsc_local_service_enter(exchange->service);
+        const struct bsc_preview *preview = exchange->service->shared->preview;
+        if (preview) {
+            enum bsc_preview_asked asked = bsc_preview_ask(preview, &worker->request, bytes);
+            if (asked != BSC_PREVIEW_NOT_ASKED) {
+                begin_preview(worker, exchange, bytes, asked == BSC_PREVIEW_DENIED);
+                return;
+            }
+        }
         if (!request->replayable)
             bsc_exchange_keep_body(worker, exchange, bytes);
         built = build_request(worker, exchange, bytes);
@@ -158,9 +215,7 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
             exchange->blame =
                 (uint8_t)bsc_blame_find(&exchange->service->shared->blame,
                                         bytes + request->target.at, request->target.size);
-        if (exchange->service->shared->edge.path_count)
-            exchange->rate_path = (uint8_t)bsc_edge_find(
-                &exchange->service->shared->edge, bytes + request->target.at, request->target.size);
+        find_rate_path(worker, exchange, bytes);
         if (exchange->service->split.rules)
             bsc_exchange_match(exchange, &request->head, bytes);
         if (exchange->service->shared->mirror)
@@ -178,7 +233,7 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
         bsc_exchange_own(worker, exchange, 404, "no-route",
                          "No service has a route for this host and path.");
     else if (!built)
-        bsc_exchange_own(worker, exchange, 431, "bad-request", "The request's head is too large.");
+        too_large(worker, exchange);
     else
         bsc_exchange_admit(worker, exchange);
 }
@@ -200,7 +255,10 @@ void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchan
 static enum bsc_outcome outcome_of(const struct bsc_exchange *exchange)
 {
     bool error = bsc_exchange_erred(exchange, (enum bsc_cause)exchange->cause, exchange->status);
-    if (exchange->cause != BSC_CAUSE_NONE || exchange->status >= 500)
+    bool failed = exchange->cause != BSC_CAUSE_NONE || exchange->status >= 500;
+    if ((failed || error) && exchange->pinned) /* nobody is left out for it */
+        return BSC_OUTCOME_UNKNOWN;
+    if (failed)
         return error ? BSC_OUTCOME_BAD : BSC_OUTCOME_EXCUSED;
     if (!exchange->status)
         return BSC_OUTCOME_UNKNOWN;
@@ -366,12 +424,20 @@ static void arm_question(struct bsc_worker *worker, struct bsc_exchange *exchang
                   worker->now_ms + BSC_PROBE_MS);
 }
 
+/* Does what waits in the queue of its slot belong elsewhere by now? */
+static bool must_leave_queue(const struct bsc_exchange *exchange)
+{
+    const struct bsc_local_service *service = exchange->service;
+    if (service->removed || !service->has_split || service->shared->traffic == BSC_TRAFFIC_STOP)
+        return true;
+    return !exchange->pinned && (service->shared->traffic != BSC_TRAFFIC_SERVE ||
+                                 !bsc_split_serves(&service->split, exchange->slot));
+}
+
 /* Tries again when it is its turn; goes elsewhere when the traffic has left its slot. */
 static void run_queued(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
-    const struct bsc_local_service *service = exchange->service;
-    if (service->removed || !service->has_split || service->shared->traffic != BSC_TRAFFIC_SERVE ||
-        !bsc_split_serves(&service->split, exchange->slot))
+    if (must_leave_queue(exchange))
         bsc_queue_leave(worker, exchange, false);
     else if (bsc_queue_is_behind(exchange))
         return;

@@ -94,6 +94,8 @@ struct bsc_exchange {
     bool cut : 1;          /* the client does not read: what it has must not look whole */
     bool chosen : 1;       /* by a match rule, when its head came */
     bool mirrored : 1;     /* a copy, whose answer nobody waits for (mirror.h) */
+    bool pinned : 1;       /* it stays in its slot, whatever the split says: such a copy, or ... */
+    bool previewed : 1;    /* ... a look at what is not live (preview.h) */
     bool by_proxy : 1;     /* a trusted proxy passed it on ... */
     int64_t body_us;       /* since when its body is waited for; 0: it was not */
     struct bsc_ip behind;  /* ... for this client */

@@ -156,7 +156,7 @@ static void ask(struct bsc_worker *worker, struct bsc_mirror_job *job)
     exchange->keep_alive = true;
     exchange->replayable = job->safe;
     exchange->phase = BSC_EXCHANGE_WAITING;
-    exchange->charged = exchange->mirrored = true; /* in a shard of its own */
+    exchange->charged = exchange->mirrored = exchange->pinned = true; /* in a shard of its own */
     exchange->slot = (uint8_t)(job->again ? bsc_slot_other(rules->slot) : rules->slot);
     exchange->answer.tap = tap;
     bsc_flow_begin(&exchange->request, BSC_FRAMING_NONE, 0);

@@ -174,6 +174,7 @@ void bsc_service_release(struct bsc_service *service)
     bsc_pages_deinit(&service->pages);
     bsc_mirror_rules_destroy(service->mirror);
     bsc_trial_rules_destroy(service->trial);
+    bsc_preview_destroy(service->preview);
     free(service->identity_name);
     free(service->cookie);
     hold_count_release(service->hold);

@@ -22,6 +22,7 @@
 #include "proxy/edge.h"
 #include "proxy/mirror_rules.h"
 #include "proxy/options.h"
+#include "proxy/preview.h"
 #include "proxy/retry_policy.h"
 #include "proxy/roles.h"
 #include "proxy/routes.h"
@@ -97,6 +98,7 @@ struct bsc_service {
     struct bsc_blame blame;          /* which of its answers are errors */
     struct bsc_pages pages;          /* before the proxy's own */
     struct bsc_trial_rules *trial;   /* an A/B test; NULL: none is under way */
+    struct bsc_preview *preview;     /* who may look at what is not live; NULL: nobody */
     struct bsc_hold_count *hold;
     unsigned route_count;
     struct bsc_service_route *routes;

@@ -67,7 +67,9 @@ bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     if (exchange->upstream)
         bsc_upstream_close(worker, exchange->upstream);
     exchange->upstream = NULL;
-    bsc_exchange_release(worker, exchange, exchange->cause ? BSC_OUTCOME_BAD : BSC_OUTCOME_UNKNOWN);
+    bsc_exchange_release(worker, exchange,
+                         exchange->cause && !exchange->pinned ? BSC_OUTCOME_BAD
+                                                              : BSC_OUTCOME_UNKNOWN);
     bsc_buffer_return(&worker->buffers, &exchange->request.out);
     if (exchange->tcp)
         return bsc_tcp_refuse(worker, exchange, status, reason);

@@ -214,7 +214,8 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
         bsc_blame_parse(json_object_get(object, "errors"), &service->blame, error) ||
         bsc_pages_parse(json_object_get(object, "pages"), &service->pages, error) ||
         bsc_mirror_rules_parse(json_object_get(object, "mirror"), &service->mirror, error) ||
-        bsc_trial_rules_parse(json_object_get(object, "trial"), &service->trial, error))
+        bsc_trial_rules_parse(json_object_get(object, "trial"), &service->trial, error) ||
+        bsc_preview_parse(json_object_get(object, "preview"), &service->preview, error))
         return error->status;
     service->balancing = (enum bsc_balancing)balancing;
     service->traffic = (enum bsc_traffic_mode)traffic;

@@ -61,7 +61,7 @@ bool bsc_rescue_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, 
 {
     const struct bsc_split *split = &exchange->service->split;
     if (!exchange->service->has_split || !split->rescue || !exchange->charged ||
-        exchange->rescued || exchange->mirrored || exchange->slot == split->stable ||
+        exchange->rescued || exchange->pinned || exchange->slot == split->stable ||
         exchange->service->removed || exchange->service->shared->traffic != BSC_TRAFFIC_SERVE ||
         !bsc_exchange_repeatable(exchange) ||
         !bsc_exchange_erred(exchange, (enum bsc_cause)exchange->cause, status))

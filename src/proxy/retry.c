@@ -63,7 +63,7 @@ bool bsc_exchange_repeatable(const struct bsc_exchange *exchange)
 static bool may_stay(const struct bsc_exchange *exchange)
 {
     const struct bsc_split *split = &exchange->service->split;
-    return !split->rescue || exchange->slot == split->stable ||
+    return exchange->pinned || !split->rescue || exchange->slot == split->stable ||
            bsc_split_serves(split, exchange->slot);
 }
 

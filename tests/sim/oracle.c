@@ -410,6 +410,7 @@ void sim_check_publish(struct sim *sim, const struct bsc_routing *routing)
     check_capacity(sim, row, routing);
     check_match(sim, row, routing);
     check_mirror(sim, row, routing);
+    sim_check_preview(sim, row, routing);
     const struct sim_route *before = &sim->wanted[sim_service_index(row->name)];
     for (unsigned i = 0; i < BSC_SLOT_COUNT; i++) {
         enum bsc_slot slot = (enum bsc_slot)i;
@@ -435,6 +436,7 @@ void sim_check_start(struct sim *sim, const struct bsc_launch *launch)
 {
     const struct bsc_stored_state *state = sim_store_state(sim);
     if (is_command(launch->id)) {
+        sim_check_preview_command(sim, launch);
         enum bsc_step_kind kind = strstr(launch->id, "-hook-") ? BSC_STEP_HOOK : BSC_STEP_GATE;
         for (unsigned i = 0; i < state->rollout_count; i++) {
             const struct bsc_rollout_row *row = &state->rollouts[i];
@@ -561,6 +563,7 @@ static void check_service_end(struct sim *sim, const struct bsc_service *service
         sim_fail(sim, "I2: the proxy sends %s elsewhere than the store says", service->name);
     if (route->match)
         sim_fail(sim, "match rules of %s are in force, and no rollout is", service->name);
+    sim_check_preview_at_rest(sim, service, route);
     if (route->traffic != service->row.traffic)
         sim_fail(sim, "requests for %s are still held", service->name);
 }

@@ -86,6 +86,8 @@ static void take(struct sim *sim, const struct bsc_routing *routing, bsc_token t
     wanted->mirror = routing->mirror != NULL;
     wanted->candidate = routing->candidate;
     wanted->match = routing->match != NULL;
+    wanted->preview = routing->preview;
+    wanted->preview_slot = routing->preview_slot;
     wanted->rollout = routing->rollout;
     wanted->counts = routing->trial != NULL;
     if (wanted->counts) /* proxies keep what they found; where it was read to, the engine knows */
@@ -177,6 +179,13 @@ static void configure(void *self, const struct bsc_config *config, bsc_token tok
     sim_send(sim, 1 + (int64_t)sim_random(sim, 10), &event);
 }
 
+static bool listener(void *self, unsigned index, struct bsc_router_listener *out)
+{
+    (void)self;
+    *out = (struct bsc_router_listener){ .address = "127.0.0.1:8080" };
+    return index == 0;
+}
+
 struct bsc_router sim_router_port(struct sim *sim)
 {
     static const struct bsc_router_ops ops = { .name = "sim",
@@ -185,7 +194,8 @@ struct bsc_router sim_router_port(struct sim *sim)
                                                .publish_together = publish_together,
                                                .remove = remove_route,
                                                .drain = drain,
-                                               .cancel = cancel };
+                                               .cancel = cancel,
+                                               .listener = listener };
     return (struct bsc_router){ &ops, sim };
 }
 
@@ -202,7 +212,8 @@ bool sim_router_reaches(const struct sim *sim, const struct sim_id *id)
             const struct sim_route *route = &sim->generations[g].routes[s];
             for (unsigned i = 0; route->known && i < route->endpoint_count; i++)
                 if (route->endpoints[i].id == id && route->endpoints[i].healthy &&
-                    gets_requests(route, route->endpoints[i].slot))
+                    (gets_requests(route, route->endpoints[i].slot) ||
+                     (route->preview && route->preview_slot == route->endpoints[i].slot)))
                     return true;
         }
     return false;
@@ -479,6 +490,7 @@ void sim_router_turn(struct sim *sim)
             bool takes = !generation->retiring || generation->retires_ms > sim->now_ms;
             if (takes && !sim->calm)
                 request(sim, g, s);
+            sim_look(sim, g, s);
         }
         count(sim, s);
         compare(sim, s);

@@ -232,6 +232,7 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
     if (sim_random(sim, 3) == 0)
         add_late_hooks(spec, sim_random(sim, 2), sim_random(sim, 3) != 0);
     draw_group(sim, spec, service);
+    sim_draw_preview(sim, spec, service);
     if (!fixed && sim_random(sim, 5) == 0) {
         spec->route_count = 0;
         spec->deploy.order = sim_random(sim, 2) ? BSC_ORDER_START_FIRST : BSC_ORDER_STOP_FIRST;

@@ -64,9 +64,11 @@ struct sim_route {
     bool rescue, tripped; /* tripped: the weights are the proxy's own, all to `stable` */
     enum bsc_slot stable, candidate;
     bool watch;
-    bool match;  /* some requests go to the candidate by rule */
-    bool mirror; /* requests are copied to the candidate */
-    bool counts; /* users of an A/B test */
+    bool match;   /* some requests go to the candidate by rule */
+    bool mirror;  /* requests are copied to the candidate */
+    bool counts;  /* users of an A/B test */
+    bool preview; /* some may look at ... */
+    enum bsc_slot preview_slot;
     uint64_t rollout;
     enum bsc_traffic traffic;
     unsigned endpoint_count;
@@ -272,6 +274,15 @@ enum bsc_slot sim_stable(struct sim *sim, unsigned service); /* as it is stored 
 void sim_check_stopped(struct sim *sim);
 void sim_check_end(struct sim *sim);
 bool sim_at_rest(struct sim *sim); /* would sim_check_end find nothing? */
+
+/* preview.c */
+void sim_draw_preview(const struct sim *sim, struct bsc_spec *spec, unsigned service);
+void sim_check_preview(struct sim *sim, const struct bsc_service_row *row,
+                       const struct bsc_routing *routing);
+void sim_check_preview_at_rest(struct sim *sim, const struct bsc_service *service,
+                               const struct sim_route *route);
+void sim_check_preview_command(struct sim *sim, const struct bsc_launch *launch);
+void sim_look(struct sim *sim, unsigned g, unsigned s);
 
 /* groups.c: of services that are released together the store has all or none promoted, and the
  * proxies were told the splits of all or of none. */

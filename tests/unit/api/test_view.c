@@ -153,7 +153,7 @@ static void a_service_shows_both_slots_and_its_rollout(void **unused)
     (void)unused;
     struct world world;
     make_world(&world);
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_described(json, "Service");
     assert_string_equal(text_at(json, "name"), "web");
     assert_string_equal(text_at(json, "live"), "blue");
@@ -185,7 +185,7 @@ static void a_rollout_that_holds_the_requests_is_told_beside_the_traffic_mode(vo
     struct bsc_plan *plan = &world.rollout.row.plan;
     plan->steps[0] = (struct bsc_step){ .kind = BSC_STEP_HOLD, .state = BSC_STEP_DONE };
     assert_true(bsc_api_is_held(&world.service));
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_true(json_is_true(at(json, "held")));
     assert_string_equal(text_at(json, "traffic"), "serve");
     json_decref(json);
@@ -196,12 +196,42 @@ static void a_rollout_that_holds_the_requests_is_told_beside_the_traffic_mode(vo
     assert_false(bsc_api_is_held(&world.service));
 }
 
+static void the_way_to_what_is_not_live_is_shown_without_its_secret(void **unused)
+{
+    (void)unused;
+    struct world world;
+    make_world(&world);
+    struct bsc_spec spec = { .preview = { NULL, "X-Look", "0123456789abcdef" } };
+    const struct bsc_preview_way way = { "http://shop.example/", "127.0.0.1:80" };
+    const enum bsc_slot green = BSC_GREEN;
+    world.service.row.spec = &spec;
+    json_t *json = bsc_api_view_service(&world.service, &world.figures,
+                                        bsc_api_view_preview(&world.service, &green, &way));
+    assert_described(json, "Service");
+    assert_string_equal(text_at(json, "preview.slot"), "green");
+    assert_string_equal(text_at(json, "preview.version"), "v2");
+    assert_string_equal(text_at(json, "preview.header"), "X-Look");
+    assert_string_equal(text_at(json, "preview.url"), "http://shop.example/");
+    char *text = json_dumps(json, 0);
+    assert_null(strstr(text, "0123456789abcdef"));
+    free(text);
+    json_decref(json);
+    json = bsc_api_view_preview(&world.service, NULL, &(struct bsc_preview_way){ "", "" });
+    assert_described(json, "Preview");
+    assert_true(json_is_null(at(json, "slot")) && json_is_null(at(json, "url")));
+    json_decref(json);
+    spec.preview.token = NULL;
+    json = bsc_api_view_preview(&world.service, NULL, &way);
+    assert_true(json_is_null(json));
+    json_decref(json);
+}
+
 static void instances_come_by_position(void **unused)
 {
     (void)unused;
     struct world world;
     make_world(&world);
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_int_equal(json_array_size(at(json, "slots.blue.instances")), 2);
     assert_string_equal(text_at(json, "slots.blue.instances.0.id"), "web-blue-1-0");
     assert_string_equal(text_at(json, "slots.blue.instances.1.id"), "web-blue-1-1");
@@ -215,7 +245,7 @@ static void a_rollout_that_is_over_is_no_longer_the_rollout(void **unused)
     make_world(&world);
     world.rollout.row.walk = (struct bsc_walk){ .status = BSC_ROLLOUT_FAILED, .cursor = 2 };
     put(world.rollout.row.reason, sizeof world.rollout.row.reason, "not healthy by the deadline");
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_described(json, "Service");
     assert_true(json_is_null(at(json, "rollout")));
     assert_string_equal(text_at(json, "last_rollout.status"), "failed");
@@ -231,7 +261,7 @@ static void rescues_are_those_of_the_rollout(void **unused)
     world.figures = (struct bsc_router_service_figures){
         .requests = 1000, .ejections = 2, .rollout = 12, .rescues = { .status = 7, .refused = 1 }
     };
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_described(json, "Service");
     assert_int_equal(json_integer_value(at(json, "figures.requests")), 1000);
     assert_int_equal(json_integer_value(at(json, "figures.ejections")), 2);
@@ -239,7 +269,7 @@ static void rescues_are_those_of_the_rollout(void **unused)
     assert_int_equal(json_integer_value(at(json, "rollout.rescues.refused")), 1);
     json_decref(json);
     world.figures.rollout = 11;
-    json = bsc_api_view_service(&world.service, &world.figures);
+    json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_described(json, "Service");
     assert_true(json_is_null(at(json, "rollout.rescues")));
     json_decref(json);
@@ -252,7 +282,7 @@ static void what_is_not_known_is_null(void **unused)
     memset(&world, 0, sizeof world);
     put(world.service.name, sizeof world.service.name, "web");
     bsc_slots_init(&world.service.row.slots);
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_described(json, "Service");
     assert_string_equal(text_at(json, "slots.blue.state"), "live");
     assert_true(json_is_null(at(json, "slots.blue.version")));
@@ -282,7 +312,7 @@ static void an_instance_that_restarts_tells_how_it_exited(void **unused)
     world.instances[2].row.phase = BSC_INSTANCE_RESTARTING;
     world.instances[2].pid = 0;
     put(world.instances[2].last_exit, sizeof world.instances[2].last_exit, "exited with status 1");
-    json_t *json = bsc_api_view_service(&world.service, &world.figures);
+    json_t *json = bsc_api_view_service(&world.service, &world.figures, json_null());
     assert_string_equal(text_at(json, "slots.green.instances.0.detail"), "exited with status 1");
     assert_true(json_is_null(at(json, "slots.green.instances.0.pid")));
     json_decref(json);
@@ -366,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_shows_both_slots_and_its_rollout),
         cmocka_unit_test(a_rollout_that_holds_the_requests_is_told_beside_the_traffic_mode),
+        cmocka_unit_test(the_way_to_what_is_not_live_is_shown_without_its_secret),
         cmocka_unit_test(instances_come_by_position),
         cmocka_unit_test(a_rollout_that_is_over_is_no_longer_the_rollout),
         cmocka_unit_test(rescues_are_those_of_the_rollout),

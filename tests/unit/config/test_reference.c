@@ -112,6 +112,10 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             strncat(margin, "  ", sizeof margin - strlen(margin) - 1);
         }
         bsc_text_printf(&text, "%s%s: %s\n", margin, at, example);
+        if (!strcmp(key->path, "deploy.preview.header"))
+            bsc_text_printf(&text, "%stoken: 0123456789abcdef\n", margin);
+        if (!strncmp(key->path, "deploy.preview.", 15))
+            bsc_text_puts(&text, "    route: {}\n");
         if (!strcmp(key->path, "depends_on"))
             bsc_text_puts(&text, "  db: { command: app }\n  api: { command: app }\n");
         if (!strncmp(key->path, "affinity.", 9) && strcmp(at, "cookie") != 0 &&

@@ -189,6 +189,9 @@ static struct bsc_spec *random_spec(void)
     spec->env_files = random_strings(arena, 0);
     spec->user = maybe_text(arena);
     spec->edge.error_pages = random_pages(arena);
+    spec->preview.host = maybe_text(arena);
+    spec->preview.header = random_text(arena);
+    spec->preview.token = maybe_text(arena);
     spec->errors =
         (struct bsc_errors_spec){ random_statuses(), random_rules(arena), random_rules(arena) };
     spec->health.kind = below(3);
@@ -261,6 +264,14 @@ static void same_instances(const struct bsc_spec *a, const struct bsc_spec *b)
     assert_int_equal(a->grace_ms, b->grace_ms);
 }
 
+/* Without a field of its own it has the usual one. */
+static void same_preview(const struct bsc_preview_spec *a, const struct bsc_preview_spec *b)
+{
+    same_text(a->host, b->host);
+    same_text(a->token, b->token);
+    assert_string_equal(a->header ? a->header : "X-Bascule-Preview", b->header);
+}
+
 static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
 {
     same_text(a->name, b->name);
@@ -302,6 +313,7 @@ static void same_spec(const struct bsc_spec *a, const struct bsc_spec *b)
     same_strings(&a->environment, &b->environment);
     same_strings(&a->env_files, &b->env_files);
     same_text(a->user, b->user);
+    same_preview(&a->preview, &b->preview);
     same_pages(&a->edge.error_pages, &b->edge.error_pages);
     same_errors(&a->errors, &b->errors);
     same_instances(a, b);
