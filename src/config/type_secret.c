@@ -105,17 +105,10 @@ static bool read_file(struct bsc_reader *reader, const struct bsc_key *key,
     return true;
 }
 
-/* The secret is stored, by its own key. */
-static json_t *write_file(const struct bsc_key *key, const void *base)
-{
-    (void)key, (void)base;
-    return NULL;
-}
-
 static json_t *schema_file(const struct bsc_key *key)
 {
     (void)key;
     return bsc_schema_text(NULL);
 }
 
-const struct bsc_type bsc_type_secret_file = { expect_file, read_file, write_file, schema_file };
+const struct bsc_type bsc_type_secret_file = { expect_file, read_file, write_secret, schema_file };

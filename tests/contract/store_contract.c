@@ -89,6 +89,7 @@ static struct bsc_spec *make_spec(const char *name, const char *version)
     spec->version = bsc_arena_copy(&spec->arena, version);
     spec->route_count = 2;
     spec->routes = routes;
+    spec->preview = (struct bsc_preview_spec){ "p.example", "X-Look", "0123456789abcdef" };
     spec->command.argv = (struct bsc_strings){ 4, argv };
     spec->directory = "/srv/web";
     spec->environment = (struct bsc_strings){ 3, variables };

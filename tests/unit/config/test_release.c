@@ -159,7 +159,9 @@ static const char *const services[] = {
     "}",
     "command: [work], release: shop, depends_on: [db, api], health: { running: 2s },"
     "deploy: { order: stop-first } }, db: { command: [db] }, api: { command: [api]",
-    "command: app, affinity: { header: X-User }, deploy: { strategy: ab, ab: { goals: [{ name: "
+    "command: app, route: { path: / }, affinity: { header: X-User }, deploy: { preview: { host: "
+    "p.example, header: X-Look, "
+    "token: 0123456789abcdef }, strategy: ab, ab: { goals: [{ name: "
     "signup, path: \"/thanks*\", method: POST, status: 201, header: { X-Done: \"yes\" } }, { "
     "name: seen, path: /end }], value: { header: X-Order-Total }, decide: seen } }",
     "command: app, route: { path: / }, env_file: shop.env, limits: { body: 1MiB },"
