@@ -95,17 +95,15 @@ static struct bsc_spec *make_spec(const char *name, const char *version)
     spec->environment = (struct bsc_strings){ 3, variables };
     spec->replicas = 3;
     spec->grace_ms = 10000;
-    spec->health = (struct bsc_health_spec){
-        .path = "/health",
-        .status_low = 200,
-        .status_high = 399,
-        .interval_ms = 1000,
-        .timeout_ms = 2000,
-        .rise = 2,
-        .fall = 3,
-        .deadline_ms = 60000,
-        .min_healthy_percent = 100,
-    };
+    spec->health = (struct bsc_health_spec){ .path = "/health",
+                                             .status_low = 200,
+                                             .status_high = 399,
+                                             .interval_ms = 1000,
+                                             .timeout_ms = 2000,
+                                             .rise = 2,
+                                             .fall = 3,
+                                             .deadline_ms = 60000,
+                                             .min_healthy_percent = 100 };
     return spec;
 }
 
