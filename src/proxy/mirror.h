@@ -84,6 +84,8 @@ enum bsc_status bsc_mirror_attach(struct bsc_mirror *mirror, struct bsc_worker *
                                   struct bsc_error *error) BSC_MUST_CHECK;
 /* There may be copies. */
 void bsc_mirror_event(struct bsc_worker *worker);
+/* Rules may have changed: what they do not want any more ends. */
+void bsc_mirror_updated(struct bsc_worker *worker);
 /* A copy was answered, or not. */
 void bsc_mirror_job_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole);
 

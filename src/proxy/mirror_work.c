@@ -29,7 +29,9 @@ enum {
 };
 
 struct bsc_mirror_job {
-    struct bsc_list node; /* while it waits to be asked again */
+    struct bsc_list node;          /* while it waits to be asked again */
+    struct bsc_list place;         /* among all */
+    struct bsc_exchange *exchange; /* NULL: none now */
     uint32_t service;
     uint64_t id;
     uint32_t latency_us, duration_ms;
@@ -46,7 +48,9 @@ struct bsc_mirror_side {
     struct bsc_handle handle;
     struct bsc_client carrier; /* of the clients that nobody is behind */
     unsigned jobs;
-    unsigned turn; /* the ring that is looked at next */
+    unsigned services; /* that are mirrored: each may have its share of the jobs */
+    unsigned turn;     /* the ring that is looked at next */
+    struct bsc_list all;
     struct bsc_list again;
 };
 
@@ -93,6 +97,7 @@ static void job_free(struct bsc_worker *worker, struct bsc_mirror_job *job)
 {
     worker->mirror->side->jobs--;
     bsc_list_remove(&job->node);
+    bsc_list_remove(&job->place);
     bsc_buffer_return(&worker->buffers, &job->request);
     bsc_buffer_return(&worker->buffers, &job->live);
     free(job);
@@ -146,6 +151,7 @@ static void ask(struct bsc_worker *worker, struct bsc_mirror_job *job)
     client->connection.phase = BSC_CLIENT_EXCHANGE;
     client->connection.exchange = exchange;
     tap->job = job;
+    job->exchange = exchange;
     tap->most = rules->body_bytes;
     bsc_list_init(&exchange->held);
     exchange->client = client;
@@ -226,16 +232,33 @@ static void count_unseen(struct bsc_worker *worker, const struct bsc_mirror_reco
     bsc_worker_mirrored(worker);
 }
 
+/* A candidate that hangs has no more than its share of what runs at once, so that those of other
+ * services get theirs; alone it has everything, and its copies wait in the rings. */
+static bool may_run(struct bsc_worker *worker, const struct bsc_mirror_record *record)
+{
+    struct bsc_mirror_side *side = worker->mirror->side;
+    unsigned most = side->services > 1 ? JOBS_AT_ONCE / side->services : JOBS_AT_ONCE, its = 0;
+    for (struct bsc_list *at = side->all.next; at != &side->all; at = at->next)
+        its += BSC_CONTAINER(at, struct bsc_mirror_job, place)->service == record->service;
+    if (its < most || !its)
+        return true;
+    struct bsc_mirror_record dropped = { .service = record->service, .id = record->id };
+    dropped.dropped = 1;
+    count_unseen(worker, &dropped);
+    return false;
+}
+
 static void take(struct bsc_worker *worker, struct bsc_ring *ring,
                  const struct bsc_mirror_record *record)
 {
     count_unseen(worker, record);
-    if (!record->request_bytes) {
+    if (!record->request_bytes || !may_run(worker, record)) {
         bsc_ring_pass(ring, record->size);
         return;
     }
     struct bsc_mirror_job *job = bsc_alloc(sizeof *job);
     bsc_list_init(&job->node);
+    bsc_list_add_tail(&worker->mirror->side->all, &job->place);
     job->service = record->service;
     job->id = record->id;
     job->latency_us = record->latency_us;
@@ -407,6 +430,7 @@ static void judge_again(struct bsc_worker *worker, const struct bsc_exchange *ex
 void bsc_mirror_job_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)
 {
     struct bsc_mirror_job *job = exchange->answer.tap->job;
+    job->exchange = NULL;
     if (job->again) {
         judge_again(worker, exchange, whole);
         job_free(worker, job);
@@ -426,6 +450,31 @@ void bsc_mirror_late(struct bsc_worker *worker, struct bsc_exchange *exchange)
     bsc_exchange_leave(worker, exchange);
 }
 
+/* One that is under way although its rules are not in force any more; NULL: there is none. */
+static struct bsc_exchange *outdated(const struct bsc_worker *worker)
+{
+    struct bsc_list *all = &worker->mirror->side->all;
+    for (struct bsc_list *at = all->next; at != all; at = at->next) {
+        const struct bsc_mirror_job *job = BSC_CONTAINER(at, struct bsc_mirror_job, place);
+        if (job->exchange && !service_of(worker, job))
+            return job->exchange;
+    }
+    return NULL;
+}
+
+void bsc_mirror_updated(struct bsc_worker *worker)
+{
+    struct bsc_mirror_side *side = worker->mirror->side;
+    struct bsc_exchange *exchange;
+    side->services = 0;
+    for (uint32_t i = 0; i < worker->service_count; i++) {
+        const struct bsc_local_service *service = bsc_local_find(worker, i);
+        side->services += service && service->shared && service->shared->mirror;
+    }
+    while ((exchange = outdated(worker)))
+        bsc_exchange_leave(worker, exchange);
+}
+
 enum bsc_status bsc_mirror_attach(struct bsc_mirror *mirror, struct bsc_worker *worker,
                                   struct bsc_error *error)
 {
@@ -433,6 +482,7 @@ enum bsc_status bsc_mirror_attach(struct bsc_mirror *mirror, struct bsc_worker *
     side->handle = (struct bsc_handle){ mirror->wake, BSC_KIND_MIRROR };
     side->carrier.carrier = &side->carrier;
     bsc_list_init(&side->again);
+    bsc_list_init(&side->all);
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = &side->handle };
     if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, mirror->wake, &event))
         return bsc_error_errno(error, "watch the mirror's queue");

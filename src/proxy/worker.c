@@ -134,6 +134,8 @@ static void read_inbox(struct bsc_worker *worker)
     for (size_t i = 0; i < count; i++)
         apply(worker, updates[i]);
     free(updates);
+    if (count && worker->mirrors)
+        bsc_mirror_updated(worker);
     bsc_queue_ring(worker);
 }
 

@@ -287,21 +287,21 @@ class Proxy:
         a.frombytes(self._map[offset:offset + 8 * count])
         return a
 
-    def _shards(self):
+    def _shards(self, copies=False):
         cell_bytes = 8 * (len(self.NAMES) + self.BUCKETS)
         size = os.fstat(self.counters_fd).st_size
         stride = (size - 4096) // (self.workers + 1)  # one more, for copies of requests
-        return [(4096 + i * stride, cell_bytes) for i in range(self.workers)]
+        return [(4096 + i * stride, cell_bytes) for i in range(self.workers + copies)]
 
     def shard_total(self, name):
         return sum(self._words(at, len(self.SHARD))[self.SHARD.index(name)]
                    for at, _ in self._shards())
 
-    def gauge(self, name, slot, address):
+    def gauge(self, name, slot, address, copies=False):
         self.ping()  # what was answered is counted a moment later
         started = finished = 0
         number = self.gauges[(name, slot, address)]
-        for at, _ in self._shards():
+        for at, _ in self._shards(copies):
             pair = self._words(at + self.SHARD_BYTES + self.GAUGE_BYTES * number, 2)
             started, finished = started + pair[0], finished + pair[1]
         return started, finished

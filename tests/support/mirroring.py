@@ -190,7 +190,7 @@ class Site:
 def in_flight(proxy, site):
     slots = [("blue", a.address) for a in site.live] + [("green", a.address) for a in site.candidate]
     return sum(started - finished for started, finished in
-               (proxy.gauge(site.name, slot, address) for slot, address in slots))
+               (proxy.gauge(site.name, slot, address, copies=True) for slot, address in slots))
 
 
 @contextlib.contextmanager

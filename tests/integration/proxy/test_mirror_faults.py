@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from dataplane import SANITIZED, Proxy, eventually
-from mirroring import App, Site, answer, json_of, mirroring
+from mirroring import App, Site, answer, in_flight, json_of, mirroring
 
 VALUE = {"a": 1}
 RING_BYTES = 2 << 20
@@ -230,7 +230,8 @@ def test_every_worker_copies(tmp_path):
             assert sorted(r.path for r in site.candidate[0].requests) == sorted(paths)
 
 
-def test_rules_that_change_while_copies_are_under_way_end_them_quietly(proxy):
+def test_copies_end_at_once_when_their_rules_do(proxy):
+    """Nothing is in flight at the candidate any more, so it need not be drained for long, and nothing is told."""
     hung = threading.Event()
 
     def candidate(request):
@@ -240,16 +241,32 @@ def test_rules_that_change_while_copies_are_under_way_end_them_quietly(proxy):
     with mirroring(proxy, json_of(VALUE), candidate) as site:
         site.ask(times=5)
         eventually(lambda: len(site.candidate[0].requests) == 5, what="five copies under way")
+        assert in_flight(proxy, site) == 5
+        started = time.monotonic()
         site.serve(mirror=False)
+        eventually(lambda: in_flight(proxy, site) == 0, what="nothing in flight")
+        assert time.monotonic() - started < SOON_S
         assert site.ask()[0] == 200
         hung.set()
-        eventually(lambda: proxy.gauge(site.name, "green", site.candidate[0].address) ==
-                   proxy.gauge(site.name, "green", site.candidate[0].address), what="nothing in flight")
         site.rollout += 1000  # another rollout: nothing of the old one is told under its name
         site.serve()
         site.ask()
         report = site.report(compared=1)
         assert report.compared == 1 and len(site.candidate[0].requests) == 6
+
+
+def test_a_candidate_that_hangs_takes_nothing_from_those_of_other_services(proxy):
+    hung = threading.Event()
+    with mirroring(proxy, json_of(VALUE), lambda r: hung.wait(30) and None) as ill, \
+            mirroring(proxy, json_of(VALUE), json_of({"a": 2})) as well:
+        ill.ask(times=100)
+        started = time.monotonic()
+        well.ask(times=50)
+        ill.ask(times=10)
+        assert well.report(compared=50).paths == ["a"]
+        assert time.monotonic() - started < 2 * SOON_S
+        assert ill.report(dropped=80).dropped <= 110 - 16
+        hung.set()
 
 
 def test_each_of_two_generations_copies_and_tells_for_itself():
