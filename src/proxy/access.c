@@ -122,8 +122,6 @@ static const char *const causes[BSC_CAUSE_COUNT] = {
 
 void bsc_access_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole)
 {
-    if (!exchange->note)
-        return;
     struct bsc_access_record *record = record_of(exchange->note);
     record->status = exchange->status;
     record->tries =

@@ -12,7 +12,7 @@
 void bsc_access_begin(struct bsc_worker *worker, struct bsc_exchange *exchange, const char *bytes);
 /* The same of a connection of TCP. */
 void bsc_access_begin_tcp(struct bsc_worker *worker, struct bsc_exchange *exchange);
-/* Before the exchange lets go of its instance; does nothing without a beginning. */
+/* Before the exchange lets go of its instance. Only when it has a note. */
 void bsc_access_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole);
 /* Something that was no request was answered with `status`. */
 void bsc_access_refused(struct bsc_worker *worker, const struct bsc_client *client, unsigned status,

@@ -37,9 +37,13 @@ static inline unsigned bsc_byte_hex(char byte)
     return byte <= '9' ? (unsigned)(byte - '0') : (unsigned)((byte | 0x20) - 'a') + 10;
 }
 
-/* The end of the longest run of bytes in `classes` that begins at `at`. */
+/* The end of the longest run of bytes in `classes` that begins at `at`. Four at a time. */
 static inline const char *bsc_bytes_run(const char *at, const char *end, unsigned classes)
 {
+    while (end - at >= 4 && bsc_byte_classes[(uint8_t)at[0]] & bsc_byte_classes[(uint8_t)at[1]] &
+                                bsc_byte_classes[(uint8_t)at[2]] &
+                                bsc_byte_classes[(uint8_t)at[3]] & classes)
+        at += 4;
     while (at < end && bsc_byte_is(*at, classes))
         at++;
     return at;

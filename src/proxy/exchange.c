@@ -180,6 +180,26 @@ static void begin_preview(struct bsc_worker *worker, struct bsc_exchange *exchan
     }
 }
 
+/* What few services want to know of a head. */
+static void look_closer(struct bsc_worker *worker, struct bsc_exchange *exchange, uint32_t index,
+                        const char *bytes)
+{
+    const struct bsc_request *request = &worker->request;
+    const struct bsc_service *service = exchange->service->shared;
+    const char *target = bytes + request->target.at;
+    if (service->identity)
+        identify(worker, exchange, bytes);
+    if (service->blame.path_count)
+        exchange->blame = (uint8_t)bsc_blame_find(&service->blame, target, request->target.size);
+    find_rate_path(worker, exchange, bytes);
+    if (exchange->service->split.rules)
+        bsc_exchange_match(exchange, &request->head, bytes);
+    if (service->mirror)
+        bsc_mirror_draw(worker, exchange, index, bytes);
+    if (service->trial)
+        bsc_trial_ask(worker, exchange, bytes);
+}
+
 void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
 {
     const struct bsc_request *request = &worker->request;
@@ -209,19 +229,8 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
         if (!request->replayable)
             bsc_exchange_keep_body(worker, exchange, bytes);
         built = build_request(worker, exchange, bytes);
-        if (exchange->service->shared->identity)
-            identify(worker, exchange, bytes);
-        if (exchange->service->shared->blame.path_count)
-            exchange->blame =
-                (uint8_t)bsc_blame_find(&exchange->service->shared->blame,
-                                        bytes + request->target.at, request->target.size);
-        find_rate_path(worker, exchange, bytes);
-        if (exchange->service->split.rules)
-            bsc_exchange_match(exchange, &request->head, bytes);
-        if (exchange->service->shared->mirror)
-            bsc_mirror_draw(worker, exchange, index, bytes);
-        if (exchange->service->shared->trial)
-            bsc_trial_ask(worker, exchange, bytes);
+        if (exchange->service->shared->special || exchange->service->split.rules)
+            look_closer(worker, exchange, index, bytes);
     }
     if (bsc_access_log_on(worker->access))
         bsc_access_begin(worker, exchange, bytes);
@@ -276,7 +285,8 @@ void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, 
     bsc_exchange_charge(worker, exchange);
     if (exchange->trial)
         bsc_trial_end(worker, exchange);
-    bsc_access_end(worker, exchange, whole);
+    if (exchange->note)
+        bsc_access_end(worker, exchange, whole);
     bsc_exchange_unhold(worker, exchange);
     bsc_queue_leave(worker, exchange, false);
     if (exchange->upstream) {

@@ -166,7 +166,13 @@ static inline bool bsc_head_has(const struct bsc_head *head, enum bsc_field_id i
     return head->seen >> id & 1;
 }
 
-/* The first field with that id, or NULL. */
-const struct bsc_field *bsc_head_find(const struct bsc_head *head, enum bsc_field_id id);
+/* The first field with that id; there is one. */
+const struct bsc_field *bsc_head_first(const struct bsc_head *head, enum bsc_field_id id);
+/* The same, or NULL. */
+static inline const struct bsc_field *bsc_head_find(const struct bsc_head *head,
+                                                    enum bsc_field_id id)
+{
+    return bsc_head_has(head, id) ? bsc_head_first(head, id) : NULL;
+}
 
 #endif

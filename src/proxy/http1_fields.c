@@ -213,7 +213,7 @@ static const char *read_length(const char *bytes, struct bsc_slice value, uint64
         if (!bsc_byte_is(*at, BSC_BYTE_DIGIT))
             return "Content-Length is not a number";
         unsigned digit = (unsigned)(*at - '0');
-        if (number > ((uint64_t)INT64_MAX - digit) / 10)
+        if (number > INT64_MAX / 10 || number * 10 + digit > INT64_MAX)
             return "Content-Length is too large";
         number = number * 10 + digit;
     }
@@ -252,13 +252,10 @@ static bool list_has(const char *bytes, struct bsc_slice list, const char *word)
     return false;
 }
 
-/* One Upgrade field, wanted by Connection. h2c is never offered to an upstream: its requests would
- * run past routing, limits and counters inside the tunnel. */
-static void read_upgrade(const char *bytes, struct bsc_head *head, bool wanted)
+/* One Upgrade field, which Connection asks for. h2c is never offered to an upstream: its requests
+ * would run past routing, limits and counters inside the tunnel. */
+static void read_upgrade(const char *bytes, struct bsc_head *head)
 {
-    head->upgrade = (struct bsc_slice){ 0, 0 };
-    if (!wanted || head->minor == 0)
-        return;
     struct bsc_slice value = { 0, 0 };
     for (size_t i = 0; i < head->field_count; i++) {
         if (head->fields[i].id != BSC_FIELD_UPGRADE || head->fields[i].alias)
@@ -307,17 +304,17 @@ bool bsc_head_read_fields(const char *bytes, size_t size, struct bsc_head *head,
     if ((why = read_framing(bytes, head)))
         goto refuse;
     head->keep_alive = !options.close && (head->minor == 1 || options.keep_alive);
-    read_upgrade(bytes, head, options.upgrade);
+    head->upgrade = (struct bsc_slice){ 0, 0 };
+    if (options.upgrade && head->minor == 1)
+        read_upgrade(bytes, head);
     return true;
 refuse:
     bsc_fault_set(fault, 400, why);
     return false;
 }
 
-const struct bsc_field *bsc_head_find(const struct bsc_head *head, enum bsc_field_id id)
+const struct bsc_field *bsc_head_first(const struct bsc_head *head, enum bsc_field_id id)
 {
-    if (!bsc_head_has(head, id))
-        return NULL;
     const struct bsc_field *field = head->fields;
     while (field->id != id || field->alias)
         field++;

@@ -100,6 +100,7 @@ struct bsc_service {
     struct bsc_trial_rules *trial;   /* an A/B test; NULL: none is under way */
     struct bsc_preview *preview;     /* who may look at what is not live; NULL: nobody */
     struct bsc_hold_count *hold;
+    bool special; /* an identity, rules for paths, a mirror or a trial: heads are looked at again */
     unsigned route_count;
     struct bsc_service_route *routes;
 };

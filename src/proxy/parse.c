@@ -217,6 +217,8 @@ enum bsc_status bsc_parse_service(const json_t *object, struct bsc_service *serv
         bsc_trial_rules_parse(json_object_get(object, "trial"), &service->trial, error) ||
         bsc_preview_parse(json_object_get(object, "preview"), &service->preview, error))
         return error->status;
+    service->special = service->identity || service->blame.path_count || service->edge.path_count ||
+                       service->mirror || service->trial;
     service->balancing = (enum bsc_balancing)balancing;
     service->traffic = (enum bsc_traffic_mode)traffic;
 
