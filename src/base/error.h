@@ -42,19 +42,23 @@ struct bsc_error {
 };
 
 #define BSC_MUST_CHECK __attribute__((warn_unused_result))
+/* It hardly ever runs: its code, and what leads to it, is kept away from the code that does. */
+#define BSC_COLD __attribute__((cold))
 #define BSC_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* Fills *error and returns `status`, so that a caller can `return bsc_error_set(...)`. */
-enum bsc_status bsc_error_set(struct bsc_error *error, enum bsc_status status, const char *format,
-                              ...) BSC_PRINTF(3, 4);
+BSC_COLD enum bsc_status bsc_error_set(struct bsc_error *error, enum bsc_status status,
+                                       const char *format, ...) BSC_PRINTF(3, 4);
 
 /* The same from errno: "<text>: <strerror>". ENOSPC and EDQUOT become BSC_NO_SPACE, ENOENT
  * BSC_NOT_FOUND, EACCES and EPERM BSC_DENIED, EADDRINUSE and EEXIST BSC_EXISTS, ETIMEDOUT
  * BSC_TIMEOUT, ENOMEM BSC_NO_MEMORY, all others BSC_FAILED. */
-enum bsc_status bsc_error_errno(struct bsc_error *error, const char *format, ...) BSC_PRINTF(2, 3);
+BSC_COLD enum bsc_status bsc_error_errno(struct bsc_error *error, const char *format, ...)
+    BSC_PRINTF(2, 3);
 
 /* Puts "<text>: " before what *error already says. Returns error->status (BSC_FAILED when NULL). */
-enum bsc_status bsc_error_wrap(struct bsc_error *error, const char *format, ...) BSC_PRINTF(2, 3);
+BSC_COLD enum bsc_status bsc_error_wrap(struct bsc_error *error, const char *format, ...)
+    BSC_PRINTF(2, 3);
 
 /* The word that users, the API and scripts see: "environment-busy", "invalid-state", ... */
 const char *bsc_status_name(enum bsc_status status);

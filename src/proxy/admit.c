@@ -83,7 +83,8 @@ static int64_t over_rate_us(struct bsc_worker *worker, const struct bsc_exchange
     return wait_us;
 }
 
-static bool limit_rate(struct bsc_worker *worker, struct bsc_exchange *exchange, int64_t wait_us)
+static BSC_COLD bool limit_rate(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                                int64_t wait_us)
 {
     int64_t wait_s = (wait_us + 999999) / 1000000;
     exchange->retry_after_s = (uint8_t)(wait_s > RETRY_MAX_S ? RETRY_MAX_S : wait_s);

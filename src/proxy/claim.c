@@ -43,7 +43,7 @@ static void choose_slot(struct bsc_worker *worker, struct bsc_exchange *exchange
     bsc_counter_add(&worker->shard->cells[exchange->cell].claimed, 1);
 }
 
-static bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *exchange)
+static BSC_COLD bool connect_failed(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
     if (errno == EMFILE || errno == ENFILE) {
         bsc_exchange_release(worker, exchange, BSC_OUTCOME_UNKNOWN);

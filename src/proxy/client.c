@@ -159,8 +159,8 @@ static void linger(struct bsc_worker *worker, struct bsc_client *client)
 }
 
 /* Answers what is no request and ends the connection. */
-static void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigned status,
-                   const char *reason, const char *text)
+static BSC_COLD void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigned status,
+                            const char *reason, const char *text)
 {
     struct bsc_connection *connection = &client->connection;
     char bytes[BSC_ANSWER_BYTES];
@@ -177,7 +177,7 @@ static void refuse(struct bsc_worker *worker, struct bsc_client *client, unsigne
 }
 
 /* There is no buffer for its head. */
-static void refuse_overloaded(struct bsc_worker *worker, struct bsc_client *client)
+static BSC_COLD void refuse_overloaded(struct bsc_worker *worker, struct bsc_client *client)
 {
     bsc_counter_add(&worker->shard->overloaded, 1);
     refuse(worker, client, 503, "overloaded", "The proxy has no memory left for this request.");

@@ -130,13 +130,13 @@ void bsc_exchange_wake_held(struct bsc_worker *worker, struct bsc_local_service 
 bool bsc_exchange_introduce(const struct bsc_exchange *exchange);
 /* Goes on when limits allow, or answers that they do not. */
 bool bsc_exchange_admit(struct bsc_worker *worker, struct bsc_exchange *exchange);
-bool bsc_exchange_too_large(struct bsc_worker *worker, struct bsc_exchange *exchange);
+BSC_COLD bool bsc_exchange_too_large(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Whether the body comes too slowly, and the answer to that. */
 bool bsc_exchange_body_late(const struct bsc_worker *worker, const struct bsc_exchange *exchange);
-bool bsc_exchange_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
+BSC_COLD bool bsc_exchange_late(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Whether the client reads its answer too slowly, and the end of that. Always false. */
 bool bsc_exchange_reader_late(const struct bsc_worker *worker, struct bsc_exchange *exchange);
-bool bsc_exchange_cut_reader(struct bsc_worker *worker, struct bsc_exchange *exchange);
+BSC_COLD bool bsc_exchange_cut_reader(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Where match rules are in force: is it for the candidate on purpose? `head` NULL: a connection of
  * TCP. */
 void bsc_exchange_match(struct bsc_exchange *exchange, const struct bsc_head *head,
@@ -154,26 +154,29 @@ bool bsc_exchange_repeatable(const struct bsc_exchange *exchange);
 /* Sends it once more, without asking. */
 bool bsc_exchange_again(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Sends it once more, or fails it with `status` when that may not be. */
-bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
-                        enum bsc_cause cause, const char *reason, const char *text);
+BSC_COLD bool bsc_exchange_retry(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                                 unsigned status, enum bsc_cause cause, const char *reason,
+                                 const char *text);
 /* The server error in worker->response need not be the last word. True: the request went
  * elsewhere, and *alive is false when the exchange has ended meanwhile. */
-bool bsc_exchange_reconsider(struct bsc_worker *worker, struct bsc_exchange *exchange, bool *alive);
+BSC_COLD bool bsc_exchange_reconsider(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                                      bool *alive);
 /* Answers instead of the upstream; only before the answer's head. */
-bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
-                      const char *reason, const char *text);
+BSC_COLD bool bsc_exchange_own(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                               unsigned status, const char *reason, const char *text);
 /* Goes on with that. */
 bool bsc_exchange_run_own(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Answers like that because the upstream failed, unless the request is rescued. */
-bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange, unsigned status,
-                       enum bsc_cause cause, const char *reason, const char *text);
+BSC_COLD bool bsc_exchange_fail(struct bsc_worker *worker, struct bsc_exchange *exchange,
+                                unsigned status, enum bsc_cause cause, const char *reason,
+                                const char *text);
 /* Goes on with connecting to the instance. */
 bool bsc_exchange_connecting(struct bsc_worker *worker, struct bsc_exchange *exchange);
 bool bsc_exchange_connecting_securely(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The instance can't be reached: tried again elsewhere, or failed. */
-bool bsc_exchange_unconnected(struct bsc_worker *worker, struct bsc_exchange *exchange);
+BSC_COLD bool bsc_exchange_unconnected(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The same as it wants TLS, and there is none. */
-bool bsc_exchange_unsecured(struct bsc_worker *worker, struct bsc_exchange *exchange);
+BSC_COLD bool bsc_exchange_unsecured(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* The connection to the instance is there. */
 bool bsc_exchange_connected(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Reads the upstream's answer, from its first byte on. */
@@ -181,7 +184,7 @@ bool bsc_exchange_answer(struct bsc_worker *worker, struct bsc_exchange *exchang
 /* Charges, releases the claim, gives connections back. `whole`: the client got a whole answer. */
 void bsc_exchange_end(struct bsc_worker *worker, struct bsc_exchange *exchange, bool whole);
 /* The client is gone. */
-bool bsc_exchange_leave(struct bsc_worker *worker, struct bsc_exchange *exchange);
+BSC_COLD bool bsc_exchange_leave(struct bsc_worker *worker, struct bsc_exchange *exchange);
 void bsc_exchange_unhold(struct bsc_worker *worker, struct bsc_exchange *exchange);
 /* Releases the claim, if there is one. */
 void bsc_exchange_release(struct bsc_worker *worker, struct bsc_exchange *exchange,

@@ -102,7 +102,7 @@ static enum bsc_field_id name_id(const char *name, size_t size, bool *alias)
     return BSC_FIELD_OTHER;
 }
 
-static const char *bad_name(const char *at)
+static BSC_COLD const char *bad_name(const char *at)
 {
     switch (*at) {
     case ' ':

@@ -4,9 +4,10 @@
 #ifndef BASCULE_PROXY_HTTP1_PARTS_H
 #define BASCULE_PROXY_HTTP1_PARTS_H
 
+#include "base/error.h"
 #include "proxy/http1.h"
 
-enum bsc_parse bsc_fault_set(struct bsc_fault *fault, unsigned status, const char *text);
+BSC_COLD enum bsc_parse bsc_fault_set(struct bsc_fault *fault, unsigned status, const char *text);
 
 /* Goes on searching for the end of a head; DONE: head->start and head->bytes are set, every line
  * ends in CRLF and keeps its limits. */

@@ -153,8 +153,8 @@ static unsigned scheme_size(const char *target, size_t size, int *default_port)
 
 /* Takes the absolute form apart: out->authority is the one in the target, out->target what follows.
  * A Host that names another place than the target is refused: somebody behind us may look there. */
-static const char *read_absolute(const char *bytes, const struct bsc_field *host,
-                                 struct bsc_request *out)
+static BSC_COLD const char *read_absolute(const char *bytes, const struct bsc_field *host,
+                                          struct bsc_request *out)
 {
     int default_port = 0, port, host_port;
     unsigned skip = scheme_size(bytes + out->target.at, out->target.size, &default_port);
