@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Versions that pass their health checks and are worse than the one before: found by what the proxy counts, and
 taken back; and those that nobody asked, about which nothing is known."""
+import os
+import signal
 import time
 
 import pytest
 
-from daemon import wait_until
+from daemon import processes_of, wait_until
 from load import Client
 
 
@@ -107,6 +109,33 @@ def test_a_canary_without_requests_waits_says_what_is_missing_and_fails(start):
     last = daemon.settled()
     assert last["status"] in ("failed", "rolled-back"), last
     assert "0 of 100 requests" in last["reason"], last["reason"]
+    assert daemon.live() == "good"
+
+
+def replaced_slowly(daemon):
+    """The controller is killed, and the next one hears of its addresses late, as on a slow disk."""
+    old, supervisor = daemon.pid("controller"), daemon.pid("supervisor")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: [pid for pid, command in processes_of(daemon.folder).items()
+                        if "controller" in command and pid != old], "another one runs", pause_s=0.001)
+    os.kill(supervisor, signal.SIGSTOP)
+    time.sleep(0.3)
+    os.kill(supervisor, signal.SIGCONT)
+    wait_until(lambda: daemon.pid("controller") not in (None, old), "it is ready")
+
+
+def test_controllers_that_are_killed_in_a_bake_leave_one_that_counts_on(start):
+    daemon = start(strategy="canary", steps=[50])
+    daemon.release("same", answer_delay=0.02)
+    with Client(daemon.port, threads=8, pause_s=0.002):
+        daemon.do("deploy", "web", "same", "--no-wait")
+        for _ in range(2):
+            wait_until(lambda: ((daemon.service()["rollout"] or {}).get("analysis") or {}).get("candidate"), "it counts")
+            replaced_slowly(daemon)
+        found = wait_until(lambda: (found := daemon.service()["rollout"]["analysis"]) and
+                           found["candidate"]["requests"] >= 100 and found, "the third one counts")
+        assert found["finding"] in ("good", "inconclusive"), found
+        daemon.do("abort", "web")
     assert daemon.live() == "good"
 
 
