@@ -376,6 +376,14 @@ static void handle_one(struct bsc_engine *engine, const struct bsc_event *event)
         bsc_settle(engine);
 }
 
+/* Nobody tells the time while a commit is under way. What became due then is not overtaken by what
+ * came then, which would begin the next commit. */
+static void look_at_clock(struct bsc_engine *engine)
+{
+    if (engine->queue_first && bsc_engine_next_ms(engine) <= bsc_now(engine))
+        handle_one(engine, &(struct bsc_event){ .kind = BSC_EVENT_TICK });
+}
+
 void bsc_engine_handle(struct bsc_engine *engine, const struct bsc_event *event)
 {
     if (must_wait(engine, event)) {
@@ -385,6 +393,8 @@ void bsc_engine_handle(struct bsc_engine *engine, const struct bsc_event *event)
         return;
     }
     handle_one(engine, event);
+    if (event->kind == BSC_EVENT_COMMITTED)
+        look_at_clock(engine);
     while (engine->queue_first && !must_wait(engine, &engine->queue_first->event)) {
         struct bsc_queued *queued = dequeue(engine);
         handle_one(engine, &queued->event);

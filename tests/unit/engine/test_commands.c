@@ -140,6 +140,28 @@ static void a_pause_in_a_bake_stops_its_clock(void **unused)
                     3000 - baked_ms + 500);
 }
 
+/* Each of the others' commands is a commit of its own. */
+static void the_end_of_a_bake_is_not_overtaken_by_what_others_ask_meanwhile(void **unused)
+{
+    (void)unused;
+    enum { COMMANDS = 60, COMMIT_MS = 8 };
+    deploy("s1", "v1");
+    until_bake();
+    int64_t due_ms = rollout()->step_until_ms;
+    pass_ms(due_ms - 5 - sim->now_ms);
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        struct bsc_event event = { .kind = i % 2 ? BSC_EVENT_UNLOCK : BSC_EVENT_LOCK,
+                                   .service = "s1",
+                                   .text = "incident 42" };
+        sim_command(sim, &event);
+    }
+    while (rollout()->row.plan.steps[rollout()->row.walk.cursor].kind == BSC_STEP_BAKE)
+        sim_turn(sim);
+    assert_in_range(sim->now_ms, due_ms, due_ms + 2 * COMMIT_MS);
+    assert_false(sim_engine_free(sim)); /* most of what was asked is still to be done */
+    assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+}
+
 static void a_pause_between_steps_holds_before_the_next_and_resume_begins_it(void **unused)
 {
     (void)unused;
@@ -442,6 +464,7 @@ int main(void)
         TEST(a_lock_needs_a_reason_of_one_line),
         TEST(a_lock_outlives_the_controller),
         TEST(a_pause_in_a_bake_stops_its_clock),
+        TEST(the_end_of_a_bake_is_not_overtaken_by_what_others_ask_meanwhile),
         TEST(a_pause_between_steps_holds_before_the_next_and_resume_begins_it),
         TEST(a_pause_outlives_the_controller_wherever_it_holds),
         TEST(abort_and_rollback_win_over_a_pause),

@@ -458,6 +458,25 @@ static const char *running_hook(void)
 
 /* That a hook has started is told late: the store was read again meanwhile, which numbered the
  * services anew, nobody waits for the hook any more, and it still runs. */
+static void a_clock_on_the_wall_that_jumps_ends_no_bake_and_no_standby(void **unused)
+{
+    (void)unused;
+    deploy("s0", "v1");
+    for (int hours = -2; hours <= 2; hours += 4) {
+        const char *version = hours < 0 ? "v2" : "v5";
+        assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", version), BSC_OK);
+        until_step("s0", BSC_STEP_BAKE);
+        int64_t began_ms = sim->now_ms;
+        sim->wall_offset_ms += hours * INT64_C(3600000);
+        assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+        assert_in_range(sim->now_ms - began_ms, 2500, 10000);
+        enum bsc_slot old = bsc_slot_other(service("s0")->row.slots.live);
+        sim->wall_offset_ms -= hours * INT64_C(3600000);
+        pass_ms(1000);
+        assert_int_equal(service("s0")->row.slots.state[old], BSC_SLOT_STANDBY);
+    }
+}
+
 static void what_started_before_the_store_was_read_again_is_not_forgotten(void **unused)
 {
     (void)unused;
@@ -515,6 +534,7 @@ int main(void)
         TEST(whoever_waits_for_a_service_that_is_taken_away_is_answered),
         TEST(a_drain_that_follows_a_refused_publish_stops_nothing),
         TEST(what_started_before_the_store_was_read_again_is_not_forgotten),
+        TEST(a_clock_on_the_wall_that_jumps_ends_no_bake_and_no_standby),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
