@@ -151,7 +151,7 @@ static bool too_large(struct bsc_worker *worker, struct bsc_exchange *exchange)
 
 /* It belongs to no user: no affinity, no rule, no test looks at it, and it is not copied. */
 static void begin_preview(struct bsc_worker *worker, struct bsc_exchange *exchange,
-                          const char *bytes, bool denied)
+                          const char *bytes, enum bsc_preview_asked asked)
 {
     const struct bsc_preview *preview = exchange->service->shared->preview;
     if (!worker->request.replayable)
@@ -164,7 +164,7 @@ static void begin_preview(struct bsc_worker *worker, struct bsc_exchange *exchan
     exchange->previewed = true;
     if (!built) {
         too_large(worker, exchange);
-    } else if (denied) {
+    } else if (asked == BSC_PREVIEW_DENIED) {
         bsc_exchange_own(worker, exchange, 403, "preview-denied",
                          "The preview's token is another one.");
     } else if (!preview->open) {
@@ -176,6 +176,7 @@ static void begin_preview(struct bsc_worker *worker, struct bsc_exchange *exchan
         exchange->slot = (uint8_t)preview->slot;
         exchange->cell = BSC_CELL_NOBODY;
         exchange->charged = exchange->pinned = true;
+        exchange->unstored = asked == BSC_PREVIEW_BY_FIELD;
         bsc_exchange_admit(worker, exchange);
     }
 }
@@ -222,7 +223,7 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
         if (preview) {
             enum bsc_preview_asked asked = bsc_preview_ask(preview, &worker->request, bytes);
             if (asked != BSC_PREVIEW_NOT_ASKED) {
-                begin_preview(worker, exchange, bytes, asked == BSC_PREVIEW_DENIED);
+                begin_preview(worker, exchange, bytes, asked);
                 return;
             }
         }

@@ -85,6 +85,7 @@ struct bsc_exchange {
     bool identified : 1;
     bool told : 1;         /* ... that its user came, and what of it */
     bool give_cookie : 1;  /* the answer brings the client a cookie of ours */
+    bool unstored : 1;     /* ... says that no cache may keep it */
     bool placed : 1;       /* it has one of the instance's places (queue.h) */
     bool client_id : 1;    /* its id is the client's own, not `id` */
     bool streams : 1;      /* its body may come slowly: a stream of messages */

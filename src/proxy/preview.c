@@ -87,7 +87,7 @@ static enum bsc_preview_asked ask_by_field(const struct bsc_preview *preview, st
         if (!value_fits(preview, bytes, field->value))
             asked = BSC_PREVIEW_DENIED;
         else if (asked == BSC_PREVIEW_NOT_ASKED)
-            asked = BSC_PREVIEW_ASKED;
+            asked = BSC_PREVIEW_BY_FIELD;
     }
     return asked;
 }
@@ -104,6 +104,6 @@ enum bsc_preview_asked bsc_preview_ask(const struct bsc_preview *preview,
     if (host.size && bytes[host.at + host.size - 1] == '.')
         host.size--;
     return bsc_bytes_equal(bytes + host.at, host.size, preview->host, preview->host_size)
-               ? BSC_PREVIEW_ASKED
+               ? BSC_PREVIEW_BY_HOST
                : BSC_PREVIEW_NOT_ASKED;
 }

@@ -26,8 +26,9 @@ struct bsc_preview {
 
 enum bsc_preview_asked {
     BSC_PREVIEW_NOT_ASKED,
-    BSC_PREVIEW_ASKED,
-    BSC_PREVIEW_DENIED /* with a wrong value */
+    BSC_PREVIEW_BY_HOST,
+    BSC_PREVIEW_BY_FIELD, /* under an address that users ask for, too */
+    BSC_PREVIEW_DENIED    /* with a wrong value */
 };
 
 /* NULL: no preview, *out is NULL. */

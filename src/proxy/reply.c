@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proxy/reply.c - the upstream's answer on its way to the client. */
+#include <string.h>
+
 #include "proxy/exchange.h"
 #include "proxy/farewell.h"
 #include "proxy/head.h"
@@ -50,6 +52,17 @@ static size_t cookie_line(const struct bsc_worker *worker, const struct bsc_exch
     return bsc_identity_cookie_line(service, exchange->cookie, line);
 }
 
+/* What users ask for under the same address must not be answered out of a cache with it. */
+static size_t unstored_line(const struct bsc_worker *worker,
+                            char line[static BSC_COOKIE_LINE_BYTES])
+{
+    static const char no_store[] = "Cache-Control: no-store\r\n";
+    if (bsc_response_interim(&worker->response))
+        return 0;
+    memcpy(line, no_store, sizeof no_store - 1);
+    return sizeof no_store - 1;
+}
+
 /* Writes the response that is in worker->response for the client; false: no room. */
 static bool build_head(struct bsc_worker *worker, struct bsc_exchange *exchange)
 {
@@ -57,9 +70,10 @@ static bool build_head(struct bsc_worker *worker, struct bsc_exchange *exchange)
     const struct bsc_response *response = &worker->response;
     struct bsc_answering with = { .minor = exchange->minor, .keep_alive = exchange->keep_alive };
     char line[BSC_COOKIE_LINE_BYTES];
-    if (exchange->give_cookie) {
+    if (exchange->give_cookie || exchange->unstored) {
         with.added = line;
-        with.added_size = cookie_line(worker, exchange, line);
+        with.added_size =
+            exchange->unstored ? unstored_line(worker, line) : cookie_line(worker, exchange, line);
     }
     size_t needed = (size_t)(response->head.bytes - response->head.start) + BSC_HEAD_ADDED_BYTES;
     struct bsc_buffer *out = exchange->answer.out;

@@ -95,6 +95,11 @@ def test_the_instance_never_learns_the_secret(own, look, heads):
     assert f"Host: {HOST.upper()}:8080" in heads[-1]
 
 
+def test_no_cache_keeps_what_users_ask_for_under_the_same_address(own, look):
+    assert own.get(headers=[FIELD])[1]["Cache-Control"] == "no-store"
+    assert "Cache-Control" not in own.get(host=HOST)[1] and "Cache-Control" not in own.get()[1]
+
+
 @pytest.mark.parametrize("fields", [["X-Look: 0123456789abcdeF"], ["X-Look: "], [FIELD, "X-Look: no"],
                                     ["x-look: 0123456789abcde"]])
 def test_a_wrong_value_is_refused_and_not_answered_by_anybody(own, look, fields):

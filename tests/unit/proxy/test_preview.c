@@ -48,9 +48,9 @@ static enum bsc_preview_asked ask(const char *json, const char *host, const char
 static void the_host_asks_in_any_case(void **unused)
 {
     (void)unused;
-    assert_int_equal(ask(both, "p.test", "", NULL), BSC_PREVIEW_ASKED);
-    assert_int_equal(ask(both, "P.Test:8080", "", NULL), BSC_PREVIEW_ASKED);
-    assert_int_equal(ask(both, "p.test.", "", NULL), BSC_PREVIEW_ASKED);
+    assert_int_equal(ask(both, "p.test", "", NULL), BSC_PREVIEW_BY_HOST);
+    assert_int_equal(ask(both, "P.Test:8080", "", NULL), BSC_PREVIEW_BY_HOST);
+    assert_int_equal(ask(both, "p.test.", "", NULL), BSC_PREVIEW_BY_HOST);
     assert_int_equal(ask(both, "www.p.test", "", NULL), BSC_PREVIEW_NOT_ASKED);
     assert_int_equal(ask(both, "a.test", "", NULL), BSC_PREVIEW_NOT_ASKED);
 }
@@ -60,7 +60,7 @@ static void the_field_asks_with_its_value_and_ends_here(void **unused)
     (void)unused;
     unsigned ends = 0;
     assert_int_equal(ask(both, "a.test", "x-look:  0123456789abcdef \r\nX-Looks: y\r\n", &ends),
-                     BSC_PREVIEW_ASKED);
+                     BSC_PREVIEW_BY_FIELD);
     assert_int_equal(ends, 1);
 }
 
@@ -84,7 +84,7 @@ static void of_several_values_all_must_fit(void **unused)
     (void)unused;
     assert_int_equal(
         ask(both, "a.test", "X-Look: 0123456789abcdef\r\nX-Look: 0123456789abcdef\r\n", NULL),
-        BSC_PREVIEW_ASKED);
+        BSC_PREVIEW_BY_FIELD);
     assert_int_equal(ask(both, "a.test", "X-Look: 0123456789abcdef\r\nX-Look: x\r\n", NULL),
                      BSC_PREVIEW_DENIED);
     assert_int_equal(ask(both, "a.test", "X-Look: x\r\nX-Look: 0123456789abcdef\r\n", NULL),
@@ -96,10 +96,11 @@ static void either_may_be_missing(void **unused)
     (void)unused;
     static const char host[] = "{\"host\":\"p.test\"}";
     static const char field[] = "{\"header\":\"X-Look\",\"value\":\"0123456789abcdef\"}";
-    assert_int_equal(ask(host, "p.test", "", NULL), BSC_PREVIEW_ASKED);
+    assert_int_equal(ask(host, "p.test", "", NULL), BSC_PREVIEW_BY_HOST);
     assert_int_equal(ask(host, "a.test", "X-Look: x\r\n", NULL), BSC_PREVIEW_NOT_ASKED);
     assert_int_equal(ask(field, "p.test", "", NULL), BSC_PREVIEW_NOT_ASKED);
-    assert_int_equal(ask(field, "p.test", "X-Look: 0123456789abcdef\r\n", NULL), BSC_PREVIEW_ASKED);
+    assert_int_equal(ask(field, "p.test", "X-Look: 0123456789abcdef\r\n", NULL),
+                     BSC_PREVIEW_BY_FIELD);
 }
 
 static void it_is_open_when_it_names_a_slot(void **unused)
