@@ -95,6 +95,13 @@ def test_hello_there_and_back(example):
 def test_site_there_and_back_by_nginx(example):
     daemon = example("site", ["nginx"])
     there_and_back(daemon, "site", "/", lambda version: f"This is version {version[1:]}.")
+    daemon.do("cleanup", "site")
+    daemon.do("deploy", "site", "v2", "--stage")
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+    connection.request("GET", "/", headers={"Host": f"preview.localhost:{daemon.port}"})
+    assert "This is version 2." in connection.getresponse().read().decode()
+    connection.close()
+    assert "This is version 1." in get(daemon, "/")
     daemon.stop()
     assert not list(daemon.folder.glob("site-*.*")), "its temporary folders are gone"
 
