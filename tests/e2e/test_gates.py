@@ -67,6 +67,25 @@ def test_an_approval_is_waited_for_with_its_name_and_recorded_with_who_gave_it(d
     assert [(event["actor"], event["text"]) for event in approved] == [("root", "'Marketing likes it': seen on Monday")]
 
 
+def test_an_approval_outlives_controllers_that_are_killed_and_is_asked_for_once(daemon):
+    configure(daemon, [{"approval": "Marketing likes it"}], bake="1s", analysis={"enabled": False})
+    with Client(daemon.port) as client:
+        daemon.do("deploy", "web", "v2", "--no-wait")
+        for _ in range(2):
+            at_gate(daemon, "Marketing likes it")
+            old = daemon.pid("controller")
+            os.kill(old, signal.SIGKILL)
+            wait_until(lambda: daemon.pid("controller") != old, "another controller runs")
+        at_gate(daemon, "Marketing likes it")
+        assert daemon.live() == "v1"
+        assert "is approved" in daemon.do("approve", "web")
+        old = daemon.pid("controller")
+        os.kill(old, signal.SIGKILL)  # in its bake
+        wait_until(lambda: daemon.pid("controller") != old, "another controller runs")
+        assert daemon.settled()["status"] == "promoted" and daemon.live() == "v2"
+    assert kinds(daemon).count("approved") == 1 and client.failed() == []
+
+
 def test_a_version_that_is_rejected_or_not_approved_in_time_is_taken_back(daemon):
     configure(daemon, [{"approval": "the logo", "on_timeout": "abort", "timeout": "30s"}])
     daemon.do("deploy", "web", "v2", "--no-wait")

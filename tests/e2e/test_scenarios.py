@@ -66,6 +66,19 @@ def test_good_bad_good_and_bad_bad_good(loaded):
     assert loaded.live() == "v3"  # not a version that was refused meanwhile
 
 
+def test_a_rollback_to_a_version_that_does_not_work_any_more_leaves_the_live_one(loaded):
+    for version in ("v2", "v3"):
+        loaded.do("deploy", "web", version)
+    (loaded.folder / "releases" / "v1" / "switches").write_text("health=503\n")
+    failed = loaded.run("rollback", "web", "v1")
+    assert failed.returncode == 1 and "503" in failed.stdout + failed.stderr, failed.stdout + failed.stderr
+    assert loaded.live() == "v3" and loaded.settled()["status"] == "failed"
+    healthy = [i["health"] for i in loaded.slot("live")["instances"]]
+    assert healthy == ["healthy", "healthy"], healthy
+    loaded.do("rollback", "web", "v2")
+    assert loaded.live() == "v2"
+
+
 def test_abort_then_retry_then_promote(loaded):
     configure(loaded, bake="60s")
     loaded.do("deploy", "web", "v2", "--no-wait")
