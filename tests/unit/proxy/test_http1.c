@@ -449,6 +449,26 @@ static void lines_fields_and_heads_have_limits(void **unused)
     refuse(big, build(21 + rest, 3, BSC_LINE_BYTES), 431);
 }
 
+/* Small heads are read at once when they are whole, larger ones are searched for their end first.
+ */
+static void a_head_ends_where_it_ends_whatever_its_size_and_what_follows(void **unused)
+{
+    static const char body[] = "\r\n\r\nGET / HTTP/1.1\r\nb: c\r\n\r\n";
+    (void)unused;
+    for (size_t more = 0; more < 120; more++) {
+        size_t size = build(20, 1, BSC_LINE_BYTES - 100 + more);
+        bool fits = more <= 100;
+        for (size_t after = 0; after < sizeof body; after += 7) {
+            memcpy(big + size, body, after);
+            struct bsc_head_scan scan = { 0 };
+            enum bsc_parse found = parse_piece(0, 0, &scan, big, size + after, &request, &fault);
+            assert_int_equal(found, fits ? BSC_PARSE_DONE : BSC_PARSE_REFUSED);
+            if (fits)
+                assert_int_equal(request.head.bytes, size);
+        }
+    }
+}
+
 static void the_classes_of_bytes_are_those_of_the_rfc(void **unused)
 {
     (void)unused;
@@ -504,6 +524,7 @@ int main(void)
         cmocka_unit_test(expect_is_100_continue_or_417),
         cmocka_unit_test(names_are_recognised_in_any_case_and_in_disguise),
         cmocka_unit_test(lines_fields_and_heads_have_limits),
+        cmocka_unit_test(a_head_ends_where_it_ends_whatever_its_size_and_what_follows),
         cmocka_unit_test(the_classes_of_bytes_are_those_of_the_rfc),
         cmocka_unit_test(the_end_of_a_value_is_found_at_each_place),
     };
