@@ -262,8 +262,9 @@ void bsc_query_port_destroy(struct bsc_query_port *port)
 {
     struct query_loop *loop = port->self;
     *port = (struct bsc_query_port){ 0 };
-    while (!bsc_list_empty(&loop->asked))
-        end(BSC_CONTAINER(loop->asked.next, struct asked, link));
+    struct bsc_list *first;
+    while ((first = bsc_list_pop(&loop->asked)))
+        end(BSC_CONTAINER(first, struct asked, link));
     bsc_prober_destroy(&loop->prober);
     curl_multi_cleanup(loop->multi);
     uv_close((uv_handle_t *)&loop->timer, on_closed);

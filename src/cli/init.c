@@ -2,6 +2,7 @@
  * cli/init.c - `bascule init`: asks, or takes the answers as options, and writes bascule.yaml. */
 #include "cli/init.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static enum bsc_status ask(struct bsc_cli *cli, struct bsc_init_wish *wish, bool
     const struct bsc_init_row *row = NULL;
     bool fine = true;
     if (!decided && (fine = ask_rows(&row))) {
+        assert(row); /* the last one is offered to everybody */
         wish->strategy = row->strategy;
         wish->because = row->because;
     }

@@ -106,7 +106,7 @@ static void read_gate(struct bsc_reader *reader, const struct bsc_node *node,
                            kinds.count ? "more than one thing" : "not what must be so");
     else
         check_keys(reader, node, gate);
-    if (kinds.count == 1 && gate->kind == BSC_GATE_QUERY)
+    if (kinds.count == 1 && gate->query)
         check_time(reader, node->line, gate);
     if (given && has_name(gates, index, given))
         bsc_reader_problem(reader, node->line, "name", "there is a gate '%s' already", given);

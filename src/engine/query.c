@@ -6,6 +6,7 @@
  * has passed often enough. Nothing of this is stored: after a crash the counts of the bake begin
  * again.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,7 +59,9 @@ void bsc_query_answered(struct bsc_engine *engine, const struct bsc_event *event
         struct bsc_query_run *run = &rollout->queries[i];
         if (run->token != event->token)
             continue;
-        const struct bsc_query_spec *spec = &queries_of(service)->items[i];
+        const struct bsc_query_list *list = queries_of(service);
+        assert(i < list->count && list->items);
+        const struct bsc_query_spec *spec = &list->items[i];
         enum bsc_query_state before = bsc_query_finding(&run->tally, spec);
         run->token = 0;
         run->next_ms = bsc_now(engine) + spec->interval_ms;

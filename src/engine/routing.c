@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/routing.c - what the proxy is told of a service.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,7 @@ const struct bsc_match_spec *bsc_match_in_force(const struct bsc_service *servic
 {
     if (!bsc_rollout_open(service))
         return NULL;
+    assert(service->rollout);
     const struct bsc_rollout_row *row = &service->rollout->row;
     const struct bsc_release *release = bsc_release_find(service, row->release);
     bool matches = release && bsc_walk_matches(&row->walk, &row->plan);
@@ -213,6 +215,7 @@ static void fill(const struct bsc_engine *engine, const struct bsc_service *serv
     out->mirror = bsc_mirror_in_force(service, &out->mirror_bp);
     out->preview = bsc_preview_slot(service, &out->preview_slot);
     if (bsc_trial_runs(service)) {
+        assert(rollout && rollout->trial);
         out->trial = &bsc_release_find(service, rollout->row.release)->row.spec->deploy.ab;
         out->sources = rollout->trial->sources;
         out->source_count = (unsigned)rollout->trial->source_count;

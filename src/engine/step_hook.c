@@ -4,6 +4,7 @@
  * Each runs under a shim, so its exit status outlives the controller: one that was under way is
  * found again and never started twice.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ bool bsc_hook_runs(const struct bsc_service *service)
         return false;
     const struct bsc_step *step = bsc_step_current(service);
     const struct bsc_gate *gate = bsc_gate_current(service);
+    assert(service->rollout && step);
     bool undoing = service->rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
     if (step->kind != BSC_STEP_HOOK || !bsc_hook_release(service))
         return gate && bsc_gate_commands(gate);
@@ -243,7 +245,7 @@ void bsc_hook_exited(struct bsc_engine *engine, struct bsc_service *service,
     bool undo = rollout && rollout->row.walk.status == BSC_ROLLOUT_UNDOING;
     if (bsc_hook_runs(service))
         bsc_hook_id(rollout, undo, id);
-    bool awaited = !strcmp(id, event->id) && !rollout->step_answered;
+    bool awaited = rollout && !strcmp(id, event->id) && !rollout->step_answered;
     if (awaited) {
         rollout->step_answered = true;
         rollout->waiting[0] = '\0';

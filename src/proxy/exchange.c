@@ -206,7 +206,7 @@ void bsc_exchange_begin(struct bsc_worker *worker, struct bsc_client *client)
     const struct bsc_request *request = &worker->request;
     const char *bytes = client->connection.in->bytes + client->connection.in->begin;
     struct bsc_exchange *exchange = create(worker, client, bytes);
-    uint32_t index;
+    uint32_t index = 0;
     if ((client->carrier->secure || client->carrier->redirect) &&
         !bsc_exchange_enters(worker, exchange, bytes))
         return;

@@ -244,9 +244,9 @@ static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
 {
     uint32_t unsent = bsc_flow_unsent(flow);
     uint32_t ready = source ? flow->ready : 0; /* an answer of our own has no source */
-    ssize_t sent =
-        bsc_connection_send(worker, sink, unsent ? flow->out->bytes + flow->sent : NULL, unsent,
-                            ready ? source->in->bytes + source->in->begin : NULL, ready);
+    const char *body = ready ? source->in->bytes + source->in->begin : NULL;
+    ssize_t sent = bsc_connection_send(worker, sink, unsent ? flow->out->bytes + flow->sent : NULL,
+                                       unsent, body, ready);
     if (sent < 0)
         return false;
     uint32_t ours = sent < (ssize_t)unsent ? (uint32_t)sent : unsent;
@@ -255,8 +255,7 @@ static bool push(struct bsc_worker *worker, struct bsc_flow *flow, struct bsc_co
         if (ours)
             bsc_mirror_keep_answer(worker, flow->tap, flow->out->bytes + flow->sent, ours);
         if (passed)
-            bsc_mirror_keep_answer(worker, flow->tap, source->in->bytes + source->in->begin,
-                                   passed);
+            bsc_mirror_keep_answer(worker, flow->tap, body, passed);
     }
     flow->sent += ours;
     if (unsent && ours == unsent && !flow->keep_out)

@@ -107,8 +107,8 @@ static size_t values_of(const struct answer *answer, const char *name, char out[
             used + field->value.size + 2 > VALUES_BYTES)
             continue;
         if (used) {
-            memcpy(out + used, ", ", 2);
-            used += 2;
+            out[used++] = ',';
+            out[used++] = ' ';
         }
         memcpy(out + used, answer->bytes + field->value.at, field->value.size);
         used += field->value.size;
