@@ -92,6 +92,20 @@ enum bsc_verdict bsc_step_judge_start(const struct bsc_engine *engine, struct bs
     return bsc_step_expired(engine, rollout) ? bsc_step_fail_health(service) : BSC_WAIT;
 }
 
+/* Once, also when the step then waits. */
+static void take_health(struct bsc_engine *engine, struct bsc_service *service)
+{
+    struct bsc_slots *slots = &service->row.slots;
+    enum bsc_slot slot = service->rollout->row.slot;
+    if (slots->state[slot] == BSC_SLOT_READY && slots->checked[slot])
+        return;
+    if (slots->state[slot] == BSC_SLOT_DEPLOYING)
+        (void)!bsc_slots_apply(slots, BSC_SLOT_DEPLOYED, NULL);
+    if (slots->live != slot)
+        (void)!bsc_slots_apply(slots, BSC_SLOT_CHECK_PASSED, NULL);
+    bsc_touch_row(engine, service);
+}
+
 enum bsc_verdict bsc_step_judge_check(struct bsc_engine *engine, struct bsc_service *service,
                                       char *reason, size_t size)
 {
@@ -105,12 +119,14 @@ enum bsc_verdict bsc_step_judge_check(struct bsc_engine *engine, struct bsc_serv
     if (broken_down(service, reason, size))
         return bsc_step_fail_health(service);
     if (bsc_slot_healthy(service, rollout->row.slot, rollout->row.release, &healthy, &total)) {
-        if (service->row.slots.state[rollout->row.slot] == BSC_SLOT_DEPLOYING)
-            (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_DEPLOYED, NULL);
-        if (service->row.slots.live != rollout->row.slot)
-            (void)!bsc_slots_apply(&service->row.slots, BSC_SLOT_CHECK_PASSED, NULL);
-        bsc_touch_row(engine, service);
-        return BSC_DONE;
+        take_health(engine, service);
+        if (!bsc_preview_awaited(service) || bsc_step_expired(engine, rollout))
+            return BSC_DONE;
+        snprintf(reason, size,
+                 "%u of %u instances healthy, and the proxy has not acknowledged "
+                 "the preview",
+                 healthy, total);
+        return BSC_WAIT; /* who is told that it is there may look at once */
     }
     if (!bsc_step_expired(engine, rollout)) {
         snprintf(reason, size, "%u of %u instances healthy", healthy, total);

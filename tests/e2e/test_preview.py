@@ -112,7 +112,7 @@ def test_every_request_that_is_counted_is_a_users(start):
                          len(users.answers) and now, "all are counted")
     assert counted["requests"] - before["requests"] == len(users.answers) and users.failed() == []
     daemon.do("cleanup", "web")
-    assert both(daemon) == NOTHING
+    wait_until(lambda: both(daemon) == NOTHING, "the proxy was told")
 
 
 def test_what_can_not_be_is_told(daemon):

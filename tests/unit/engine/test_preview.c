@@ -93,7 +93,10 @@ static void deploy_with_slow_proxies(void)
     spec->deploy.gates.count = 1;
     sim->weather.proxy_slow = 1000000;
     assert_int_equal(ask(BSC_EVENT_DEPLOY, "s0", "v2"), BSC_OK);
-    until_step("s0", BSC_STEP_GATE);
+    until_step("s0", BSC_STEP_CHECK);
+    for (unsigned i = 0; i < TURNS && !strstr(service("s0")->rollout->waiting, "the preview"); i++)
+        sim_turn(sim);
+    assert_non_null(strstr(service("s0")->rollout->waiting, "has not acknowledged the preview"));
 }
 
 static bool everybody_knows(void)
@@ -108,16 +111,23 @@ static void a_smoke_test_begins_when_every_proxy_knows(void **unused)
 {
     (void)unused;
     deploy_with_slow_proxies();
-    unsigned waited = 0;
-    for (; !smoke() && waited < TURNS; sim_turn(sim)) {
-        if (everybody_knows())
-            continue;
-        waited++;
-        assert_non_null(strstr(service("s0")->rollout->waiting, "to acknowledge the preview"));
-    }
-    assert_true(waited > 0);
+    assert_false(everybody_knows());
+    for (unsigned i = 0; i < TURNS && !smoke(); i++)
+        sim_turn(sim);
+    assert_non_null(smoke());
     assert_true(everybody_knows());
     assert_int_equal(finish("s0"), BSC_ROLLOUT_PROMOTED);
+}
+
+static void what_is_staged_is_there_when_that_is_said(void **unused)
+{
+    (void)unused;
+    sim->weather.proxy_slow = 1000000;
+    stage_v2();
+    while (bsc_service_busy(service("s0")))
+        sim_turn(sim);
+    assert_int_equal(service("s0")->rollout->row.walk.status, BSC_ROLLOUT_STAGED);
+    assert_true(everybody_knows());
 }
 
 static void an_abort_does_not_wait_for_that(void **unused)
@@ -192,6 +202,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_emptied_slot_is_not_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_smoke_test_begins_when_every_proxy_knows, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_staged_is_there_when_that_is_said, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_abort_does_not_wait_for_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_crash_before_it_began_begins_it_once, set_up, tear_down),
