@@ -18,30 +18,66 @@ static void add_examples(const struct bsc_output *output, struct bsc_text *out,
     const json_t *example;
     json_array_foreach(json_object_get(finding, "examples"), index, example)
     {
-        bsc_output_printf(output, out, BSC_STYLE_DIM, "      %s: %s, candidate %s",
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "          %s: live %s, new %s",
                           bsc_json_text(example, "request"), bsc_json_text(example, "live"),
                           bsc_json_text(example, "candidate"));
         bsc_text_puts(out, "\n");
     }
 }
 
-static void add_findings(const struct bsc_output *output, struct bsc_text *out,
-                         const json_t *report, bool noise)
+static void add_differences(const struct bsc_output *output, struct bsc_text *out,
+                            const json_t *report)
 {
     size_t index;
     const json_t *finding;
     json_array_foreach(json_object_get(report, "findings"), index, finding)
     {
-        const char *where = bsc_json_text(finding, "where");
-        if (json_is_true(json_object_get(finding, "noise")) != noise)
+        if (json_is_true(json_object_get(finding, "noise")))
             continue;
-        bsc_output_printf(output, out, noise ? BSC_STYLE_DIM : BSC_STYLE_YELLOW,
-                          "  %6lld  %-6s  %s", number(finding, "count"),
-                          bsc_json_text(finding, "kind"), where);
-        bsc_text_puts(out, noise ? "  (noise: the live version differs from itself)\n" : "\n");
-        if (!noise)
-            add_examples(output, out, finding);
+        bsc_output_printf(output, out, BSC_STYLE_YELLOW, "  %6lld  %-6s  %s",
+                          number(finding, "count"), bsc_json_text(finding, "kind"),
+                          bsc_json_text(finding, "where"));
+        bsc_text_puts(out, "\n");
+        add_examples(output, out, finding);
     }
+}
+
+/* Where the live version differs from itself; nothing when it does nowhere. */
+static void add_noise(const struct bsc_output *output, struct bsc_text *out, const json_t *report)
+{
+    size_t index;
+    const json_t *finding;
+    const char *before = "  noise, where the live version differs from itself: ";
+    json_array_foreach(json_object_get(report, "findings"), index, finding)
+    {
+        const char *where = bsc_json_text(finding, "where");
+        if (!json_is_true(json_object_get(finding, "noise")))
+            continue;
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "%s%s", before,
+                          *where ? where : bsc_json_text(finding, "kind"));
+        before = ", ";
+    }
+    if (*before == ',')
+        bsc_text_puts(out, "\n");
+}
+
+/* Latency, and what is not in the comparison. */
+static void add_figures(const struct bsc_output *output, struct bsc_text *out, const json_t *report)
+{
+    json_int_t skipped = number(report, "skipped"), dropped = number(report, "dropped");
+    size_t index;
+    const json_t *unseen;
+    bsc_output_printf(output, out, BSC_STYLE_DIM, "  p95 %.3g ms, live %.3g ms",
+                      (double)number(json_object_get(report, "candidate"), "p95_us") / 1000,
+                      (double)number(json_object_get(report, "live"), "p95_us") / 1000);
+    if (skipped)
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "; %lld not compared", skipped);
+    json_array_foreach(json_object_get(report, "unseen"), index, unseen)
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "%s%s %lld", index ? ", " : ": ",
+                          bsc_json_text(unseen, "why"), number(unseen, "count"));
+    if (dropped)
+        bsc_output_printf(output, out, BSC_STYLE_DIM, "; %lld dropped", dropped);
+    bsc_text_puts(out, "\n");
 }
 
 static void print_report(const struct bsc_cli *cli, const json_t *report)
@@ -49,18 +85,14 @@ static void print_report(const struct bsc_cli *cli, const json_t *report)
     const struct bsc_output *output = &cli->output;
     struct bsc_text out = { 0 };
     bsc_output_add(output, &out, BSC_STYLE_BOLD, bsc_json_text(report, "service"));
-    bsc_output_printf(output, &out, BSC_STYLE_PLAIN, " %s  %s: ", bsc_json_text(report, "version"),
+    bsc_output_printf(output, &out, BSC_STYLE_PLAIN, " %s: %s", bsc_json_text(report, "version"),
                       bsc_json_text(report, "verdict"));
+    bsc_text_puts(&out, "\n  ");
     bsc_output_add_lines(&out, bsc_json_text(report, "text"), 2);
     bsc_text_puts(&out, "\n");
-    bsc_output_printf(output, &out, BSC_STYLE_DIM,
-                      "  p95 %.3g ms, live %.3g ms; %lld not compared, %lld dropped",
-                      (double)number(json_object_get(report, "candidate"), "p95_us") / 1000,
-                      (double)number(json_object_get(report, "live"), "p95_us") / 1000,
-                      number(report, "skipped"), number(report, "dropped"));
-    bsc_text_puts(&out, "\n");
-    add_findings(output, &out, report, false);
-    add_findings(output, &out, report, true);
+    add_figures(output, &out, report);
+    add_differences(output, &out, report);
+    add_noise(output, &out, report);
     fputs(bsc_text_get(&out), stdout);
     bsc_text_deinit(&out);
 }

@@ -90,6 +90,21 @@ bool bsc_finding_is(const struct bsc_finding_at *finding, const char *where)
     return !strncmp(finding->where, where, BSC_WHERE_BYTES - 1);
 }
 
+bool bsc_mirror_add_example(struct bsc_finding_at *finding,
+                            const struct bsc_mirror_example *example)
+{
+    for (unsigned i = 0; i < finding->example_count; i++) {
+        const struct bsc_mirror_example *known = &finding->examples[i];
+        if (!strcmp(known->request, example->request) && !strcmp(known->live, example->live) &&
+            !strcmp(known->candidate, example->candidate))
+            return false;
+    }
+    if (finding->example_count == BSC_EXAMPLES_MAX)
+        return false;
+    finding->examples[finding->example_count++] = *example;
+    return true;
+}
+
 void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_report *news)
 {
     report->compared += news->compared;
@@ -107,8 +122,8 @@ void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_re
         to->count += from->count;
         to->first += from->first;
         to->noisy |= from->noisy && bsc_finding_is(to, from->where);
-        for (unsigned e = 0; e < from->example_count && to->example_count < BSC_EXAMPLES_MAX; e++)
-            to->examples[to->example_count++] = from->examples[e];
+        for (unsigned e = 0; e < from->example_count; e++)
+            (void)bsc_mirror_add_example(to, &from->examples[e]);
     }
 }
 

@@ -86,6 +86,9 @@ struct bsc_finding_at *bsc_mirror_finding(struct bsc_mirror_report *report,
                                           enum bsc_difference kind, const char *where);
 /* False: it is the last one, that has taken it in. What is noise there is not noise everywhere. */
 bool bsc_finding_is(const struct bsc_finding_at *finding, const char *where);
+/* Adds an example, unless it is there already or enough are; true: it was added. */
+bool bsc_mirror_add_example(struct bsc_finding_at *finding,
+                            const struct bsc_mirror_example *example);
 /* Adds what a proxy counted since it told the last time. */
 void bsc_mirror_add(struct bsc_mirror_report *report, const struct bsc_mirror_report *news);
 /* Comparisons that showed a difference that counts. */

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of one place, in all: more than are kept, because those of two tellings may be the same. */
+enum { EXAMPLES_TOLD = 3 * BSC_EXAMPLES_MAX };
+
 static struct bsc_mirror_place *find(const struct bsc_mirrored *mirrored, enum bsc_difference kind,
                                      const char *where)
 {
@@ -68,13 +71,13 @@ static void add_finding(struct bsc_mirrored *mirrored, const struct bsc_differen
     struct bsc_finding_at *finding = bsc_mirror_finding(&mirrored->news, at->kind, at->where);
     finding->count++;
     finding->first += first;
-    if (!place || place->examples == BSC_EXAMPLES_MAX || finding->example_count == BSC_EXAMPLES_MAX)
+    if (!place || place->examples == EXAMPLES_TOLD)
         return;
-    struct bsc_mirror_example *example = &finding->examples[finding->example_count++];
-    place->examples++;
-    bsc_mirror_show(request, strlen(request), example->request, sizeof example->request);
-    memcpy(example->live, at->live, sizeof example->live);
-    memcpy(example->candidate, at->candidate, sizeof example->candidate);
+    struct bsc_mirror_example example;
+    bsc_mirror_show(request, strlen(request), example.request, sizeof example.request);
+    memcpy(example.live, at->live, sizeof example.live);
+    memcpy(example.candidate, at->candidate, sizeof example.candidate);
+    place->examples += bsc_mirror_add_example(finding, &example);
 }
 
 void bsc_mirrored_count(struct bsc_mirrored *mirrored, const struct bsc_differences *differences,

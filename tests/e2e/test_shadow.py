@@ -42,7 +42,10 @@ def test_a_changed_field_is_found_with_its_path_and_random_fields_are_not(start)
     example = findings(report, False)["items[].price"]["examples"][0]
     assert example == {"request": "GET /", "live": "10", "candidate": "12"}
     assert set(findings(report, True)) <= {"user.time", "request"}
-    assert "items[].price" in daemon.do("report", "web")
+    shown = daemon.do("report", "web")
+    assert shown.startswith("web changed: different\n") and "body    items[].price\n" in shown
+    assert shown.count("GET /: live 10, new 12") == 1  # the same example once
+    assert "noise, where the live version differs from itself" in shown
     assert not client.failed() and {answer.version for answer in client.answers} == {"v1"}
 
 

@@ -42,8 +42,15 @@ static void what_proxies_tell_is_added_up_by_place(void **unused)
     assert_int_equal(sum.candidate_latency[11], 12);
     assert_int_equal(sum.finding_count, 2);
     assert_int_equal(sum.findings[0].count, 6);
-    assert_int_equal(sum.findings[0].example_count, BSC_EXAMPLES_MAX);
+    assert_int_equal(sum.findings[0].example_count, 2); /* each once */
     assert_string_equal(sum.findings[0].examples[1].live, "Ann");
+    static const struct bsc_mirror_example others[] = { { .live = "Ann", .candidate = "Bob" },
+                                                        { .live = "Ann", .request = "GET /" },
+                                                        { .live = "Bob" } };
+    assert_true(bsc_mirror_add_example(&sum.findings[0], &others[0]));
+    assert_false(bsc_mirror_add_example(&sum.findings[0], &others[0]));
+    assert_false(bsc_mirror_add_example(&sum.findings[0], &others[1]));
+    assert_false(bsc_mirror_add_example(&sum.findings[0], &others[2]));
     assert_int_equal(bsc_mirror_different(&sum), 6);
 }
 

@@ -215,7 +215,18 @@ static void a_field_is_asked_for_until_it_is_known(void **unused)
     bsc_mirrored_count(&mirrored, &price, NULL, "GET /");
     assert_int_equal(mirrored.news.compared, 4);
     assert_int_equal(bsc_mirror_different(&mirrored.news), 4);
+    assert_int_equal(mirrored.news.findings[0].example_count, 1); /* each once ... */
+    for (char path[] = "GET /a"; path[5] < 'z'; path[5]++)
+        bsc_mirrored_count(&mirrored, &price, NULL, path);
     assert_int_equal(mirrored.news.findings[0].example_count, BSC_EXAMPLES_MAX);
+    while (mirrored.places[0].examples < 9) { /* ... and not for ever */
+        json_decref(bsc_mirrored_line(&mirrored));
+        bsc_mirrored_count(&mirrored, &price, NULL, "GET /");
+        assert_int_equal(mirrored.news.findings[0].example_count, 1);
+    }
+    json_decref(bsc_mirrored_line(&mirrored));
+    bsc_mirrored_count(&mirrored, &price, NULL, "GET /");
+    assert_int_equal(mirrored.news.findings[0].example_count, 0);
 }
 
 static void what_differs_in_the_live_version_is_noise_for_good(void **unused)
