@@ -18,6 +18,7 @@
 #include "adapters/prober.h"
 #include "adapters/query.h"
 #include "adapters/router_proxy.h"
+#include "adapters/runtime_docker.h"
 #include "adapters/runtime_process.h"
 #include "adapters/runtime_static.h"
 #include "adapters/store_sqlite.h"
@@ -43,6 +44,7 @@ struct controller {
     struct bsc_supervisor_link *link;
     struct bsc_runtime_process *processes;
     struct bsc_runtime_static *statics;
+    struct bsc_runtime_docker *containers;
     struct bsc_router_proxy *router;
     struct bsc_prober prober;
     struct bsc_query_port query;
@@ -349,8 +351,14 @@ static void api_upgrade(void *argument, bsc_token token)
 static bool api_log_path(void *argument, const char *instance, char *out, size_t size)
 {
     struct controller *controller = argument;
-    int used = snprintf(out, size, "%s/instances/%s/log", controller->options->state, instance);
-    return used > 0 && (size_t)used < size && access(out, R_OK) == 0;
+    static const char *const folders[] = { "instances", "containers" };
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        int used =
+            snprintf(out, size, "%s/%s/%s/log", controller->options->state, folders[i], instance);
+        if (used > 0 && (size_t)used < size && access(out, R_OK) == 0)
+            return true;
+    }
+    return false;
 }
 
 static enum bsc_status read_history(void *self, const char *service, uint64_t before,
@@ -400,7 +408,10 @@ static enum bsc_status open_adapters(struct controller *controller, struct bsc_e
                                         &controller->processes, error);
     if (status != BSC_OK)
         return status;
-    status = bsc_prober_create(loop, deliver, controller, &controller->prober, error);
+    status = bsc_runtime_docker_create(loop, options->state, NULL, deliver, controller,
+                                       &controller->containers, error);
+    if (status == BSC_OK)
+        status = bsc_prober_create(loop, deliver, controller, &controller->prober, error);
     if (status == BSC_OK)
         status = bsc_query_port_create(loop, deliver, controller, &controller->query, error);
     if (status != BSC_OK)
@@ -438,7 +449,8 @@ static void create_engine(struct controller *controller)
                                                           notify_changed };
     struct bsc_ports ports = {
         .runtimes = { [BSC_RUNTIME_PROCESS] = bsc_runtime_process_port(controller->processes),
-                      [BSC_RUNTIME_STATIC] = bsc_runtime_static_port(controller->statics) },
+                      [BSC_RUNTIME_STATIC] = bsc_runtime_static_port(controller->statics),
+                      [BSC_RUNTIME_DOCKER] = bsc_runtime_docker_port(controller->containers) },
         .prober = controller->prober,
         .query = controller->query,
         .router = bsc_router_proxy_port(controller->router),

@@ -79,6 +79,8 @@ void bsc_outbox_put(struct bsc_outbox *outbox, const struct bsc_event *event)
     entry->event.text = bsc_arena_copy(&entry->arena, event->text);
     entry->event.service = bsc_arena_copy(&entry->arena, event->service);
     entry->event.id = bsc_arena_copy(&entry->arena, event->id);
+    entry->event.address = bsc_arena_copy(&entry->arena, event->address);
+    entry->event.image = bsc_arena_copy(&entry->arena, event->image);
     if (event->report) {
         struct bsc_mirror_report *report = bsc_arena_alloc(&entry->arena, sizeof *report);
         *report = *event->report;

@@ -19,8 +19,8 @@ struct bsc_outbox *bsc_outbox_create(uv_loop_t *loop, bsc_deliver deliver, void 
 /* What was not delivered is dropped. The memory goes when the loop has turned once more. */
 void bsc_outbox_destroy(struct bsc_outbox *outbox);
 
-/* Copies the event with its `service`, `text`, `id` and `found`; its other pointers must be NULL.
- */
+/* Copies the event with its `service`, `text`, `id`, `address`, `image` and `found`; its other
+ * pointers must be NULL. */
 void bsc_outbox_put(struct bsc_outbox *outbox, const struct bsc_event *event);
 /* Drops the events of `token` that were not delivered yet. */
 void bsc_outbox_cancel(struct bsc_outbox *outbox, bsc_token token);

@@ -35,11 +35,12 @@ static const char *const sql[BSC_SQL_COUNT] = {
     [BSC_SQL_DELETE_SERVICE] = "DELETE FROM services WHERE name = ?",
     [BSC_SQL_PUT_RELEASE] =
         "INSERT INTO releases (id, service, spec, created_ms, live_ms, rejected, once_begun,"
-        " once_passed, group_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " once_passed, group_id, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET service = excluded.service,"
         " spec = excluded.spec, created_ms = excluded.created_ms, live_ms = excluded.live_ms,"
         " rejected = excluded.rejected, once_begun = excluded.once_begun,"
-        " once_passed = excluded.once_passed, group_id = excluded.group_id",
+        " once_passed = excluded.once_passed, group_id = excluded.group_id,"
+        " image = excluded.image",
     [BSC_SQL_DELETE_RELEASE] = "DELETE FROM releases WHERE id = ?",
     [BSC_SQL_PUT_INSTANCE] =
         "INSERT INTO instances (id, service, release, slot, position, port, address, phase,"
@@ -245,6 +246,7 @@ static int put_release(struct bsc_store_writer *writer, const struct bsc_release
     add_number(&call, (int64_t)row->once_begun);
     add_number(&call, (int64_t)row->once_passed);
     add_number(&call, (int64_t)row->group);
+    add_text(&call, row->image);
     int code = call_end(&call);
     bsc_text_deinit(&spec);
     return code;

@@ -157,7 +157,7 @@ static enum bsc_status read_releases(struct reading *reading)
     unsigned count = 0;
     enum bsc_status status =
         begin(reading, "SELECT id, service, spec, created_ms, live_ms,"
-                       " rejected, once_begun, once_passed, group_id FROM releases"
+                       " rejected, once_begun, once_passed, group_id, image FROM releases"
                        " WHERE service IN (SELECT name FROM services) ORDER BY id");
     while (next(reading, &status)) {
         rows = bsc_grow(rows, &capacity, count + 1, sizeof *rows);
@@ -171,6 +171,7 @@ static enum bsc_status read_releases(struct reading *reading)
             .once_passed = (uint64_t)sqlite3_column_int64(reading->row, 7),
             .group = (uint64_t)sqlite3_column_int64(reading->row, 8),
         };
+        snprintf(row->image, sizeof row->image, "%s", bsc_column_text(reading->row, 9));
         const char *id = bsc_column_text(reading->row, 0);
         if (!bsc_column_flag(reading->row, 5, &row->rejected))
             status = damaged(reading, "releases", id);

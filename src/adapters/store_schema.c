@@ -155,10 +155,13 @@ static const char layout_12[] =
     "CREATE TABLE trial_sources (rollout INTEGER NOT NULL, source INTEGER NOT NULL,"
     " read INTEGER NOT NULL, PRIMARY KEY (rollout, source)) STRICT, WITHOUT ROWID;";
 
+/* By which the very image of a release is found again. */
+static const char layout_13[] = "ALTER TABLE releases ADD COLUMN image TEXT NOT NULL DEFAULT '';";
+
 /* Migration n turns layout n into layout n+1. Layout 0 is the empty database. */
-static const char *const migrations[] = { layout_1, layout_2,  layout_3,  layout_4,
-                                          layout_5, layout_6,  layout_7,  layout_8,
-                                          layout_9, layout_10, layout_11, layout_12 };
+static const char *const migrations[] = { layout_1,  layout_2,  layout_3, layout_4, layout_5,
+                                          layout_6,  layout_7,  layout_8, layout_9, layout_10,
+                                          layout_11, layout_12, layout_13 };
 enum { LAYOUT = sizeof migrations / sizeof *migrations };
 
 /* `.dump`, because the `.recover` of Debian's sqlite3 knows nothing of damaged files; it ends with

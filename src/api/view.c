@@ -112,7 +112,7 @@ static json_t *view_instance(const struct bsc_service *service, const struct bsc
                              ? instance->last_exit
                          : ejected ? instance->ejected_for
                                    : instance->health.last_detail;
-    bool has_pid = instance->pid && !is_static(service, instance);
+    bool has_pid = instance->pid > 0 && !is_static(service, instance);
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "id", instance->row.id, "pid",
                      has_pid ? json_integer(instance->pid) : json_null(), "address",
                      bsc_api_words(instance->row.address), "phase", phase_name(instance->row.phase),

@@ -92,6 +92,12 @@ static const struct bsc_node *part_of(const struct bsc_node *map, const char *ke
     return node;
 }
 
+static bool takes_ports(const struct bsc_spec *spec)
+{
+    return spec->runtime == BSC_RUNTIME_PROCESS ||
+           (spec->runtime == BSC_RUNTIME_DOCKER && spec->container.network != BSC_NETWORK_BRIDGE);
+}
+
 /* Both environments of every service may run at once. */
 static void check_port_count(struct bsc_reader *reader, const struct bsc_config *config,
                              const struct bsc_node *root)
@@ -99,7 +105,7 @@ static void check_port_count(struct bsc_reader *reader, const struct bsc_config 
     unsigned long instances = 0, ports = config->port_high - config->port_low + 1;
     const struct bsc_node *given = part_of(root, "ports");
     for (unsigned i = 0; i < config->service_count; i++)
-        if (config->services[i]->runtime == BSC_RUNTIME_PROCESS)
+        if (takes_ports(config->services[i]))
             instances += config->services[i]->replicas;
     if (instances * 2 > ports)
         bsc_reader_problem(reader, given ? given->line : 0, "ports",

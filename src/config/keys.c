@@ -196,10 +196,11 @@ static const struct bsc_key service_keys[] = {
       .effect = BSC_EFFECT_RELEASE,
       .flags = BSC_KEY_VARIABLES | BSC_KEY_PROCESS,
       .offset = SPEC(command),
-      .absent = "required, unless there are targets",
+      .absent = "required, unless there is an image or there are targets",
       .text = "What an instance runs, in the foreground and listening where PORT says; a list is "
               "run as it is, one text by `/bin/sh -c`.",
       .example = "[python3, app.py]" },
+#include "config/keys_container.inc"
     { .path = "directory",
       .type = &bsc_type_directory,
       .effect = BSC_EFFECT_RELEASE,
@@ -228,8 +229,9 @@ static const struct bsc_key service_keys[] = {
       .type = &bsc_type_user,
       .effect = BSC_EFFECT_RELEASE,
       .offset = SPEC(user),
-      .absent = "the daemon's own",
-      .text = "Who the instances run as; only a daemon of root can change that.",
+      .absent = "the daemon's own; of a container the image's",
+      .text = "Who the instances run as; only a daemon of root can change that. In a container the "
+              "image's users count, or numbers such as 1000:1000.",
       .example = "www-data" },
     { .path = "replicas",
       .type = &bsc_type_count,

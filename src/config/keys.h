@@ -24,6 +24,7 @@ enum {
     BSC_KEY_PROCESS = 16,  /* has no meaning for a service with targets */
     BSC_KEY_HTTP = 32,     /* has no meaning for a service of TCP */
     BSC_KEY_SECRET = 64,   /* what it was and what it is are never told */
+    BSC_KEY_IMAGE = 128,    /* has a meaning for containers only */
 };
 
 struct bsc_choice {
@@ -51,7 +52,7 @@ struct bsc_section {
     const char *path, *text;
 };
 
-enum { BSC_KEYS_MAX = 192, BSC_KEY_BYTES_MAX = 64 };
+enum { BSC_KEYS_MAX = 208, BSC_KEY_BYTES_MAX = 64 };
 
 struct bsc_key_table {
     unsigned count;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * config/service.c - a whole service: its keys, and what depends on several of them. */
+#include <pwd.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -48,7 +49,9 @@ static void decide(const struct service *service)
 {
     struct bsc_spec *spec = service->spec;
     bool targets = spec->targets[BSC_BLUE].count || spec->targets[BSC_GREEN].count;
-    spec->runtime = targets ? BSC_RUNTIME_STATIC : BSC_RUNTIME_PROCESS;
+    spec->runtime = targets                 ? BSC_RUNTIME_STATIC
+                    : spec->container.image ? BSC_RUNTIME_DOCKER
+                                            : BSC_RUNTIME_PROCESS;
     if (has_command(&spec->health.command))
         spec->health.kind = BSC_PROBE_COMMAND;
     else if (spec->health.running_ms)
@@ -124,20 +127,49 @@ static void check_targets(const struct service *service)
     }
 }
 
+/* What has a meaning for containers only, and what else must be so for them. */
+static void check_image(const struct service *service)
+{
+    struct bsc_reader *reader = service->reader;
+    const struct bsc_spec *spec = service->spec;
+    unsigned user = given(service, "user"), expose = given(service, "expose");
+    bool image = given(service, "image");
+    for (unsigned i = 0; i < bsc_service_keys.count && !image; i++)
+        if (service->lines[i] && bsc_service_keys.keys[i].flags & BSC_KEY_IMAGE)
+            bsc_reader_problem(reader, service->lines[i], bsc_service_keys.keys[i].path,
+                               "is for containers, but this service has no image%s",
+                               strcmp(bsc_service_keys.keys[i].path, "working_dir")
+                                   ? ""
+                                   : "; did you mean directory?");
+    if (image && expose && spec->container.network == BSC_NETWORK_HOST)
+        bsc_reader_problem(reader, expose, "expose",
+                           "is for a container with a network of its own; with network_mode: host "
+                           "it must listen where PORT says");
+    if (user && spec->user && !image && !getpwnam(spec->user))
+        bsc_reader_problem(reader, user, "user", "there is no user '%s' on this machine",
+                           spec->user);
+}
+
 static void check_runtime(const struct service *service)
 {
     struct bsc_reader *reader = service->reader;
     unsigned command = given(service, "command"), targets = given_below(service, "targets.");
-    if (command && targets)
+    unsigned image = given(service, "image");
+    check_image(service);
+    if (image && targets)
+        bsc_reader_problem(reader, targets > image ? targets : image, "",
+                           "has both image and targets; a service is either containers that "
+                           "bascule runs, or targets, addresses that something else runs");
+    else if (command && targets)
         bsc_reader_problem(reader, targets > command ? targets : command, "",
                            "has both command and targets; a service is either a command that "
                            "bascule runs, or targets, addresses that something else runs");
     else if (targets)
         check_targets(service);
-    else if (!command)
+    else if (!command && !image)
         bsc_reader_problem(reader, service->node->line, "",
-                           "has neither command (what bascule runs) nor targets (addresses that "
-                           "something else runs)");
+                           "has neither command (what bascule runs), nor image (the same, in "
+                           "containers), nor targets (addresses that something else runs)");
 }
 
 static void check_protocol(const struct service *service)
@@ -369,11 +401,11 @@ static void check_shadow(const struct service *service)
                            "shadow compares answers of HTTP, and this service speaks tcp");
 }
 
-/* A process that the proxy sends nothing. */
+/* What we run and the proxy sends nothing. */
 static bool works(const struct service *service)
 {
     const struct bsc_spec *spec = service->spec;
-    return spec->runtime == BSC_RUNTIME_PROCESS && !spec->route_count &&
+    return spec->runtime != BSC_RUNTIME_STATIC && !spec->route_count &&
            spec->speech != BSC_SPEECH_TCP;
 }
 

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -152,7 +151,7 @@ const struct bsc_type bsc_type_server_name = { expect_server_name, read_server_n
 static const char *expect_user(const struct bsc_key *key, struct bsc_arena *arena)
 {
     (void)key, (void)arena;
-    return "the name of a user of this machine";
+    return "the name of a user of this machine, or of a container's";
 }
 
 static bool read_user(struct bsc_reader *reader, const struct bsc_key *key,
@@ -160,11 +159,8 @@ static bool read_user(struct bsc_reader *reader, const struct bsc_key *key,
 {
     if (reader->stored || node->kind != BSC_NODE_TEXT)
         return read_stored(reader, key, node, base);
-    if (!bsc_text_is_clean(node->text) || strpbrk(node->text, " :/$"))
+    if (!bsc_text_is_clean(node->text) || strpbrk(node->text, " /$"))
         return false;
-    if (!getpwnam(node->text))
-        bsc_reader_problem(reader, node->line, key->path, "there is no user '%s' on this machine",
-                           node->text);
     set_text(reader, key, base, node->text);
     return true;
 }

@@ -12,6 +12,7 @@ extern const struct bsc_type bsc_type_percent;
 extern const struct bsc_type bsc_type_choice;     /* any enum */
 extern const struct bsc_type bsc_type_retry_on;   /* a bit for each cause */
 extern const struct bsc_type bsc_type_hundredths; /* "1.25" is 125 */
+extern const struct bsc_type bsc_type_cpus;       /* likewise; 0: none */
 /* bool */
 extern const struct bsc_type bsc_type_flag;
 /* int64_t, milliseconds */
@@ -40,9 +41,14 @@ extern const struct bsc_type bsc_type_goal_path;
 extern const struct bsc_type bsc_type_goal_header; /* header and header_value */
 /* const char * */
 extern const struct bsc_type bsc_type_goal_name;
+extern const struct bsc_type bsc_type_image;
+extern const struct bsc_type bsc_type_inside; /* a path in a container */
+extern const struct bsc_type bsc_type_signal;
 extern const struct bsc_type bsc_type_name;
 extern const struct bsc_type bsc_type_group;
-extern const struct bsc_choice bsc_orders[]; /* enum bsc_order */
+extern const struct bsc_choice bsc_orders[];  /* enum bsc_order */
+extern const struct bsc_choice bsc_pulls[];   /* enum bsc_pull */
+extern const struct bsc_choice bsc_reaches[]; /* enum bsc_reach */
 extern const struct bsc_type bsc_type_version;
 extern const struct bsc_type bsc_type_target; /* of a health request: "/health?full=1" */
 extern const struct bsc_type bsc_type_token;  /* the name of a header or a cookie */
@@ -66,6 +72,7 @@ extern const struct bsc_type bsc_type_methods; /* of HTTP */
 extern const struct bsc_type bsc_type_headers; /* their names */
 extern const struct bsc_type bsc_type_fields;  /* of JSON: "user.name", "items[].id" */
 extern const struct bsc_type bsc_type_listen;
+extern const struct bsc_type bsc_type_volumes;
 extern const struct bsc_type bsc_type_services_named;
 extern const struct bsc_type bsc_type_networks; /* "10.0.0.0/8" */
 /* struct bsc_statuses */

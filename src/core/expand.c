@@ -181,6 +181,7 @@ static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
 {
     struct bsc_command *commands[] = {
         &spec->command,
+        &spec->container.entrypoint,
         &spec->health.command,
         &spec->deploy.pre_deploy.command,
         &spec->deploy.pre_deploy.undo,
@@ -196,6 +197,10 @@ static enum bsc_status expand_spec(struct copy *copy, struct bsc_spec *spec)
         status = expand_command(copy, commands[i]);
     if (!status)
         status = expand_text(copy, &spec->directory);
+    if (!status)
+        status = expand_text(copy, &spec->container.image);
+    if (!status)
+        status = expand_strings(copy, &spec->container.volumes);
     if (!status)
         status = expand_strings(copy, &spec->environment);
     if (!status)
@@ -286,6 +291,8 @@ static void copy_rest(struct bsc_spec *spec)
     copy_strings(arena, &spec->listen_tls);
     spec->name = bsc_arena_copy(arena, spec->name);
     spec->user = bsc_arena_copy(arena, spec->user);
+    spec->container.directory = bsc_arena_copy(arena, spec->container.directory);
+    spec->container.stop_signal = bsc_arena_copy(arena, spec->container.stop_signal);
     struct bsc_traffic_spec *traffic = &spec->traffic;
     traffic->hash_header = bsc_arena_copy(arena, traffic->hash_header);
     traffic->hash_cookie = bsc_arena_copy(arena, traffic->hash_cookie);

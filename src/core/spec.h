@@ -53,7 +53,20 @@ enum bsc_speech {
     BSC_SPEECH_H2, /* by prior knowledge, or agreed on by TLS */
     BSC_SPEECH_TCP /* bytes, switched by connection */
 };
-enum bsc_runtime_kind { BSC_RUNTIME_PROCESS, BSC_RUNTIME_STATIC };
+enum bsc_runtime_kind {
+    BSC_RUNTIME_PROCESS,
+    BSC_RUNTIME_STATIC,
+    BSC_RUNTIME_DOCKER,
+    BSC_RUNTIME_COUNT
+};
+/* When an image is fetched from its registry, for a release whose image is not known yet. */
+enum bsc_pull { BSC_PULL_MISSING, BSC_PULL_ALWAYS, BSC_PULL_NEVER };
+/* How a container is reached. */
+enum bsc_reach {
+    BSC_NETWORK_BRIDGE,   /* at its own address, in a network of ours */
+    BSC_NETWORK_LOOPBACK, /* at a port of 127.0.0.1, which is passed on to it */
+    BSC_NETWORK_HOST      /* it has no network of its own, and listens where PORT says */
+};
 enum bsc_restart { BSC_RESTART_ALWAYS, BSC_RESTART_ON_FAILURE, BSC_RESTART_NEVER };
 enum bsc_probe_kind {
     BSC_PROBE_HTTP,
@@ -271,6 +284,20 @@ struct bsc_health_spec {
     unsigned min_healthy_percent; /* of a release's instances, 1..100 */
 };
 
+/* DOCKER: what a container is made of, besides what processes have, too. */
+struct bsc_container_spec {
+    const char *image;
+    enum bsc_pull pull;
+    enum bsc_reach network;
+    unsigned port;                 /* on which it listens; HOST: it is told one */
+    struct bsc_command entrypoint; /* none: the image's */
+    const char *directory;         /* NULL: the image's */
+    struct bsc_strings volumes;    /* "SOURCE:TARGET" or "SOURCE:TARGET:ro" */
+    int64_t memory_bytes;          /* 0: no limit */
+    unsigned cpus;                 /* hundredths of one; 0: no limit */
+    const char *stop_signal;       /* "SIGQUIT"; NULL: the image's */
+};
+
 struct bsc_hook_spec {
     struct bsc_command command; /* none: no hook */
     struct bsc_command undo;    /* run when the rollout is undone */
@@ -458,10 +485,11 @@ struct bsc_spec {
     const char *version; /* NULL in a file's specification, set in a release's */
     enum bsc_runtime_kind runtime;
     struct bsc_command command;
-    const char *directory;          /* absolute */
-    struct bsc_strings environment; /* NAME=VALUE */
-    struct bsc_strings env_files;   /* absolute paths, read at each start */
-    const char *user;               /* NULL: the daemon's own */
+    const char *directory;               /* absolute */
+    struct bsc_strings environment;      /* NAME=VALUE */
+    struct bsc_strings env_files;        /* absolute paths, read at each start */
+    const char *user;                    /* NULL: the daemon's own, or the image's */
+    struct bsc_container_spec container; /* DOCKER */
     unsigned replicas;
     enum bsc_restart restart;
     int64_t grace_ms; /* between TERM and KILL */

@@ -77,9 +77,11 @@ static struct bsc_strings environment(struct bsc_arena *arena, const struct bsc_
 static struct bsc_variables variables_of(struct bsc_arena *arena, const struct bsc_spec *spec,
                                          const struct bsc_instance *instance)
 {
+    bool inside =
+        spec->runtime == BSC_RUNTIME_DOCKER && spec->container.network != BSC_NETWORK_HOST;
     return (struct bsc_variables){
         .version = spec->version,
-        .port = bsc_arena_printf(arena, "%u", instance->row.port),
+        .port = bsc_arena_printf(arena, "%u", inside ? spec->container.port : instance->row.port),
         .slot = bsc_slot_name(instance->row.slot),
         .instance = instance->row.id,
     };
@@ -104,9 +106,29 @@ static void start(struct bsc_engine *engine, const struct bsc_effect *effect)
         .port = instance->row.port,
         .grace_ms = spec->grace_ms,
     };
+    struct bsc_container_spec container = spec->container;
+    if (spec->runtime == BSC_RUNTIME_DOCKER) {
+        const struct bsc_release *release =
+            bsc_release_find(effect->service, instance->row.release);
+        container.image = expand(&arena, container.image, &variables);
+        container.entrypoint.argv = command_argv(&arena, &container.entrypoint, &variables);
+        container.volumes = expand_all(&arena, container.volumes, &variables, 0);
+        launch.container = &container;
+        launch.directory = container.directory;
+        launch.image = release->row.image[0] ? release->row.image : NULL;
+        launch.service = effect->service->name;
+        launch.slot = variables.slot;
+        launch.release = release->row.id;
+        launch.position = instance->row.position;
+    }
     const struct bsc_runtime *runtime = runtime_of(engine, spec->runtime);
     runtime->ops->start(runtime->self, &launch, effect->token);
     bsc_arena_deinit(&arena);
+}
+
+const char *bsc_hook_user(const struct bsc_spec *spec)
+{
+    return spec->runtime == BSC_RUNTIME_PROCESS ? spec->user : NULL;
 }
 
 /* `bascule load`, against the first instance. */
@@ -187,7 +209,7 @@ static void run_hook(struct bsc_engine *engine, const struct bsc_effect *effect)
         .environment = environment(&arena, spec, service, &variables),
         .env_files = expand_all(&arena, spec->env_files, &variables, 0),
         .directory = expand(&arena, spec->directory, &variables),
-        .user = spec->user,
+        .user = bsc_hook_user(spec),
         .grace_ms = spec->grace_ms,
         .timeout_ms = step->timeout_ms,
     };
@@ -223,7 +245,7 @@ void bsc_question_ask(struct bsc_engine *engine, const struct bsc_service *servi
         .id = bsc_arena_printf(&arena, "%s-query-%s", service->name, query->name),
         .environment = environment(&arena, spec, service, &variables),
         .directory = expand(&arena, spec->directory, &variables),
-        .user = spec->user,
+        .user = bsc_hook_user(spec),
     };
     add_preview(engine, &arena, service, &question.environment);
     engine->ports.query.ops->ask(engine->ports.query.self, &question, token);
@@ -269,7 +291,9 @@ static void probe(struct bsc_engine *engine, const struct bsc_effect *effect)
         health.command.shell = expand(&arena, spec->health.command.shell, &variables);
         request.environment = environment(&arena, spec, effect->service, &variables);
         request.directory = expand(&arena, spec->directory, &variables);
-        request.user = spec->user;
+        request.user = bsc_hook_user(spec);
+        add_string(&request.environment,
+                   bsc_arena_printf(&arena, "ADDRESS=%s", instance->row.address));
     }
     engine->ports.prober.ops->probe(engine->ports.prober.self, &request, effect->token);
     bsc_arena_deinit(&arena);

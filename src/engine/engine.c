@@ -152,7 +152,7 @@ static void runtime_event(struct bsc_engine *engine, const struct bsc_event *eve
         return;
     if (!service) { /* a stray that was stopped */
         struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_FORGET, NULL);
-        effect->runtime = BSC_RUNTIME_PROCESS;
+        effect->runtime = event->runtime;
         snprintf(effect->id, sizeof effect->id, "%s", event->id);
         return;
     }
@@ -161,8 +161,11 @@ static void runtime_event(struct bsc_engine *engine, const struct bsc_event *eve
         bsc_hook_exited(engine, service, event);
     else if (instance && event->kind == BSC_EVENT_EXITED)
         bsc_instance_exited(engine, service, instance, event);
+    else if (instance && event->token == instance->runtime_token &&
+             event->kind == BSC_EVENT_STARTING)
+        bsc_instance_starting(engine, service, instance, event->text);
     else if (instance && event->token == instance->runtime_token)
-        bsc_instance_started(engine, service, instance, event->pid);
+        bsc_instance_started(engine, service, instance, event);
 }
 
 static void standby_over(struct bsc_engine *engine, struct bsc_service *service)
@@ -233,6 +236,7 @@ static void dispatch(struct bsc_engine *engine, const struct bsc_event *event)
     case BSC_EVENT_LISTED:
         bsc_load_listed(engine, event);
         break;
+    case BSC_EVENT_STARTING:
     case BSC_EVENT_STARTED:
     case BSC_EVENT_EXITED:
         runtime_event(engine, event);

@@ -21,7 +21,7 @@
 #include "ports/store.h"
 
 struct bsc_ports {
-    struct bsc_runtime runtimes[2]; /* by enum bsc_runtime_kind */
+    struct bsc_runtime runtimes[BSC_RUNTIME_COUNT];
     struct bsc_prober prober;
     struct bsc_query_port query;
     struct bsc_router router;

@@ -51,6 +51,11 @@ static void address_set(struct bsc_engine *engine, struct bsc_instance *instance
                  (int)bsc_target_address_size(target), target);
         return;
     }
+    if (spec->runtime == BSC_RUNTIME_DOCKER && spec->container.network == BSC_NETWORK_BRIDGE) {
+        instance->row.port = 0;
+        instance->row.address[0] = '\0'; /* known when it runs */
+        return;
+    }
     instance->row.port = port_next(engine);
     snprintf(instance->row.address, sizeof instance->row.address, "127.0.0.1:%u",
              instance->row.port);
@@ -92,15 +97,42 @@ void bsc_instances_create(struct bsc_engine *engine, struct bsc_service *service
         }
 }
 
-void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
-                          struct bsc_instance *instance, int64_t pid)
+/* Whatever its tag stands for later, the release keeps the image that it was first started with. */
+static void take_image(struct bsc_engine *engine, struct bsc_service *service,
+                       const struct bsc_instance *instance, const char *image)
 {
-    instance->pid = pid;
+    for (size_t i = 0; image && i < service->release_count; i++) {
+        struct bsc_release *release = &service->releases[i];
+        if (release->row.id != instance->row.release || release->row.image[0] ||
+            strlen(image) >= sizeof release->row.image)
+            continue;
+        snprintf(release->row.image, sizeof release->row.image, "%s", image);
+        release->dirty = true;
+        bsc_touch(engine, service);
+    }
+}
+
+void bsc_instance_starting(struct bsc_engine *engine, struct bsc_service *service,
+                           struct bsc_instance *instance, const char *text)
+{
+    snprintf(instance->progress, sizeof instance->progress, "%s", text);
+    bsc_step_progress(engine, service);
+    bsc_touch(engine, service);
+}
+
+void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
+                          struct bsc_instance *instance, const struct bsc_event *event)
+{
+    instance->pid = event->pid;
     instance->runtime_token = 0;
     instance->port_conflicts = 0;
     instance->never_started = false;
+    instance->progress[0] = '\0';
+    take_image(engine, service, instance, event->image);
     if (instance->row.phase == BSC_INSTANCE_STARTING ||
         instance->row.phase == BSC_INSTANCE_RESTARTING) {
+        if (event->address)
+            snprintf(instance->row.address, sizeof instance->row.address, "%s", event->address);
         instance->row.phase = BSC_INSTANCE_RUNNING;
         instance->dirty = true;
         bsc_health_init(&instance->health, &bsc_instance_spec(service, instance)->health,
@@ -163,7 +195,7 @@ static void exited_unasked(struct bsc_engine *engine, struct bsc_service *servic
         return;
     }
     bsc_exit_describe(event, instance->last_exit, sizeof instance->last_exit);
-    instance->never_started = event->text && *event->text;
+    instance->never_started = event->status != BSC_OK;
     instance->exits++;
     instance->row.phase = BSC_INSTANCE_RESTARTING;
     instance->row.healthy = false;

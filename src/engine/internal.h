@@ -195,8 +195,13 @@ void bsc_instances_create(struct bsc_engine *engine, struct bsc_service *service
                           const struct bsc_release *release, enum bsc_slot slot, unsigned count);
 void bsc_instance_start(struct bsc_engine *engine, struct bsc_service *service,
                         struct bsc_instance *instance);
+/* How far its start is. */
+void bsc_instance_starting(struct bsc_engine *engine, struct bsc_service *service,
+                           struct bsc_instance *instance, const char *text);
 void bsc_instance_started(struct bsc_engine *engine, struct bsc_service *service,
-                          struct bsc_instance *instance, int64_t pid);
+                          struct bsc_instance *instance, const struct bsc_event *event);
+/* Where a hook of the service runs as whom: containers have users of their own. */
+const char *bsc_hook_user(const struct bsc_spec *spec);
 void bsc_instance_exited(struct bsc_engine *engine, struct bsc_service *service,
                          struct bsc_instance *instance, const struct bsc_event *event);
 /* Takes the instances of `slot` out of the routing, drains and stops them: all but those of the
@@ -302,6 +307,8 @@ enum bsc_verdict bsc_step_judge_held(struct bsc_engine *engine, struct bsc_servi
 void bsc_step_undo(struct bsc_engine *engine, struct bsc_service *service);
 /* What instances are started, checked, drained and stopped for: step_instances.c */
 void bsc_step_begin_start(struct bsc_engine *engine, struct bsc_service *service);
+/* A start gets on, so its step gets its time anew: fetching an image takes as long as it takes. */
+void bsc_step_progress(struct bsc_engine *engine, struct bsc_service *service);
 enum bsc_verdict bsc_step_judge_start(const struct bsc_engine *engine, struct bsc_service *service,
                                       char *reason, size_t size);
 enum bsc_verdict bsc_step_judge_check(struct bsc_engine *engine, struct bsc_service *service,

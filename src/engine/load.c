@@ -159,7 +159,7 @@ void bsc_found_ask(struct bsc_engine *engine)
 {
     found_clear(engine);
     engine->lists_awaited = 0;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < BSC_RUNTIME_COUNT; i++) {
         const struct bsc_runtime *runtime = &engine->ports.runtimes[i];
         engine->lists_awaited |= 1u << i;
         runtime->ops->list(runtime->self, engine->load_token);

@@ -39,7 +39,8 @@ struct bsc_instance {
     bool ejected;            /* by the proxy, for its answers: it gets nothing for a while */
     char ejected_for[96];    /* why */
     struct bsc_gate_count gate;
-    char last_exit[128]; /* "exited with status 1", "killed by signal 9"; "" */
+    char progress[128];  /* how far its start is; "": nothing is told */
+    char last_exit[512]; /* "exited with status 1", "killed by signal 9"; "" */
 };
 
 struct bsc_release {

@@ -17,6 +17,15 @@ void bsc_step_begin_start(struct bsc_engine *engine, struct bsc_service *service
                          bsc_slot_wanted(service, row->slot, row->release));
 }
 
+void bsc_step_progress(struct bsc_engine *engine, struct bsc_service *service)
+{
+    if (!bsc_rollout_open(service) || !service->rollout->step_until_ms)
+        return;
+    const struct bsc_step *step = bsc_step_current(service);
+    if (step->kind == BSC_STEP_START && service->rollout->row.walk.status == BSC_ROLLOUT_RUNNING)
+        service->rollout->step_until_ms = bsc_now(engine) + step->timeout_ms;
+}
+
 /* An instance of the candidate that will not come up whatever one waits. */
 static const struct bsc_instance *hopeless(const struct bsc_service *service)
 {
@@ -74,12 +83,15 @@ enum bsc_verdict bsc_step_judge_start(const struct bsc_engine *engine, struct bs
 {
     const struct bsc_rollout *rollout = service->rollout;
     const struct bsc_instance *bad = hopeless(service);
+    const char *progress = "";
     unsigned running = 0;
     for (size_t i = 0; i < service->instance_count; i++) {
         const struct bsc_instance *instance = &service->instances[i];
-        running += instance->row.release == rollout->row.release &&
-                   instance->row.slot == rollout->row.slot &&
-                   instance->row.phase == BSC_INSTANCE_RUNNING;
+        if (instance->row.release != rollout->row.release ||
+            instance->row.slot != rollout->row.slot)
+            continue;
+        running += instance->row.phase == BSC_INSTANCE_RUNNING;
+        progress = instance->progress[0] ? instance->progress : progress;
     }
     if (bad) {
         hopeless_text(engine, service, bad, reason, size);
@@ -88,7 +100,8 @@ enum bsc_verdict bsc_step_judge_start(const struct bsc_engine *engine, struct bs
     unsigned wanted = bsc_step_current(service)->instances;
     if (running >= wanted)
         return BSC_DONE;
-    snprintf(reason, size, "%u of %u instances run", running, wanted);
+    snprintf(reason, size, "%u of %u instances run%s%s", running, wanted, *progress ? "; " : "",
+             progress);
     return bsc_step_expired(engine, rollout) ? bsc_step_fail_health(service) : BSC_WAIT;
 }
 

@@ -54,8 +54,9 @@ enum bsc_event_kind {
     BSC_EVENT_COMMITTED,  /* store: status and text */
     BSC_EVENT_ROOM,       /* store: its reserve is whole again */
     BSC_EVENT_LISTED,     /* runtime: what runs, after a restart */
-    BSC_EVENT_STARTED,    /* runtime: id, pid */
-    BSC_EVENT_EXITED,     /* runtime: id, wait_status, text */
+    BSC_EVENT_STARTING,   /* runtime: id, text: how far the start is; it takes its time */
+    BSC_EVENT_STARTED,    /* runtime: id, pid; address and image, or NULL */
+    BSC_EVENT_EXITED,     /* runtime: id, wait_status, text; status: it never ran */
     BSC_EVENT_PROBED,     /* prober: id, passed, text, duration_us */
     BSC_EVENT_ANSWERED,   /* query: answer */
     BSC_EVENT_CONFIGURED, /* router: they are in force, or status and text */
@@ -108,6 +109,8 @@ struct bsc_event {
     const char *text;
     const char *id; /* of the instance or hook */
     int64_t pid;
+    const char *address; /* STARTED: where it listens; NULL: where it was told to */
+    const char *image;   /* STARTED: by which the very same image is found again; NULL: none */
     int wait_status;
     bool passed;
     int64_t duration_us;
@@ -124,7 +127,7 @@ struct bsc_event {
     const struct bsc_stored_state *state;
     const struct bsc_found *found;
     unsigned found_count;
-    enum bsc_runtime_kind runtime; /* LISTED: which runtime answers */
+    enum bsc_runtime_kind runtime; /* LISTED, EXITED: which runtime tells it */
 };
 
 const char *bsc_traffic_name(enum bsc_traffic traffic);

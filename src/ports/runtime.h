@@ -21,14 +21,21 @@ struct bsc_launch {
     const char *directory;          /* NULL: the state directory */
     const char *user;               /* NULL: the daemon's */
     unsigned port;                  /* must be free; 0: none */
-    int64_t grace_ms;               /* between TERM and KILL whenever it is stopped */
-    int64_t timeout_ms;             /* hooks: stopped after that long; 0: never */
+    /* A container, with what it is made of; NULL: a process. `directory` is then within it. */
+    const struct bsc_container_spec *container;
+    const char *image;          /* what an earlier start of the release resolved; NULL: none did */
+    const char *service, *slot; /* containers: for labels */
+    uint64_t release;           /* likewise */
+    unsigned position;          /* likewise, from 0 */
+    int64_t grace_ms;           /* between TERM and KILL whenever it is stopped */
+    int64_t timeout_ms;         /* hooks: stopped after that long; 0: never */
 };
 
 struct bsc_runtime_ops {
     const char *name;
-    /* STARTED (pid), or EXITED with text when it could not be started (status BSC_EXISTS: the port
-     * is in use). A hook's end is its EXITED, too. */
+    /* STARTED (pid; address and image, where this is how they become known), or EXITED with a
+     * status and text when it could not be started (status BSC_EXISTS: the port is in use). Until
+     * then STARTING may tell how far it is. A hook's end is its EXITED, too. */
     void (*start)(void *self, const struct bsc_launch *launch, bsc_token token);
     /* EXITED when the whole tree is gone. */
     void (*stop)(void *self, const char *id, int64_t grace_ms, bsc_token token);

@@ -20,6 +20,7 @@
 enum {
     BSC_ID_BYTES = 160,
     BSC_ADDRESS_BYTES = 128,
+    BSC_IMAGE_BYTES = 384, /* a name of at most 255, "@sha256:" and 64 digits */
     BSC_ACTOR_BYTES = 64,
     BSC_LOCK_REASON_BYTES = 201,
 };
@@ -75,7 +76,8 @@ struct bsc_release_row {
     bool rejected;   /* a rollback took it back */
     /* Of its gates (bit = index) and hooks (32 + enum bsc_hook) that are marked `once`. */
     uint64_t once_begun, once_passed;
-    uint64_t group; /* with which it became live last; 0: alone */
+    uint64_t group;              /* with which it became live last; 0: alone */
+    char image[BSC_IMAGE_BYTES]; /* what its image was when it was first started; "": unknown */
 };
 
 enum bsc_instance_phase {

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/port.h"
 #include "base/signals.h"
 #include "shim/command.h"
-#include "shim/port.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
 

@@ -187,14 +187,7 @@ static void expect_all(const struct bsc_stored_state *state, void *argument)
     assert_int_equal(state->rollout_count, 1);
     assert_int_equal(state->record_count, 1);
     assert_same_service(&state->services[0], &want->service);
-    const struct bsc_release_row *release = &state->releases[0];
-    assert_field(release, &want->release, id);
-    assert_string_equal(release->service, want->release.service);
-    assert_same_spec(release->spec, want->release.spec);
-    assert_field(release, &want->release, created_ms);
-    assert_field(release, &want->release, live_ms);
-    assert_field(release, &want->release, rejected);
-    assert_field(release, &want->release, group);
+    assert_same_release(&state->releases[0], &want->release);
     assert_same_instance(&state->instances[0], &want->instance);
     assert_same_rollout(&state->rollouts[0], &want->rollout);
     assert_string_equal(state->records[0].service, "web");
@@ -235,7 +228,8 @@ static const struct all_rows full_rows = {
                  .stable = BSC_GREEN,
                  .lock = { 1769860800000, "anna", "incident 42" },
                  .next = { { 15, "all" }, UINT64_C(1) << 51, 11, BSC_PLAN_REVERT, "anna" } },
-    .release = { 11, "web", NULL, 1769860800001, 1769860800002, true, 14 },
+    .release = { 11, "web", NULL, 1769860800001, 1769860800002, true, 14, 0, 0,
+                 "shop/web@sha256:0123" },
     .instance = { .service = "web",
                   .release = 11,
                   .slot = BSC_GREEN,

@@ -120,3 +120,15 @@ void assert_same_record(const struct bsc_record *got, const struct bsc_record *w
     assert_field(got, want, rolled_back_at_ms);
     assert_field(got, want, error);
 }
+
+void assert_same_release(const struct bsc_release_row *got, const struct bsc_release_row *want)
+{
+    assert_field(got, want, id);
+    assert_string_equal(got->service, want->service);
+    assert_same_spec(got->spec, want->spec);
+    assert_field(got, want, created_ms);
+    assert_field(got, want, live_ms);
+    assert_field(got, want, rejected);
+    assert_field(got, want, group);
+    assert_string_equal(got->image, want->image);
+}

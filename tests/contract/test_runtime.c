@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapters/runtime_docker.h"
 #include "adapters/runtime_process.h"
 #include "adapters/runtime_static.h"
 #include "base/arena.h"
@@ -16,6 +17,7 @@ struct fixture {
     struct bsc_runtime port;
     struct bsc_runtime_process *process; /* or NULL */
     struct bsc_runtime_static *fixed;
+    struct bsc_runtime_docker *docker;
 };
 
 static int set_up_process(void **state)
@@ -42,9 +44,26 @@ static int set_up_static(void **state)
     return 0;
 }
 
+/* With the Engine and the image that tests/docker/with_engine makes. */
+static int set_up_docker(void **state)
+{
+    struct fixture *fixture = bsc_alloc(sizeof *fixture);
+    struct bsc_error error;
+    loop_init(&fixture->loop);
+    assert_int_equal(bsc_runtime_docker_create(&fixture->loop.uv, fixture->loop.directory, NULL,
+                                               loop_deliver, &fixture->loop, &fixture->docker,
+                                               &error),
+                     BSC_OK);
+    fixture->port = bsc_runtime_docker_port(fixture->docker);
+    *state = fixture;
+    return 0;
+}
+
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
+    if (fixture->docker)
+        bsc_runtime_docker_destroy(fixture->docker);
     if (fixture->process)
         bsc_runtime_process_destroy(fixture->process);
     if (fixture->fixed)
@@ -57,7 +76,13 @@ static int tear_down(void **state)
 static void start(struct fixture *fixture, const char *id, bsc_token token)
 {
     static const char *const argv[] = { "sleep", "60" };
+    static const struct bsc_container_spec container = { .image = "bascule-test:1",
+                                                         .pull = BSC_PULL_NEVER,
+                                                         .network = BSC_NETWORK_HOST,
+                                                         .stop_signal = "SIGKILL" };
     struct bsc_launch launch = { .id = id, .argv = { 2, argv }, .grace_ms = 1000 };
+    if (fixture->docker)
+        launch.container = &container;
     fixture->loop.inside = true;
     fixture->port.ops->start(fixture->port.self, &launch, token);
     fixture->loop.inside = false;
@@ -180,31 +205,36 @@ static void what_has_no_output_has_an_empty_tail(void **state)
     stop_and_wait(fixture, "a");
 }
 
-static void a_hundred_start_and_stop_at_once(void **state)
+static void many_start_and_stop_at_once(void **state)
 {
     struct fixture *fixture = *state;
     char id[16];
-    for (unsigned i = 0; i < 100; i++) {
+    unsigned count = fixture->docker ? 10 : 100; /* an Engine takes a second for each */
+    for (unsigned i = 0; i < count; i++) {
         snprintf(id, sizeof id, "i%u", i);
         start(fixture, id, 1 + i);
     }
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < count; i++)
         loop_wait(&fixture->loop, BSC_EVENT_STARTED, 1 + i, NULL);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < count; i++) {
         snprintf(id, sizeof id, "i%u", i);
         stop(fixture, id, 101 + i);
     }
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < count; i++)
         loop_wait(&fixture->loop, BSC_EVENT_EXITED, 101 + i, NULL);
 }
 
+#define AGAINST_DOCKER(test)                                   \
+    {                                                          \
+        "docker: " #test, test, set_up_docker, tear_down, NULL \
+    }
 #define AGAINST_BOTH(test)                                        \
     { "process: " #test, test, set_up_process, tear_down, NULL }, \
     {                                                             \
         "static: " #test, test, set_up_static, tear_down, NULL    \
     }
 
-int main(void)
+int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {
         AGAINST_BOTH(a_start_is_answered_by_started_with_a_pid),
@@ -214,7 +244,19 @@ int main(void)
         AGAINST_BOTH(a_stop_while_it_starts_ends_it),
         AGAINST_BOTH(the_list_tells_what_runs_and_not_what_was_forgotten),
         AGAINST_BOTH(what_has_no_output_has_an_empty_tail),
-        AGAINST_BOTH(a_hundred_start_and_stop_at_once),
+        AGAINST_BOTH(many_start_and_stop_at_once),
     };
+    const struct CMUnitTest docker[] = {
+        AGAINST_DOCKER(a_start_is_answered_by_started_with_a_pid),
+        AGAINST_DOCKER(starting_what_runs_answers_started_again_with_the_same_pid),
+        AGAINST_DOCKER(a_stop_is_answered_by_exited_and_is_no_other_news),
+        AGAINST_DOCKER(stopping_what_is_gone_answers_exited),
+        AGAINST_DOCKER(a_stop_while_it_starts_ends_it),
+        AGAINST_DOCKER(the_list_tells_what_runs_and_not_what_was_forgotten),
+        AGAINST_DOCKER(what_has_no_output_has_an_empty_tail),
+        AGAINST_DOCKER(many_start_and_stop_at_once),
+    };
+    if (count > 1 && !strcmp(words[1], "docker"))
+        return cmocka_run_group_tests(docker, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,9 @@ static void send_exited(struct sim *sim, const char *id, int wait_status, bsc_to
     struct bsc_event event = {
         .kind = BSC_EVENT_EXITED, .token = token, .id = id, .wait_status = wait_status
     };
+    const struct sim_process *process = sim_process_find(sim, id);
+    if (process && process->container)
+        event.runtime = BSC_RUNTIME_DOCKER;
     sim_send(sim, 1, &event);
 }
 
@@ -91,6 +94,10 @@ static void started(struct sim *sim, struct sim_process *process, bsc_token toke
         .kind = BSC_EVENT_STARTED, .token = token, .id = process->id->text, .pid = 1000
     };
     bool slow = sim_chance(sim, sim->weather.start_slow);
+    if (process->container) {
+        event.address = "10.0.0.1:8080";
+        event.image = "sha256:1";
+    }
     process->watched = true;
     sim_send(sim, 1 + (int64_t)sim_random(sim, slow ? 15000 : 30), &event);
 }
@@ -155,6 +162,7 @@ static void start(void *self, const struct bsc_launch *launch, bsc_token token)
     process->hook = hook;
     process->doomed = doomed(launch);
     process->port = launch->port;
+    process->container = launch->container != NULL;
     if (hook) {
         process->ends_ms = sim->now_ms + 1 + (int64_t)sim_random(sim, 3000);
         process->wait_status =
@@ -190,14 +198,15 @@ static void stop(void *self, const char *id, int64_t grace_ms, bsc_token token)
     process->exit_token = token;
 }
 
-static void list(void *self, bsc_token token)
+static void list_kind(struct sim *sim, enum bsc_runtime_kind kind, bsc_token token)
 {
-    struct sim *sim = self;
     struct bsc_found found[SIM_PROCESSES];
     struct bsc_event event = { .kind = BSC_EVENT_LISTED, .token = token, .found = found };
-    event.runtime = BSC_RUNTIME_PROCESS;
+    event.runtime = kind;
     for (unsigned i = 0; i < sim->process_high; i++) {
         struct sim_process *process = &sim->processes[i];
+        if (process->container != (kind == BSC_RUNTIME_DOCKER))
+            continue;
         process->watched = true;
         if (process->used && !process->foreign)
             found[event.found_count++] = (struct bsc_found){
@@ -206,7 +215,17 @@ static void list(void *self, bsc_token token)
                 .wait_status = process->running ? 0 : process->wait_status,
             };
     }
-    sim_send(sim, 1 + (int64_t)sim_random(sim, 10), &event);
+    sim_send(sim, kind == BSC_RUNTIME_DOCKER ? 1 : 1 + (int64_t)sim_random(sim, 10), &event);
+}
+
+static void list(void *self, bsc_token token)
+{
+    list_kind(self, BSC_RUNTIME_PROCESS, token);
+}
+
+static void docker_list(void *self, bsc_token token)
+{
+    list_kind(self, BSC_RUNTIME_DOCKER, token);
 }
 
 static void forget(void *self, const char *id)
@@ -274,7 +293,10 @@ struct bsc_runtime sim_runtime_port(struct sim *sim, enum bsc_runtime_kind kind)
     static const struct bsc_runtime_ops process = { "sim", start, stop, list, forget, tail };
     static const struct bsc_runtime_ops other = { "sim static", static_start,  static_stop,
                                                   static_list,  static_forget, no_tail };
-    return (struct bsc_runtime){ kind == BSC_RUNTIME_PROCESS ? &process : &other, sim };
+    static const struct bsc_runtime_ops docker = { "sim docker", start,  stop,
+                                                   docker_list,  forget, tail };
+    static const struct bsc_runtime_ops *const all[] = { &process, &other, &docker };
+    return (struct bsc_runtime){ all[kind], sim };
 }
 
 static void ends(struct sim *sim, struct sim_process *process)

@@ -237,6 +237,10 @@ static struct bsc_spec *random_spec(struct sim *sim, unsigned service, bool fixe
         spec->route_count = 0;
         spec->deploy.order = sim_random(sim, 2) ? BSC_ORDER_START_FIRST : BSC_ORDER_STOP_FIRST;
     }
+    if (!fixed && service == 1) {
+        spec->runtime = BSC_RUNTIME_DOCKER;
+        spec->container = (struct bsc_container_spec){ .image = "shop", .port = 8080 };
+    }
     if (fixed) {
         spec->runtime = BSC_RUNTIME_STATIC;
         spec->command = (struct bsc_command){ 0 };

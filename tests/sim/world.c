@@ -188,7 +188,8 @@ void sim_engine_start(struct sim *sim)
     static const struct bsc_notifier_ops notifier_ops = { "sim", reply, audit, changed };
     struct bsc_ports ports = {
         .runtimes = { sim_runtime_port(sim, BSC_RUNTIME_PROCESS),
-                      sim_runtime_port(sim, BSC_RUNTIME_STATIC) },
+                      sim_runtime_port(sim, BSC_RUNTIME_STATIC),
+                      sim_runtime_port(sim, BSC_RUNTIME_DOCKER) },
         .prober = sim_prober_port(sim),
         .query = sim_query_port(sim),
         .router = sim_router_port(sim),

@@ -43,6 +43,7 @@ struct sim_id {
 struct sim_process {
     struct sim_id *id;
     bool used, running, hook, doomed; /* doomed: never becomes healthy */
+    bool container;                   /* another runtime has it */
     bool foreign;                     /* a static address: not ours to start or stop */
     int64_t ends_ms;                  /* when a hook, or what was told to stop, exits */
     bool watched;                     /* somebody is told when it exits */

@@ -83,7 +83,9 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
         { "services:\n  a: &x { command: app }\n  b: *x\n",
           "2: services.a: anchors (&name) are not accepted\n"
           "3: services.b: aliases (*name) are not accepted: write the value out\n"
-          "3: services.b: expected a map with command, directory, environment, env_file, user, "
+          "3: services.b: expected a map with command, image, pull_policy, network_mode, expose, "
+          "entrypoint, working_dir, volumes, mem_limit, cpus, stop_signal, directory, "
+          "environment, env_file, user, "
           "replicas, restart, stop_grace_period, route, routes, balance, hash, affinity, "
           "slow_start, max_requests, queue, ejection, retry, release, depends_on, errors, "
           "protocol, "
@@ -108,8 +110,8 @@ static void what_could_make_a_file_grow_or_mislead(void **unused)
           "1: services: a key is empty\n"
           "1: services.: '' is not a service name: a letter a-z, then up to 62 of a-z, 0-9 and "
           "'-', not ending with '-'\n"
-          "1: services.: has neither command (what bascule runs) nor targets (addresses that "
-          "something else runs)" },
+          "1: services.: has neither command (what bascule runs), nor image (the same, in "
+          "containers), nor targets (addresses that something else runs)" },
         { "*x : y\nservices: {}\n", "1: : aliases (*name) are not accepted: write the value out\n"
                                     "1: *: unknown key '*'; accepted are listen, tls, proxy, ports "
                                     "and services" },
@@ -175,8 +177,6 @@ static void unknown_keys_with_what_was_meant(void **unused)
                                                     "'intervall'; did you mean interval?" },
         { WEB "    interval: 1s\n", "4: services.web.interval: unknown key 'interval'; did you "
                                     "mean health.interval?" },
-        { WEB "    working_dir: /\n", "4: services.web.working_dir: unknown key 'working_dir'; did "
-                                      "you mean directory?" },
         { WEB "    healthcheck: {}\n", "4: services.web.healthcheck: unknown key 'healthcheck'; "
                                        "did you mean health?" },
         { WEB "    hold: { zzz: 1 }\n",
@@ -196,7 +196,10 @@ static void unknown_keys_with_what_was_meant(void **unused)
                                             "accepted are host and path" },
         { WEB "    ? \"\\x1b\"\n    : 1\n",
           "4: services.web: a key holds the control character 0x1b\n"
-          "4: services.web.?: unknown key '?'; accepted are command, directory, environment, "
+          "4: services.web.?: unknown key '?'; accepted are command, image, pull_policy, "
+          "network_mode, "
+          "expose, entrypoint, working_dir, volumes, mem_limit, cpus, stop_signal, directory, "
+          "environment, "
           "env_file, user, replicas, restart, stop_grace_period, route, routes, balance, hash, "
           "affinity, "
           "slow_start, max_requests, queue, ejection, retry, release, depends_on, errors, "
@@ -392,7 +395,8 @@ static void paths_users_and_addresses(void **unused)
         { WEB "    user: no-such-user\n",
           "4: services.web.user: there is no user 'no-such-user' on this machine" },
         { WEB "    user: a b\n",
-          "4: services.web.user: expected the name of a user of this machine, found 'a b'" },
+          "4: services.web.user: expected the name of a user of this machine, or of a "
+          "container's, found 'a b'" },
         { WEB "    health: { path: health }\n",
           "4: services.web.health.path: expected a request target that starts with '/', without "
           "spaces and '#', found 'health'" },
@@ -470,8 +474,8 @@ static void keys_that_do_not_go_together(void **unused)
     (void)unused;
     static const struct bad cases[] = {
         { "services:\n  web:\n    replicas: 2\n",
-          "2: services.web: has neither command (what bascule runs) nor targets (addresses that "
-          "something else runs)" },
+          "2: services.web: has neither command (what bascule runs), nor image (the same, in "
+          "containers), nor targets (addresses that something else runs)" },
         { WEB "    targets: { blue: 127.0.0.1:1, green: 127.0.0.1:2 }\n",
           "4: services.web: has both command and targets; a service is either a command that "
           "bascule runs, or targets, addresses that something else runs" },
@@ -512,8 +516,8 @@ static void all_problems_are_told_in_the_order_of_the_file(void **unused)
         { "listen:\n  htp: 1\nservices:\n  web:\n    replicas: two\n    health:\n"
           "      interval: soon\n    user: root\n    user: root\n",
           "2: listen.htp: unknown key 'htp'; did you mean http?\n"
-          "4: services.web: has neither command (what bascule runs) nor targets (addresses that "
-          "something else runs)\n"
+          "4: services.web: has neither command (what bascule runs), nor image (the same, in "
+          "containers), nor targets (addresses that something else runs)\n"
           "5: services.web.replicas: expected a whole number from 1 to 256, found 'two'\n"
           "7: services.web.health.interval: expected a duration from 10ms to 1h such as 250ms, "
           "1.5s or 1m30s, found 'soon'\n"

@@ -100,7 +100,9 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
             !strcmp(example, "tcp"))
             bsc_text_puts(&text, "    protocol: tcp\n");
         bool command = !strcmp(key->path, "command"), targets = !strncmp(key->path, "targets.", 8);
-        if (table == &bsc_service_keys && !command && !targets)
+        if (key->flags & BSC_KEY_IMAGE && strcmp(key->path, "image") != 0)
+            bsc_text_puts(&text, "    image: app\n");
+        else if (table == &bsc_service_keys && !command && !targets)
             bsc_text_puts(&text, "    command: app\n");
         if (!strncmp(key->path, "hash.", 5))
             bsc_text_puts(&text, "    balance: hash\n");

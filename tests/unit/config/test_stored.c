@@ -436,7 +436,9 @@ static void a_damaged_stored_form_is_refused_with_the_reason(void **unused)
         { "", "specification: '[' or '{' expected near end of file" },
         { "{\"name\":", "specification: unexpected token near end of file" },
         { "{\"a\":1,\"a\":2}", "specification: duplicate object key near '\"a\"'" },
-        { "[]", "specification: : expected a map with name, version, command, directory, "
+        { "[]", "specification: : expected a map with name, version, command, image, pull_policy, "
+                "network_mode, expose, entrypoint, working_dir, volumes, mem_limit, cpus, "
+                "stop_signal, directory, "
                 "environment, env_file, user, replicas, restart, stop_grace_period, route, routes, "
                 "balance, hash, affinity, "
                 "slow_start, max_requests, queue, ejection, retry, release, depends_on, errors, "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * shim/port.c - see port.h. */
-#include "shim/port.h"
+ * base/port.c - see port.h. */
+#include "base/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

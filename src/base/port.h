@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * shim/port.h - is a TCP port free for the command?
+ * base/port.h - is a TCP port free for the command?
  */
-#ifndef BASCULE_SHIM_PORT_H
-#define BASCULE_SHIM_PORT_H
+#ifndef BASCULE_BASE_PORT_H
+#define BASCULE_BASE_PORT_H
 
 #include "base/error.h"
 
