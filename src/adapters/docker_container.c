@@ -219,9 +219,14 @@ static void take_absence(struct bsc_docker_container *container)
 /* The Engine learns of a lack of memory apart from the end that it leads to, and maybe after it. */
 static bool was_killed(struct bsc_docker_container *container)
 {
-    bool killed = container->state == BSC_DOCKER_EXITED && container->limited &&
+    bool killed = container->state == BSC_DOCKER_EXITED && container->limit_bytes &&
                   container->wait_status == SIGKILL && !container->text[0];
     bool again = killed && !container->seen_twice && container->aim != BSC_DOCKER_REMOVE;
+    if (killed && !again && container->aim != BSC_DOCKER_STOP) /* it does not always learn of it */
+        snprintf(container->text, sizeof container->text,
+                 "killed by signal 9, probably out of memory, of which it may have %lld MiB "
+                 "(mem_limit)",
+                 (long long)container->limit_bytes >> 20);
     container->seen_twice = killed;
     return again;
 }

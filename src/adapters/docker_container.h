@@ -84,8 +84,8 @@ struct bsc_docker_container {
     struct bsc_docker_log log;
     struct bsc_docker_request *follow;
     bool log_done;
-    bool limited;    /* in its memory */
-    bool seen_twice; /* since it was killed: that it was for memory is told late */
+    int64_t limit_bytes; /* of its memory; 0: none */
+    bool seen_twice;     /* since it was killed: that it was for memory is told late */
     /* as it was last seen */
     int64_t pid;
     int wait_status;

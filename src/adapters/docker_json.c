@@ -136,7 +136,7 @@ static void read_end(struct bsc_docker_container *container, const json_t *image
 {
     json_int_t limit =
         json_integer_value(json_object_get(json_object_get(image, "HostConfig"), "Memory"));
-    container->limited = limit > 0;
+    container->limit_bytes = limit;
     container->wait_status = wait_status_of(json_integer_value(json_object_get(state, "ExitCode")));
     if (json_is_true(json_object_get(state, "OOMKilled")) && limit)
         snprintf(container->text, sizeof container->text,

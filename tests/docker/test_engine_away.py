@@ -58,7 +58,7 @@ def test_a_controller_that_starts_without_the_engine_serves_what_ran(make_daemon
     try:
         with Visitors(daemon) as visitors:
             os.kill(daemon.pid("controller"), signal.SIGKILL)
-            wait_until(lambda: daemon.run("status", "-q").returncode == 0 and daemon.slot()["healthy"] == 2,
+            wait_until(lambda: daemon.run("status", "-q").returncode == 0 and daemon.healthy() == 2,
                        "the controller is back")
             time.sleep(1)
         assert visitors.failed == []

@@ -45,6 +45,9 @@ class ContainerDaemon(Daemon):
         wait_until(lambda: self.running() == self.expected() == self.containers(),
                    "the Engine has what bascule has", 30)
 
+    def healthy(self):
+        return sum(instance["health"] == "healthy" for instance in self.slot()["instances"])
+
     def version(self):
         with_connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:

@@ -35,13 +35,26 @@ class Engine:
         self.socket = self.folder / "docker.sock"
         self.log = self.folder / "dockerd.log"
         self.pool = f"10.{random.randint(200, 250)}.{random.randint(0, 255)}.0/24"
-        self.process = None
+        self.process = self.containerd = None
+
+    def spawn_containerd(self):
+        """Of its own, as Debian has it: it outlives a dockerd that is killed."""
+        config = self.folder / "containerd.toml"
+        config.write_text(f'version = 2\nroot = "{self.folder}/containerd"\nstate = "{self.folder}/run"\n'
+                          f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+                          f'[grpc]\naddress = "{self.folder}/containerd.sock"\n')
+        with open(self.folder / "containerd.log", "ab") as log:
+            self.containerd = subprocess.Popen(["containerd", "--config", config], stdout=log, stderr=log,
+                                               start_new_session=True)
 
     def spawn(self, *more):
+        if not self.containerd:
+            self.spawn_containerd()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 ["dockerd", "--host", f"unix://{self.socket}", "--data-root", self.folder / "data",
-                 "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid", "--bridge=none",
+                 "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid",
+                 "--containerd", self.folder / "containerd.sock", "--bridge=none",
                  "--iptables=false", "--ip6tables=false", "--ip-masq=false",
                  "--default-address-pool", f"base={self.pool},size=27", *more],
                 stdout=log, stderr=log, start_new_session=True)
@@ -114,6 +127,9 @@ class Engine:
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(30)
+        self.containerd.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.containerd.wait(30)
         for pid in list(self.processes()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
