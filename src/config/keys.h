@@ -24,7 +24,7 @@ enum {
     BSC_KEY_PROCESS = 16,  /* has no meaning for a service with targets */
     BSC_KEY_HTTP = 32,     /* has no meaning for a service of TCP */
     BSC_KEY_SECRET = 64,   /* what it was and what it is are never told */
-    BSC_KEY_IMAGE = 128,    /* has a meaning for containers only */
+    BSC_KEY_IMAGE = 128,   /* has a meaning for containers only */
 };
 
 struct bsc_choice {

@@ -127,9 +127,9 @@ static void values_that_no_engine_would_take_are_told(void **unused)
                "3: services.web.image: expected the name of an image, such as "
                "shop/web:${VERSION}, found 'a b'");
     problem_is("services:\n  web:\n    image: \"a:${VERSIO}\"\n",
-               "3: services.web.image: there is no variable ${VERSIO}; accepted are ${VERSION}, "
-               "${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} (a literal \"${\" is written "
-               "\"$${\")");
+               "3: services.web.image: unknown variable ${VERSIO}; accepted are ${VERSION}, "
+               "${SERVICE}, ${PORT}, ${SLOT} and ${INSTANCE} (\"$${\" stands for a "
+               "literal \"${\", and $NAME without braces is left to the shell)");
     problem_is(WEB "    volumes: [media]\n",
                "4: services.web.volumes[0]: expected SOURCE:TARGET or SOURCE:TARGET:ro, such as "
                "./media:/srv/media, found 'media'");

@@ -184,6 +184,8 @@ static void unknown_keys_with_what_was_meant(void **unused)
         { WEB "    health.path: /\n", "4: services.web.health.path: unknown key 'health.path'; "
                                       "write its parts as maps, one inside the other" },
         { WEB "    name: x\n", "4: services.web.name: unknown key 'name'; accepted are command, "
+                               "image, pull_policy, network_mode, expose, entrypoint, "
+                               "working_dir, volumes, mem_limit, cpus, stop_signal, "
                                "directory, environment, env_file, user, replicas, restart, "
                                "stop_grace_period, route, routes, balance, hash, affinity, "
                                "slow_start, max_requests, queue, ejection, retry, release, "

@@ -86,6 +86,14 @@ static void the_reference_begins_with_a_configuration_that_works(void **unused)
     bsc_text_deinit(&text);
 }
 
+/* Where the key is not that itself. */
+static void put_what_runs(struct bsc_text *text, const struct bsc_key *key)
+{
+    const char *what = key->flags & BSC_KEY_IMAGE ? "image" : "command";
+    if (strcmp(key->path, what) != 0)
+        bsc_text_printf(text, "    %s: app\n", what);
+}
+
 /* The rows of `table` below `prefix`, each in a file of its own with what its example says. */
 static void examples_work(const struct bsc_key_table *table, const char *before, const char *indent)
 {
@@ -99,11 +107,9 @@ static void examples_work(const struct bsc_key_table *table, const char *before,
         if (!strcmp(key->path, "listen") || !strcmp(key->path, "listen_tls") ||
             !strcmp(example, "tcp"))
             bsc_text_puts(&text, "    protocol: tcp\n");
-        bool command = !strcmp(key->path, "command"), targets = !strncmp(key->path, "targets.", 8);
-        if (key->flags & BSC_KEY_IMAGE && strcmp(key->path, "image") != 0)
-            bsc_text_puts(&text, "    image: app\n");
-        else if (table == &bsc_service_keys && !command && !targets)
-            bsc_text_puts(&text, "    command: app\n");
+        bool targets = !strncmp(key->path, "targets.", 8);
+        if (table == &bsc_service_keys && !targets)
+            put_what_runs(&text, key);
         if (!strncmp(key->path, "hash.", 5))
             bsc_text_puts(&text, "    balance: hash\n");
         const char *at = key->path;

@@ -176,6 +176,8 @@ static const char *const services[] = {
     "targets: { blue: [127.0.0.1:1], green: [127.0.0.1:2] }, protocol: tcp, listen: 5432, "
     "health: { tcp: true }",
     "targets: { blue: [127.0.0.1:1], green: [127.0.0.1:2] }, protocol: tcp, listen_tls: 5433",
+    "image: \"shop/web:${VERSION}\", entrypoint: [/init, \"${VERSION}\"], working_dir: /srv,"
+    "volumes: [\"media-${VERSION}:/m\"], mem_limit: 64MiB, cpus: 1.5, stop_signal: SIGQUIT",
 };
 
 static struct bsc_config *parse_service(const char *service)
