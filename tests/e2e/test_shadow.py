@@ -71,6 +71,24 @@ def test_users_notice_nothing_of_a_candidate_that_does_not_answer(start, version
         assert reason in findings(daemon.json("report", "web"), False)
 
 
+def test_copies_go_on_while_the_proxy_is_upgraded_and_one_report_has_them_all(start):
+    daemon = start(duration="10m")
+    with Client(daemon.port) as client:
+        daemon.do("deploy", "web", "v2", "--no-wait")
+
+        def compared():
+            return json.loads(daemon.run("report", "web", "--json").stdout or "{}").get("compared", 0)
+        wait_until(lambda: compared() >= 5, "the first generation compares")
+        daemon.do("upgrade")
+        before = compared()
+        wait_until(lambda: compared() >= before + 20, "the second generation compares")
+        report = daemon.json("report", "web")
+        daemon.do("promote", "web")
+        wait_until(lambda: daemon.live() == "v2", "the new version is live", seconds=30)
+    assert not client.failed()
+    assert report["verdict"] != "different" and not findings(report, False)
+
+
 def test_without_requests_there_is_no_verdict_and_no_switch(start):
     daemon = start(deploy={"analysis": {"wait": "0s"}}, duration="1s")
     failed = daemon.run("deploy", "web", "v2")
