@@ -83,7 +83,7 @@ def test_a_rollback_goes_back_at_once_and_history_tells_it(daemon):
 
 
 def test_a_version_that_never_becomes_healthy_is_taken_back_and_everything_is_said(daemon):
-    daemon.configure(deadline="2s")
+    daemon.configure(deadline="4s")
     assert daemon.run("apply").returncode == 0
     failed = daemon.run("deploy", "web", "bad1")
     daemon.configure()
