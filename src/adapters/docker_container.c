@@ -21,7 +21,7 @@ enum {
     LOOK_MS = 15000,
     CHANGE_MS = 90000,   /* creating, starting, removing: disks may be slow */
     AGAIN_MS = 500,      /* after the Engine refused something for reasons of its own */
-    PATIENCE_MS = 20000, /* with an Engine that does not answer, before a start is given up */
+    PATIENCE_MS = 15000, /* with an Engine that does not answer, before a start is given up */
     LAST_OUTPUT_MS = 1000,
 };
 

@@ -40,12 +40,13 @@ def test_an_engine_that_stays_away_fails_the_deploy_and_not_the_live_version(mak
     engine.kill()
     try:
         with Visitors(daemon) as visitors:
-            done = daemon.run("deploy", "web", "v2")
-        assert done.returncode == 1
-        assert "does not answer" in done.stdout + done.stderr
+            deploying = deploy_in_background(daemon, "v2")
+            wait_until(lambda: "does not answer" in daemon.do("events", "web"), "the deploy is given up", 60)
         assert visitors.failed == []
     finally:
         engine.start("--live-restore")
+    out, _ = deploying.communicate(timeout=120)
+    assert deploying.returncode == 1 and "does not answer" in out
     daemon.do("deploy", "web", "v2")
     assert daemon.version() == (200, "v2")
     daemon.settled_containers()
