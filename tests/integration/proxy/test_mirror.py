@@ -231,7 +231,7 @@ def test_a_large_answer_passes_unharmed_and_is_compared_up_to_the_bound(proxy):
         return answer(data[:int(request.path[1:])])
 
     def candidate(request):
-        return answer(data[:int(request.path[1:]) - 1] + b"?")
+        return answer(data[:int(request.path[1:]) - 1] + bytes([data[int(request.path[1:]) - 1] ^ 1]))
 
     with mirroring(proxy, live, candidate, learn=False) as site:
         for size in (100, 60000, 65536, 200000, 3000000):
