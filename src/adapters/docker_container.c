@@ -174,15 +174,20 @@ static bool heard(struct bsc_docker_container *container, const struct bsc_docke
         container->stale = false;
         return true;
     }
-    int64_t now_ms = bsc_clock_boot_ms();
     if (!container->failing_since_ms)
-        container->failing_since_ms = now_ms;
+        container->failing_since_ms = bsc_clock_boot_ms();
     container->state = BSC_DOCKER_UNKNOWN;
     container->stale = false;
-    if (container->aim == BSC_DOCKER_RUN && now_ms - container->failing_since_ms >= PATIENCE_MS)
-        bsc_docker_container_tell_failed(container, BSC_UNAVAILABLE, answer->text);
+    snprintf(container->text, sizeof container->text, "%s", answer->text);
     bsc_docker_away(container->runtime);
     return false;
+}
+
+void bsc_docker_container_lose_patience(struct bsc_docker_container *container)
+{
+    if (container->aim == BSC_DOCKER_RUN && container->failing_since_ms &&
+        bsc_clock_boot_ms() - container->failing_since_ms >= PATIENCE_MS)
+        bsc_docker_container_tell_failed(container, BSC_UNAVAILABLE, container->text);
 }
 
 static void ask(struct bsc_docker_container *container, const char *method, const char *verb,

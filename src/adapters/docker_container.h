@@ -109,6 +109,9 @@ void bsc_docker_container_look(struct bsc_docker_container *container);
 void bsc_docker_container_tell_failed(struct bsc_docker_container *container,
                                       enum bsc_status status, const char *text);
 
+/* Gives up a start for which the Engine has been away too long. */
+void bsc_docker_container_lose_patience(struct bsc_docker_container *container);
+
 /* docker_json.c */
 json_t *bsc_docker_config(const struct bsc_runtime_docker *runtime, const struct bsc_launch *launch,
                           struct bsc_error *error);

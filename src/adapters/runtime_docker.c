@@ -257,6 +257,7 @@ static void on_timer(uv_timer_t *timer)
         struct bsc_docker_container *container =
             BSC_CONTAINER(at, struct bsc_docker_container, link);
         next = at->next;
+        bsc_docker_container_lose_patience(container);
         if (container->due_ms && container->due_ms <= now_ms)
             bsc_docker_container_advance(container);
     }
