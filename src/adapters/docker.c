@@ -60,13 +60,13 @@ struct watch { /* one socket of libcurl's */
     struct bsc_docker *docker;
 };
 
+/* It is on no list any more. */
 static void free_request(struct bsc_docker_request *request)
 {
     if (request->easy) {
         curl_multi_remove_handle(request->docker->multi, request->easy);
         curl_easy_cleanup(request->easy);
     }
-    bsc_list_remove(&request->link);
     curl_slist_free_all(request->headers);
     bsc_text_deinit(&request->bytes);
     free(request->method);
@@ -277,6 +277,7 @@ struct bsc_docker_request *bsc_docker_send(struct bsc_docker *docker,
 
 void bsc_docker_cancel(struct bsc_docker_request *request)
 {
+    bsc_list_remove(&request->link);
     free_request(request);
 }
 
@@ -448,10 +449,9 @@ struct bsc_docker *bsc_docker_create(uv_loop_t *loop, const char *socket)
 
 void bsc_docker_destroy(struct bsc_docker *docker)
 {
-    while (!bsc_list_empty(&docker->waiting))
-        free_request(BSC_CONTAINER(docker->waiting.next, struct bsc_docker_request, link));
-    while (!bsc_list_empty(&docker->sent))
-        free_request(BSC_CONTAINER(docker->sent.next, struct bsc_docker_request, link));
+    struct bsc_list *first;
+    while ((first = bsc_list_pop(&docker->waiting)) || (first = bsc_list_pop(&docker->sent)))
+        free_request(BSC_CONTAINER(first, struct bsc_docker_request, link));
     curl_multi_cleanup(docker->multi);
     docker->destroyed = true;
     uv_close((uv_handle_t *)&docker->timer, on_timer_closed);

@@ -41,15 +41,21 @@ struct asked {
     char field[256], accept[64];
 };
 
-static void end(struct asked *asked)
+/* It is on no list any more. */
+static void release(struct asked *asked)
 {
     if (asked->easy) {
         curl_multi_remove_handle(asked->loop->multi, asked->easy);
         curl_easy_cleanup(asked->easy);
     }
-    bsc_list_remove(&asked->link);
     bsc_text_deinit(&asked->body);
     free(asked);
+}
+
+static void end(struct asked *asked)
+{
+    bsc_list_remove(&asked->link);
+    release(asked);
 }
 
 static void answer(struct asked *asked, const struct bsc_answer_read *read)
@@ -264,7 +270,7 @@ void bsc_query_port_destroy(struct bsc_query_port *port)
     *port = (struct bsc_query_port){ 0 };
     struct bsc_list *first;
     while ((first = bsc_list_pop(&loop->asked)))
-        end(BSC_CONTAINER(first, struct asked, link));
+        release(BSC_CONTAINER(first, struct asked, link));
     bsc_prober_destroy(&loop->prober);
     curl_multi_cleanup(loop->multi);
     uv_close((uv_handle_t *)&loop->timer, on_closed);
