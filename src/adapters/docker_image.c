@@ -48,11 +48,11 @@ struct bsc_docker_image_wish {
     void *argument;
 };
 
+/* It is on no list any more. */
 static void free_lookup(struct lookup *lookup)
 {
     if (lookup->request)
         bsc_docker_cancel(lookup->request);
-    bsc_list_remove(&lookup->link);
     bsc_text_deinit(&lookup->line);
     bsc_text_deinit(&lookup->fault);
     bsc_text_deinit(&lookup->note);
@@ -334,9 +334,9 @@ struct bsc_docker_images *bsc_docker_images_create(struct bsc_docker *docker)
 
 void bsc_docker_images_destroy(struct bsc_docker_images *images)
 {
-    while (!bsc_list_empty(&images->lookups)) {
-        struct lookup *lookup = BSC_CONTAINER(images->lookups.next, struct lookup, link);
-        struct bsc_list *node;
+    struct bsc_list *first, *node;
+    while ((first = bsc_list_pop(&images->lookups))) {
+        struct lookup *lookup = BSC_CONTAINER(first, struct lookup, link);
         while ((node = bsc_list_pop(&lookup->wishes)))
             free(BSC_CONTAINER(node, struct bsc_docker_image_wish, link));
         free_lookup(lookup);
