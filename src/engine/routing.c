@@ -18,15 +18,23 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
     service->row.weight_bp[slot] = weight_bp;
     service->row.weight_bp[bsc_slot_other(slot)] = BSC_WEIGHT_FULL_BP - weight_bp;
     service->row.generation++;
+    for (size_t i = 0; i < service->instance_count; i++)
+        if (service->row.weight_bp[service->instances[i].row.slot])
+            service->instances[i].leaving_ms = 0; /* who comes now has the whole time to go */
     bsc_touch_row(engine, service);
     return true;
 }
 
-static bool published_now(const struct bsc_engine *engine, const struct bsc_service *service)
+/* With this transaction, or `early`. */
+static bool published_now(const struct bsc_engine *engine, const struct bsc_service *service,
+                          bool early)
 {
-    for (size_t i = 0; i < engine->effect_count; i++)
-        if (engine->effects[i].kind == BSC_EFFECT_PUBLISH && engine->effects[i].service == service)
+    for (size_t i = 0; i < engine->effect_count; i++) {
+        const struct bsc_effect *effect = &engine->effects[i];
+        if (effect->kind == BSC_EFFECT_PUBLISH && effect->service == service &&
+            (early || !effect->early))
             return true;
+    }
     return false;
 }
 
@@ -37,7 +45,7 @@ static void publish_others(struct bsc_engine *engine, const struct bsc_service *
     uint64_t group = bsc_group_of(service);
     for (struct bsc_service *s = group ? engine->services : NULL; s; s = s->next) {
         if (bsc_group_of(s) != group || bsc_published(s, s->publish_token) ||
-            published_now(engine, s))
+            published_now(engine, s, true))
             continue;
         s->publish_wanted = true;
         bsc_touch(engine, s);
@@ -65,6 +73,10 @@ bsc_token bsc_publish(struct bsc_engine *engine, struct bsc_service *service, bo
 {
     service->publish_wanted = false;
     if (service->row.removed) /* the proxy knows it no more */
+        return service->publish_token;
+    /* It is filled when the transaction is durable, so a second one would say the same; and were
+     * the first refused, what waits for it would take the second's answer for its own. */
+    if (!early && published_now(engine, service, false))
         return service->publish_token;
     struct bsc_effect *effect = bsc_effect_add(engine, BSC_EFFECT_PUBLISH, service);
     effect->token = bsc_token_next(engine, service);
