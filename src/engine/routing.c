@@ -25,14 +25,14 @@ bool bsc_weight_set(struct bsc_engine *engine, struct bsc_service *service, enum
     return true;
 }
 
-/* With this transaction, or `early`. */
+/* With this transaction as the last word, or `early`. */
 static bool published_now(const struct bsc_engine *engine, const struct bsc_service *service,
                           bool early)
 {
     for (size_t i = 0; i < engine->effect_count; i++) {
         const struct bsc_effect *effect = &engine->effects[i];
         if (effect->kind == BSC_EFFECT_PUBLISH && effect->service == service &&
-            (early || !effect->early))
+            (early || (!effect->early && effect->token == service->publish_token)))
             return true;
     }
     return false;
