@@ -148,7 +148,8 @@ static void the_end_of_a_bake_is_not_overtaken_by_what_others_ask_meanwhile(void
     deploy("s1", "v1");
     until_bake();
     int64_t due_ms = rollout()->step_until_ms;
-    pass_ms(due_ms - 5 - sim->now_ms);
+    pass_ms(due_ms - 100 - sim->now_ms);
+    assert_true(sim->now_ms < due_ms);
     for (unsigned i = 0; i < COMMANDS; i++) {
         struct bsc_event event = { .kind = i % 2 ? BSC_EVENT_UNLOCK : BSC_EVENT_LOCK,
                                    .service = "s1",
