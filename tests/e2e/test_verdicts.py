@@ -94,6 +94,7 @@ def test_a_canary_that_fails_half_of_its_requests_is_back_in_two_seconds_and_nob
     assert statistics.mean(took) <= 2 * patience and statistics.mean(errors) <= 50 * patience, (took, errors)
 
 
+@pytest.mark.alone
 def test_a_canary_whose_p99_is_three_times_as_high_is_taken_back(start):
     daemon = start({"spread_s": 0.005}, steps=[20])
     release(daemon, "heavy", spread_s=0.005, late=0.05, late_s=0.07)
