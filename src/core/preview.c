@@ -6,6 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+bool bsc_preview_defined(const struct bsc_preview_spec *preview)
+{
+    return preview->host || preview->token;
+}
+
 bool bsc_preview_header_fits(const char *name)
 {
     static const char *const taken[] = {

@@ -18,10 +18,7 @@ enum {
 };
 
 /* Is there a way at all? */
-static inline bool bsc_preview_defined(const struct bsc_preview_spec *preview)
-{
-    return preview->host || preview->token;
-}
+bool bsc_preview_defined(const struct bsc_preview_spec *preview);
 
 /* False for the fields that the proxy itself reads or writes. */
 bool bsc_preview_header_fits(const char *name);
